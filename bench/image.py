@@ -2,13 +2,16 @@
 
 Carries out the Dockerfile's RUN lines in a bare Debian under FOLDER, prints the sizes, and starts each kind of process
 there as compose.yaml does: read-only, as uid 10001, with a /tmp of its own; each must pass compose's health check.
-The base is Debian's Python, not the official image's, whose size is printed as this one's without /opt and /app.
+The base is made as the official `python:…-slim` is: a minimal Debian without documentation, and a Python in /usr/local
+without its tests. This machine's Python serves for it.
 """
 
 import argparse
 import re
 import shlex
+import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -21,7 +24,14 @@ from tests.stack import ROOT
 
 KINDS = ("intake", "workflow", "agent", "shopify", "ops", "gateway", "auth", "console")
 SUITE = "bookworm"
-PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
+#: What the official image installs, and the libraries that Python is linked with.
+PACKAGES = (
+    "ca-certificates,netbase,tzdata,"
+    "libssl3,libffi8,zlib1g,libbz2-1.0,liblzma5,libsqlite3-0,libreadline8,libncursesw6,libuuid1,libexpat1"
+)
+#: What Debian's slim image leaves out.
+DOCUMENTATION = ("doc", "man", "info", "groff", "lintian", "linda", "locale")
+LEFT_OUT = ("test", "tests", "idle_test", "__pycache__", "*.a", "site-packages")
 
 
 def steps() -> list[str]:
@@ -30,15 +40,30 @@ def steps() -> list[str]:
     return re.findall(r"(?m)^RUN (.*)$", text)
 
 
+def make_base(root: Path) -> None:
+    """As https://github.com/docker-library/python builds its slim variant."""
+    subprocess.run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(root)], check=True)
+    share, var, local = root / "usr/share", root / "var", root / "usr/local"
+    for path in (*(share / name for name in DOCUMENTATION), var / "cache/apt", var / "lib/apt/lists"):
+        shutil.rmtree(path, ignore_errors=True)
+    version, prefix = f"python3.{sys.version_info.minor}", Path(sys.base_prefix)
+    shutil.copytree(prefix / "lib" / version, local / "lib" / version, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    for path in (prefix / "bin" / version, *(prefix / "lib").glob("libpython3*.so*")):
+        shutil.copy2(path, local / path.relative_to(prefix))
+    (local / "bin/python").symlink_to(version)
+    for path in (*local.glob("lib/**/*.so*"), local / "bin" / version):
+        subprocess.run(["strip", "--strip-unneeded", str(path)], check=True)
+    subprocess.run(["ldconfig", "-r", str(root)], check=True)
+    subprocess.run(["chroot", str(root), "python", "-m", "ensurepip", "--default-pip"], check=True)
+
+
 def build(root: Path, carried: Sequence[Path]) -> None:
-    if not (root / "usr/bin/pip3").exists():
-        subprocess.run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(root)], check=True)
+    if not (root / "usr/local/bin/pip").exists():
+        make_base(root)
     for path in carried:
         target = root / path.relative_to("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(["cp", "-r", "-T", str(path), str(target)], check=True)
-    (root / "usr/local/bin/python").unlink(missing_ok=True)
-    (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
     app = root / "app"
     app.mkdir(exist_ok=True)
     left_out = [f":(exclude){line}" for line in (ROOT / ".dockerignore").read_text().split() if "*" not in line]
@@ -48,12 +73,14 @@ def build(root: Path, carried: Sequence[Path]) -> None:
     archive = subprocess.run(["tar", "c", "-C", str(ROOT), *files.stdout.split()], capture_output=True, check=True)
     subprocess.run(["tar", "x", "-C", str(app)], input=archive.stdout, check=True)
     for line in steps():
-        script = f"export PATH=/opt/cj/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PIP_BREAK_SYSTEM_PACKAGES=1; cd /app; {line}"
+        script = f"export PATH=/opt/cj/bin:$PATH PYTHONDONTWRITEBYTECODE=1; cd /app; {line}"
         subprocess.run(["chroot", str(root), "sh", "-euc", script], check=True)
 
 
 def size(root: Path, *parts: str) -> int:
     """In MB."""
+    if not parts:
+        return 0
     paths = [str(root / part) for part in parts]
     done = subprocess.run(["du", "-scm", "--apparent-size", *paths], capture_output=True, text=True, check=True)
     return int(done.stdout.split("\n")[-2].split()[0])
@@ -97,8 +124,9 @@ def main() -> None:
     root: Path = options.folder.resolve()
     if not (root / "opt/cj").exists():
         build(root, options.carry)
-    whole, ours = size(root, "."), size(root, "opt/cj", "app")
-    print(f"dependencies and code: {ours} MB; Debian and Python here: {whole - ours} MB")
+    carried = [str(path.relative_to("/")) for path in options.carry]
+    whole, ours = size(root, ".") - size(root, *carried), size(root, "opt/cj", "app")
+    print(f"dependencies and code: {ours} MB; Debian and Python: {whole - ours} MB; together {whole} MB (aim: 400)")
     with ground() as here:
         sockets = parse_qs(urlsplit(here.database_url).query)["host"][0]
         Path(sockets).chmod(0o755)

@@ -1,15 +1,18 @@
 """The trace of one flow as a tree: `python -m bench.trace`, or `--to http://127.0.0.1:6006` to send it to a viewer.
 
 A store is connected, a model thinks, and CJ tells what it found; see `workers.tracing`. `--cost 40` measures in so many
-rounds what it costs to be watched: three systems with servers of their own take turns with `--flows` flows, one of them
-with metrics (read every 15 s) and traces. CPU of a flow, servers included, is compared with that of the first, which
-nobody watches, in the same round; the second, which nobody watches either, says how exact that is. Aim: 3 %.
+rounds, or `--seconds`, what it costs to be watched: three systems with servers of their own take turns with `--flows`
+flows, one of them with traces and metrics (read after each 15 s of work). CPU of a flow, servers included, is compared
+with that of the two which nobody watches, in the same round; these two beside each other say how exact that is.
+Aim: 3 %.
 """
 
 import argparse
+import random
 import secrets
 import statistics
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from urllib.request import urlopen
 
@@ -36,9 +39,10 @@ def main() -> None:
     parser.add_argument("--think", type=float, default=0.4, help="seconds the model takes per answer")
     parser.add_argument("--cost", type=int, metavar="ROUNDS", help="measure what being watched costs instead")
     parser.add_argument("--flows", type=int, default=10, help="flows of each round")
+    parser.add_argument("--seconds", type=float, default=600.0, help="no round begins after so many")
     options = parser.parse_args()
     if options.cost:
-        cost(options.cost, options.flows)
+        cost(options.cost, options.flows, options.seconds)
         return
     trace = secrets.token_hex(16)
     with ground() as here, Receiver() as receiver, thinking_model(options.think) as model:
@@ -55,42 +59,48 @@ def main() -> None:
             print(f"{len(receiver.of(trace))} spans")
 
 
-def cost(rounds: int, flows: int) -> None:
-    """Print what each way of being watched adds to a flow's CPU."""
+def cost(rounds: int, flows: int, seconds: float) -> None:
+    """Print what being watched adds to a flow's CPU."""
     with Receiver() as receiver, ExitStack() as opened:
         receiver.decodes = False
         watched = {"CJ_METRICS_PORT": str(FIRST_PORT), "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
-        ways = {"not watched": {}, "not watched, either": {}, "metrics and traces": watched}
+        ways: dict[str, dict[str, str]] = {"not watched": {}, "metrics and traces": watched, "not watched, either": {}}
         systems: dict[str, tuple[Measure, Machine]] = {}
         stubs = StubsProcess()
         opened.callback(stubs.stop)
         for name, also in ways.items():
             here = opened.enter_context(ground())
-            system = opened.enter_context(cj(here, stubs, also=also))
+            # Each order of the names in its dictionaries has a speed of its own.
+            system = opened.enter_context(cj(here, stubs, also={"PYTHONHASHSEED": "0", **also}))
             machine = Machine(here.postgres, here.valkey, system.database_url, system.kinds())
-            measure = Measure(system, machine, stubs)
-            systems[name] = measure, machine
-            measure.many(measure.prepared(WARM_FLOWS), IN_FLIGHT)
+            systems[name] = Measure(system, machine, stubs), machine
+            systems[name][0].many(systems[name][0].prepared(WARM_FLOWS), IN_FLIGHT)
         used: dict[str, list[float]] = {name: [] for name in ways}
-        scraped = pages = 0.0
-        for number in range(rounds):
-            order = list(systems)
-            for name in order[number % len(order) :] + order[: number % len(order)]:
-                measure, machine = systems[name]
-                merchants = measure.prepared(flows)
-                before = machine.cpu().total()
-                measure.many(merchants, IN_FLIGHT)
-                if ways[name] and time.monotonic() > scraped + SCRAPE_SECONDS:
-                    scraped, pages = time.monotonic(), pages + scrape(FIRST_PORT)
-                used[name].append((machine.cpu().total() - before) / flows)
-        print(f"{rounds} rounds of {flows} flows; {pages:.0f} pages were read")
-        for name, each in used.items():
-            more = sorted(100 * (mine / other - 1) for mine, other in zip(each, used["not watched"], strict=True))
-            middle, around = rounds // 2, round(0.98 * rounds**0.5)  # the order statistics that enclose the median
-            print(
-                f"{name:<20} {1000 * statistics.median(each):6.1f} ms a flow, {more[middle]:+.1f} % "
-                f"({more[middle - around]:+.1f} to {more[min(middle + around, rounds - 1)]:+.1f} with 95 % certainty)"
-            )
+        worked, pages, ends = 0.0, 0, time.monotonic() + seconds
+        while len(used["not watched"]) < rounds and time.monotonic() < ends:
+            merchants = {name: measure.prepared(flows) for name, (measure, _) in systems.items()}
+            # Each has the whole round counted: spans are sent, and pages read, when a flow is over.
+            before = {name: machine.cpu().total() for name, (_, machine) in systems.items()}
+            for name in random.sample(list(systems), len(systems)):
+                lasted = systems[name][0].many(merchants[name], IN_FLIGHT)
+                if ways[name] and (worked := worked + lasted) > SCRAPE_SECONDS:
+                    worked, pages = 0.0, pages + scrape(FIRST_PORT)
+            for name, (_, machine) in systems.items():
+                used[name].append((machine.cpu().total() - before[name]) / flows)
+    first, mine, second = used.values()
+    flow = 1000 * statistics.median(first)
+    print(f"{len(first)} rounds of {flows} flows; {pages} pages were read; {flow:.0f} ms a flow")
+    both = [(one + other) / 2 for one, other in zip(first, second, strict=True)]
+    print(f"metrics and traces   {more(mine, both)}")
+    print(f"nothing              {more(second, first)}")
+
+
+def more(these: Sequence[float], those: Sequence[float]) -> str:
+    """How much more each of `these` is: the median, and the order statistics that enclose it."""
+    each = sorted(100 * (one / other - 1) for one, other in zip(these, those, strict=True))
+    around = round(0.98 * len(each) ** 0.5)
+    least, most = each[max(len(each) // 2 - around, 0)], each[min(len(each) // 2 + around, len(each) - 1)]
+    return f"{statistics.median(each):+.1f} % ({least:+.1f} to {most:+.1f} with 95 % certainty)"
 
 
 def scrape(first: int) -> int:

@@ -12,7 +12,7 @@ from amqp.exceptions import AccessRefused, PreconditionFailed
 from kombu import Connection, Exchange, Producer, Queue
 from kombu.transport.base import StdChannel
 
-from events import tls
+from events import sentinel, tls
 from events.errors import WrongQueue
 from events.tls import UnsafeTls
 
@@ -46,6 +46,7 @@ _CAUSES = {
     "NotAllowed": "its user may not use this virtual host",
     "OutOfMemoryError": "it is full: raise its memory, or let the gateway take what is for it",
     "ReadOnlyError": "it is a replica, which takes no writes",
+    "MasterNotFoundError": "no sentinel knows a primary of this name, or none answers",
     "gaierror": "its name is not known here",
     "ConnectionRefusedError": "nothing listens there",
     "TimeoutError": "it does not answer in time",
@@ -64,7 +65,8 @@ HEARTBEAT_SECONDS = 1
 #: RabbitMQ 4 drops a message after 20 dead consumers; here rows count failures, and no message may be dropped.
 #: Everyone who declares the queue must use the same arguments, or RabbitMQ refuses. Redis ignores them.
 _RABBITMQ = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
-_ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?(?:/.*)?")
+_HOST = r"(?:[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?"
+_ADDRESS = re.compile(rf"{_HOST}(?:,{_HOST})*(?:/.*)?")
 
 
 def arguments(name: str) -> dict[str, Any]:
@@ -78,10 +80,22 @@ def plain_queue(name: str) -> Queue:
 
 
 class VerifiedConnection(Connection):
-    """kombu's connection, with TLS as `tls.options` decides it: for the first URL and for each it fails over to."""
+    """kombu's connection, with TLS as `tls.options` decides it: for the first URL and for each it fails over to. The
+    URL may be one of a Redis Sentinel."""
+
+    def __init__(self, hostname: Any = "localhost", *args: Any, **params: Any) -> None:
+        found = sentinel.read(hostname) if isinstance(hostname, str) else None
+        if found is not None:
+            hostname, options = found.for_kombu()
+            params["ssl"] = {name: value for name, value in found.tls.items() if name != "ssl"} or False
+            params["transport_options"] = {**(params.get("transport_options") or {}), **options}
+        super().__init__(hostname, *args, **params)
 
     def _init_params(self, hostname: Any, *args: Any, **params: Any) -> None:
-        params["ssl"] = tls.options(str(params["transport"]), hostname, params["ssl"]) or False
+        scheme = str(params["transport"])
+        if scheme == "sentinel" and params["ssl"]:  # kombu has one scheme for both
+            scheme = "sentinels"
+        params["ssl"] = tls.options(scheme, hostname, params["ssl"]) or False
         super()._init_params(hostname, *args, **params)
 
 
@@ -101,6 +115,8 @@ def connection(broker_url: str, *, timeout: float = 5.0, heartbeat: int = 0) -> 
         return VerifiedConnection(broker_url, connect_timeout=timeout, transport_options=options, heartbeat=heartbeat)
     except UnsafeTls as unsafe:
         raise UnsafeTls(f"{unsafe} ({safe_url(broker_url)})") from None
+    except sentinel.WrongSentinel as wrong:
+        raise ValueError(f"{safe_url(broker_url)} {wrong}") from None
     except Exception:  # noqa: BLE001 - kombu's and urllib's own errors may quote the password
         raise ValueError(f"not a broker URL: {safe_url(broker_url)}") from None
 

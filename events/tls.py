@@ -1,8 +1,8 @@
 """TLS to brokers and caches: one decision for every connection that any process makes.
 
-A `rediss://` or `amqps://` server must prove by its certificate that it is the URL's host. Neither library asks for
-that by itself: kombu's Redis transport checks nothing, py-amqp not the name; and what a URL says replaces what the code
-says. So whatever a URL or a configuration says goes through `options`.
+A `rediss://`, `sentinels://` or `amqps://` server must prove by its certificate that it is the URL's host. Neither
+library asks for that by itself: kombu's Redis transport checks nothing, py-amqp not the name; and what a URL says
+replaces what the code says. So whatever a URL or a configuration says goes through `options`.
 
 A URL may name files, `rediss://cache.example?ssl_ca_certs=/etc/cj/ca.pem`: `ssl_ca_certs` (a private CA; without it the
 system's, or those in SSL_CERT_FILE), `ssl_certfile` and `ssl_keyfile` (this client's own certificate). It may not say
@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 #: Schemes of servers that are reached over TLS.
-SCHEMES = ("rediss", "amqps")
+SCHEMES = ("rediss", "amqps", "sentinels")
 
 _FILES = ("ca_certs", "certfile", "keyfile")
 _ALLOWED = {

@@ -68,6 +68,18 @@ class ShopFacts:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What is known of a merchant. `erased_at`: when all their data was erased, if it ever was."""
+
+    integration: Integration | None
+    is_known: bool
+    is_invented: bool
+    erased_at: datetime | None
+    waiting: int
+    """So many of their turns wait, whatever for."""
+
+
+@dataclass(frozen=True)
 class FormerConnection:
     """A connection that another one has replaced. `uninstalled_at`: None if nobody told that it ended."""
 
@@ -84,6 +96,14 @@ def integration_of(session: Session, merchant_id: str) -> Integration | None:
     """The merchant's shop, whatever its status; None if there is none."""
     row = session.execute(SQL["integration_of"], {"merchant_id": merchant_id}).one_or_none()
     return None if row is None else Integration.from_row(row)
+
+
+def known(session: Session, merchant_id: str, *, most_waiting: int) -> Known:
+    """The merchant's shop, and what else matters to whoever handles an event of theirs; turns are counted up to
+    `most_waiting`."""
+    row = session.execute(SQL["known"], {"merchant_id": merchant_id, "most": most_waiting}).one()
+    *shop, is_known, is_invented, erased_at, waiting = tuple(row)
+    return Known(None if shop[0] is None else Integration.from_row(shop), is_known, is_invented, erased_at, waiting)
 
 
 def former(session: Session, merchant_id: str) -> list[FormerConnection]:

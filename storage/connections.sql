@@ -7,6 +7,15 @@ merchant_id, shop_domain, token_version, scopes, is_active, status, access_expir
 -- name: integration_of
 SELECT {public} FROM integrations WHERE merchant_id = :merchant_id AND type = 'shopify'
 
+-- name: known
+SELECT {public}, m.id IS NOT NULL AS is_known, coalesce(m.invented, false) AS is_invented, t.created_at AS erased_at,
+       (SELECT count(*) FROM (SELECT 1 FROM turns WHERE merchant_id = wanted AND status = 'queued' LIMIT :most) AS q)
+       AS waiting
+FROM (SELECT CAST(:merchant_id AS text) AS wanted) AS w
+LEFT JOIN merchants m ON m.id = wanted
+LEFT JOIN integrations i ON i.merchant_id = wanted AND i.type = 'shopify'
+LEFT JOIN tombstones t ON t.kind = 'merchant' AND t.subject = wanted
+
 -- name: integration_by_shop
 SELECT {public} FROM integrations WHERE type = 'shopify' AND shop_domain = :shop_domain AND is_active
 

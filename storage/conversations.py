@@ -85,17 +85,11 @@ def open(
     return found
 
 
-def merge_context(session: Session, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Set these keys of the context and keep the others; returns the whole context. Raises UnknownConversation."""
-    context = session.execute(SQL["merge_context"], {"id": id, "values": dump(dict(values))}).scalar()
-    if context is None:
-        raise UnknownConversation(f"there is no conversation {id!r}")
-    return dict(context)
-
-
-def move(session: Session, id: str, workflow: str) -> None:
-    """Move the conversation to another workflow. Raises UnknownConversation."""
-    if session.execute(SQL["move"], {"id": id, "workflow": workflow}).first() is None:
+def change(session: Session, id: str, values: Mapping[str, Any], *, workflow: str | None = None) -> None:
+    """Set these keys of the context, keep the others, and move the conversation to `workflow`, if one is given. Raises
+    UnknownConversation."""
+    new = {"values": dump(dict(values)), "workflow": workflow}
+    if session.execute(SQL["change"], {"id": id, **new}).first() is None:
         raise UnknownConversation(f"there is no conversation {id!r}")
 
 
@@ -104,6 +98,8 @@ def history(session: Session, conversation_id: str, *, before_seq: int, max_turn
 
     Tool calls whose results never came are left out: no model accepts a call without its result.
     """
+    if before_seq == 1:
+        return []
     where = {"conversation_id": conversation_id, "before_seq": before_seq}
     turns = session.execute(SQL["past_turns"], {**where, "max_turns": max_turns, "most_owed": MOST_OWED}).all()
     if not turns:

@@ -20,12 +20,10 @@ VALUES (:id, :merchant_id, :workflow, CAST(:context AS jsonb), :by_door)
 ON CONFLICT (id) DO NOTHING
 RETURNING {columns}
 
--- name: merge_context
-UPDATE conversations SET context = context || CAST(:values AS jsonb), updated_at = clock_timestamp()
-WHERE id = :id RETURNING context
-
--- name: move
-UPDATE conversations SET workflow = :workflow, updated_at = clock_timestamp() WHERE id = :id RETURNING id
+-- name: change
+UPDATE conversations SET
+    context = context || CAST(:values AS jsonb), workflow = coalesce(:workflow, workflow), updated_at = clock_timestamp()
+WHERE id = :id RETURNING id
 
 -- name: past_turns
 -- Turns that have ended, the latest ones, without those another turn answered, those that were never begun, and those

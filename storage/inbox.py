@@ -108,6 +108,8 @@ class InboxRow:
     error: str | None
     """Why it is to be refused, if that is known already (`refuse_later`)."""
     by_door: bool = False
+    is_crowded: bool = False
+    """Whether events of its merchant may have been put off: then somebody has to come back to them (`wake_oldest`)."""
 
 
 @dataclass(frozen=True)
@@ -223,20 +225,19 @@ def refuse_later(
     return None if found is None else int(found)
 
 
-def take(session: Session, key: int) -> InboxRow | None:
+def take(session: Session, key: int, *, per_merchant: int = PER_MERCHANT) -> InboxRow | None:
     """The event to handle next on the way to event `key`, locked until the end of the transaction.
 
     Events of one conversation are handled in the order of arrival: while an earlier one is left, this returns it, and
     the caller asks again in its next transaction. None if nothing is left to do, or not yet.
     """
     while True:
-        first = session.execute(SQL["first_in_line"], {"key": key}).one_or_none()
-        if first is None or not first.due:
-            return None
-        row = session.execute(SQL["take"], {"key": first.key}).one_or_none()
+        row = session.execute(SQL["take"], {"key": key, "most": per_merchant}).one_or_none()
         if row is not None:
             return InboxRow(*row)
-        # Another worker handled it while we waited for the lock: look again.
+        if session.execute(SQL["is_left"], {"key": key}).one_or_none() is None:
+            return None
+        # Another worker handled the one before it while we waited for the lock: look again.
 
 
 def processed(session: Session, key: int, *, traceparent: str | None = None) -> None:
@@ -282,8 +283,8 @@ def unprocessed(
 def wake_oldest(session: Session, merchant_ids: Collection[str], *, per_merchant: int = PER_MERCHANT) -> list[int]:
     """Events of these merchants that were put off and are now among their oldest unhandled ones.
 
-    Marks them as woken; the caller sends the wake-ups after the commit. To be asked after events of a merchant were
-    handled, or put off, in a transaction of its own.
+    Marks them as woken; the caller sends the wake-ups after the commit. To be asked after events of a crowded merchant
+    were handled, or put off, in a transaction of its own.
     """
     values = {"merchants": sorted(merchant_ids), "most": per_merchant}
     return sorted(int(key) for key in session.execute(SQL["wake_oldest"], values).scalars())

@@ -93,11 +93,10 @@ VALUES (:source, :id, :type, :content_hash, :correlationid, :merchant_id, :conve
 ON CONFLICT (source, id) WHERE status <> 'rejected' DO NOTHING
 RETURNING key
 
--- name: first_in_line
+-- fragment: first_in_line
 -- The event to handle before event :key, or that event itself: those of one conversation are handled in the order of
 -- arrival, whichever wake-up comes first.
-SELECT coalesce(first.key, e.key) AS key, coalesce(first.run_after, e.run_after) <= clock_timestamp() AS due
-FROM events e
+SELECT coalesce(first.key, e.key) FROM events e
 LEFT JOIN LATERAL (
     -- A range, as in `from_merchant`; the event itself is one of them, so the first is of its conversation.
     SELECT o.key, o.run_after FROM events o
@@ -106,11 +105,22 @@ LEFT JOIN LATERAL (
 ) AS first ON true
 WHERE e.key = :key AND e.status = 'received'
 
+-- fragment: next_in_line
+new.key = ({first_in_line}) AND new.status = 'received' AND new.run_after <= clock_timestamp()
+
+-- name: is_left
+SELECT 1 FROM events new WHERE {next_in_line}
+
 -- name: take
-SELECT key, source, id, type, data, time, traceparent, correlation_id, attempts, received_at, merchant_id,
-       conversation_id, CAST(extract(epoch FROM clock_timestamp() - received_at) AS float) AS age_seconds, progress,
-       error_code, error, by_door
-FROM events WHERE key = :key AND status = 'received' FOR NO KEY UPDATE
+-- Crowded: whoever puts off an event of the merchant found so many before it. Of these the last that came sees all the
+-- others, unless they are handled by then; so at least one of their handlers comes back to what was put off.
+SELECT new.key, new.source, new.id, new.type, new.data, new.time, new.traceparent, new.correlation_id, new.attempts,
+       new.received_at, new.merchant_id, new.conversation_id,
+       CAST(extract(epoch FROM clock_timestamp() - new.received_at) AS float) AS age_seconds, new.progress,
+       new.error_code, new.error, new.by_door,
+       (SELECT count(*) >= :most OR bool_or(o.hinted_at > clock_timestamp()) FROM {from_merchant} AS o
+        WHERE o.merchant_id = new.merchant_id) AS is_crowded
+FROM events new WHERE {next_in_line} FOR NO KEY UPDATE
 
 -- name: keep_progress
 -- As if it had just been woken: nobody else needs to come for it.

@@ -18,7 +18,7 @@ from events.reply import APART, REPLY_TYPE
 from storage import agui, sql, turns
 from storage.agui import Events
 from storage.sql import dump, storable
-from storage.turns import AbsorbedTurn, Claim, Held
+from storage.turns import AbsorbedTurn, Claim, Held, TurnChange
 
 if TYPE_CHECKING:
     from storage.database import Session
@@ -30,8 +30,6 @@ BACKOFF_SECONDS = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 FRESH_SECONDS = 1.0
 
 SOURCE = "/cj"
-#: The keys of the replies that announce a step's tool calls, and their results, are the step's number and these.
-CALLS, RESULTS = ":calls", ":results"
 
 SQL = sql.load("outbox")
 
@@ -88,56 +86,61 @@ def append(session: Session, turn_id: int, replies: Sequence[NewReply]) -> list[
     if not replies:
         return []
     last, now, *origin = session.execute(SQL["lock_turn"], {"turn_id": turn_id}).one()
-    sent_by = _Origin(f"turn_{turn_id}", *origin)
-    appended, by_door = _append(session, turn_id, sent_by, replies, last, now, maybe_known=bool(last))
-    return [] if by_door else appended
+    known, by_door = _known(session, turn_id, replies) if last else ({}, False)
+    told, new = _enveloped(_Origin(f"turn_{turn_id}", *origin), replies, known, last, now)
+    if new["ids"]:
+        by_door = session.execute(SQL["append"], {**new, "turn_id": turn_id}).all()[0].by_door
+    return [] if by_door else told
 
 
 def append_held(
-    session: Session, claim: Claim, held: Held, replies: Sequence[NewReply], *, maybe_known: bool
-) -> list[OutgoingReply]:
-    """As `append`, for who holds the turn. Unless they are `maybe_known`, the turn has none of these replies yet."""
-    if not replies:
-        return []
-    whose = (claim.conversation_id, claim.merchant_id, claim.event_id, claim.traceparent, claim.correlation_id)
-    sent_by = _Origin(claim.run_id, claim.seq, *whose)
-    last = held.last_sequence
-    appended, by_door = _append(session, claim.turn_id, sent_by, replies, last, held.now, maybe_known=maybe_known)
-    held.last_sequence = max(last, *(int(reply.body["sequence"]) for reply in appended))
-    return [] if by_door else appended
-
-
-def _append(
     session: Session,
-    turn_id: int,
-    sent_by: _Origin,
+    claim: Claim,
+    held: Held,
     replies: Sequence[NewReply],
-    last: int,
-    now: datetime,
     *,
     maybe_known: bool,
+    change: TurnChange | None,
 ) -> tuple[list[OutgoingReply], bool]:
-    """All of them in order, and whether they are read at the door."""
-    known, by_door = _known(session, turn_id, replies) if maybe_known else ({}, False)
-    new: list[tuple[int, NewReply, OutgoingReply]] = []
+    """As `append`, for who holds the turn, once in a transaction: with what else is to be noted of the turn, and
+    whether a call of a model was counted. Without a `change` the caller ends the turn.
+
+    Unless they are `maybe_known`, the turn has none of these replies yet.
+    """
+    whose = (claim.conversation_id, claim.merchant_id, claim.event_id, claim.traceparent, claim.correlation_id)
+    known, by_door = _known(session, claim.turn_id, replies) if maybe_known else ({}, False)
+    told, new = _enveloped(_Origin(claim.run_id, claim.seq, *whose), replies, known, held.last_sequence, held.now)
+    values, begins = {**new, "turn_id": claim.turn_id}, False
+    if change is not None:
+        of_turn = {"merchant_id": claim.merchant_id, "lease_seconds": claim.lease_seconds, **vars(change)}
+        begins, is_new = session.execute(SQL["append_held"], {**values, **of_turn}).one()
+        by_door = by_door or bool(is_new)
+    elif new["ids"]:
+        by_door = session.execute(SQL["append_last"], values).all()[0].by_door
+    held.last_sequence = new["last_sequence"]
+    return ([] if by_door else told), begins
+
+
+def _enveloped(
+    sent_by: _Origin, replies: Sequence[NewReply], known: dict[str, OutgoingReply], last: int, now: datetime
+) -> tuple[list[OutgoingReply], dict[str, Any]]:
+    """All of them in order, each key once, and the values of those that are new."""
+    found, new = dict(known), dict[str, tuple[int, OutgoingReply]]()
     for reply in replies:
-        if reply.key in known:
-            continue
-        sequence = last + len(new) + 1
-        body = _envelope(sent_by, sequence, reply.data, now)
-        known[reply.key] = OutgoingReply(body["id"], body)
-        new.append((sequence, reply, known[reply.key]))
-    if new:
-        values = {
-            "ids": [outgoing.id for _, _, outgoing in new],
-            "sequences": [sequence for sequence, _, _ in new],
-            "keys": [reply.key for _, reply, _ in new],
-            "bodies": [dump(outgoing.body) for _, _, outgoing in new],
-        }
-        owner = {"turn_id": turn_id, "conversation_id": sent_by.conversation_id}
-        rows = session.execute(SQL["append"], {**values, **owner, "now": now, "last_sequence": last + len(new)})
-        by_door = bool(rows.all()[0].by_door)
-    return [known[key] for key in dict.fromkeys(reply.key for reply in replies)], by_door
+        if reply.key not in found:
+            sequence = last + len(new) + 1
+            body = _envelope(sent_by, sequence, reply.data, now)
+            found[reply.key] = OutgoingReply(body["id"], body)
+            new[reply.key] = sequence, found[reply.key]
+    return [found[key] for key in dict.fromkeys(reply.key for reply in replies)], {
+        "ids": [outgoing.id for _, outgoing in new.values()],
+        "sequences": [sequence for sequence, _ in new.values()],
+        "keys": list(new),
+        "bodies": [dump(outgoing.body) for _, outgoing in new.values()],
+        "conversation_id": sent_by.conversation_id,
+        "now": now,
+        "last_sequence": last + len(new),
+    }
 
 
 def append_apart(session: Session, refused: RefusedEvent, code: str, sentence: str) -> list[OutgoingReply]:
@@ -154,10 +157,9 @@ def append_apart(session: Session, refused: RefusedEvent, code: str, sentence: s
     return [] if row is None or row.by_door else [OutgoingReply(body["id"], body)]
 
 
-def tell_absorbed(session: Session, claim: Claim, held: Held, absorbed: Sequence[AbsorbedTurn]) -> list[OutgoingReply]:
-    """Say at once which later messages this turn answers, too."""
-    told = [NewReply(f"absorbed:{item.turn_id}", agui.message_absorbed(item.event_id)) for item in absorbed]
-    return append_held(session, claim, held, told, maybe_known=True)
+def of_absorbed(absorbed: Sequence[AbsorbedTurn]) -> list[NewReply]:
+    """What says which later messages a turn answers, too."""
+    return [NewReply(f"absorbed:{item.turn_id}", agui.message_absorbed(item.event_id)) for item in absorbed]
 
 
 def end_absorbed(session: Session, turn_id: int, conversation_id: str) -> list[OutgoingReply]:
@@ -228,11 +230,8 @@ def unfinished(session: Session, turn_id: int) -> Events:
     a result."""
     messages = session.execute(SQL["unfinished_messages"], {"turn_id": turn_id}).scalars()
     ends = [event for message_id in messages for event in agui.text(message_id, "", begins=False)]
-    announced = session.execute(
-        SQL["unanswered_calls"], {"turn_id": turn_id, "calls": CALLS, "results": RESULTS}
-    ).scalar()
-    starts = [event for event in announced or () if event["type"] == "TOOL_CALL_START"]
-    return [*ends, *(end for start in starts for end in agui.tool_result(start["toolCallId"], agui.CANCELLED))]
+    calls = session.execute(SQL["unanswered_calls"], {"turn_id": turn_id}).scalars()
+    return [*ends, *(event for call_id in calls for event in agui.tool_result(call_id, agui.CANCELLED))]
 
 
 def mark_published(session: Session, ids: Sequence[str]) -> None:

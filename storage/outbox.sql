@@ -9,10 +9,7 @@ FROM turns t JOIN events e ON e.key = t.event_key WHERE t.id = :turn_id FOR NO K
 -- name: known
 SELECT key, id, body, publishes < 0 AS by_door FROM replies WHERE turn_id = :turn_id AND key = ANY (CAST(:keys AS text[]))
 
--- name: append
-WITH counted AS (
-    UPDATE turns SET last_sequence = :last_sequence WHERE id = :turn_id
-)
+-- fragment: new
 INSERT INTO replies (id, conversation_id, turn_id, sequence, key, body, created_at, publishes)
 SELECT new.id, :conversation_id, :turn_id, new.sequence, new.key, CAST(new.body AS jsonb), :now,
        CASE WHEN c.by_door THEN -1 ELSE 0 END
@@ -22,6 +19,38 @@ FROM conversations c,
 WHERE c.id = :conversation_id
 -- Several rows: the same notice twice in one transaction is one.
 RETURNING publishes < 0 AS by_door, CASE WHEN publishes < 0 THEN pg_notify('cj_replies', conversation_id) END
+
+-- name: append
+WITH counted AS (
+    UPDATE turns SET last_sequence = :last_sequence WHERE id = :turn_id
+)
+{new}
+
+-- name: append_last
+-- Whoever ends the turn counts them, too.
+{new}
+
+-- name: append_held
+-- All that a commit changes of a running turn is one new version of its row. A lease with more than half of its time left
+-- stays as it is: to write it means a new entry in each of the turn's indexes. `begins`: a call of a model is counted,
+-- unless its merchant's tokens of the day (:tokens_per_day; 0 is no limit) are used up.
+WITH budget AS MATERIALIZED (
+    SELECT CAST(:begins AS boolean) AND (:tokens_per_day = 0 OR :tokens_per_day > (
+        SELECT coalesce(sum(u.input_tokens + u.output_tokens), 0) FROM usage u
+        WHERE u.merchant_id = :merchant_id AND u.day = CAST(clock_timestamp() AT TIME ZONE 'UTC' AS date))) AS begins
+), noted AS (
+    UPDATE turns t SET
+        last_sequence = :last_sequence,
+        model_calls = t.model_calls + CASE WHEN b.begins THEN 1 ELSE 0 END,
+        prompt_limit = CASE WHEN b.begins THEN CAST(:prompt_limit AS integer) ELSE t.prompt_limit END,
+        workflow = coalesce(:workflow, t.workflow), workflow_hash = coalesce(:workflow_hash, t.workflow_hash),
+        lease_until = CASE WHEN t.lease_until < clock_timestamp() + make_interval(secs => :lease_seconds / 2)
+                           THEN clock_timestamp() + make_interval(secs => :lease_seconds) ELSE t.lease_until END
+    FROM budget b WHERE t.id = :turn_id
+), added AS (
+    {new}
+)
+SELECT b.begins, (SELECT bool_or(by_door) FROM added) AS by_door FROM budget b
 
 -- name: now
 SELECT clock_timestamp()
@@ -37,10 +66,9 @@ WITH added AS (
 SELECT by_door, CASE WHEN by_door THEN pg_notify('cj_replies', :conversation_id) END FROM added
 
 -- name: unanswered_calls
-SELECT r.body -> 'data' FROM replies r
-WHERE r.turn_id = :turn_id AND right(r.key, length(:calls)) = :calls
-  AND NOT EXISTS (
-      SELECT 1 FROM replies a WHERE a.turn_id = r.turn_id AND a.key = replace(r.key, :calls, :results))
+SELECT e ->> 'toolCallId' FROM replies r, jsonb_path_query(r.body, '$.data[*]') AS e
+WHERE r.turn_id = :turn_id AND e ->> 'type' IN ('TOOL_CALL_START', 'TOOL_CALL_RESULT')
+GROUP BY 1 HAVING count(*) = 1 ORDER BY 1
 
 -- name: unfinished_messages
 SELECT e ->> 'messageId' FROM replies r, jsonb_path_query(r.body, '$.data[*]') AS e

@@ -9,8 +9,9 @@ from typing import Any
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
-from events import tls
+from events import sentinel, tls
 from events.circuit_breaker import CircuitBreaker
 
 log = logging.getLogger(__name__)
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 BREAK_SECONDS = 1.0
 #: A server that refuses commands says so once in so many seconds.
 WARN_AGAIN_SECONDS = 60.0
+#: What the URL of a Redis begins with.
+SCHEMES = ("redis", "unix", "sentinel")
 #: A server that has used so much of its maxmemory will soon take no messages.
 NEARLY_FULL = 0.9
 CONNECT_TIMEOUT = 1.0
@@ -114,10 +117,19 @@ def info(url: str, *, seconds: float) -> Mapping[str, Any]:
 
 
 def connect(url: str, **options: Any) -> redis.Redis:
-    """A client of the Redis at `url`, not connected yet; over TLS the server is verified. Raises UnsafeTls.
+    """A client of the Redis at `url`, not connected yet; over TLS the server is verified. Raises UnsafeTls, and
+    ValueError for a Sentinel's that says too little.
 
     `options` are redis-py's; what the URL says beside TLS replaces them.
     """
+    found = sentinel.read(url)
+    if found is not None:
+        own = {"username": found.username, "password": found.password, "db": found.database, **found.tls}
+        sentinels: Any = Sentinel  # it has no types
+        primary: redis.Redis = sentinels(found.hosts, sentinel_kwargs=found.own).master_for(
+            found.master, **options, **own
+        )
+        return primary
     bare, verified = tls.split(url)
     return redis.Redis.from_url(bare, **options, **verified)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from storage import agui
+    from storage.connections import Integration
     from storage.database import Session
 
 #: Seconds before a turn is woken again, or looked at again when it could not run.
@@ -63,6 +64,20 @@ MOST_OWED = 20
 RECONNECT_ASKED = "reconnect_asked"
 
 SQL = sql.load("turns")
+#: What the fragment of this name reads.
+AROUND = (
+    *(
+        "last_turn",
+        "conversation_workflow",
+        "context",
+        "shop_of",
+        "shop_domain",
+        "token_version",
+        "scopes",
+        "is_active",
+    ),
+    *("status", "access_expires_at", "connected_at"),
+)
 
 Sender = Literal["merchant", "system", "cj"]
 #: What an ended turn leaves to be told: once a model answers, once the store is connected again, once Shopify gives the
@@ -166,6 +181,10 @@ class Claim:
     correlation_id: str | None = None
     last_sequence: int = 0
     """Of its replies, when it was claimed."""
+    accounts: Sequence[str] = ()
+    """The providers other than Shopify that its merchant has connected."""
+    held: Held | None = None
+    """What else was read when it was claimed."""
 
     @property
     def run_id(self) -> str:
@@ -182,11 +201,33 @@ class Held:
 
     last_sequence: int
     """Of its replies."""
+    now: datetime
     last_turn: int
     """Of the conversation: nobody can add a later one meanwhile."""
-    now: datetime
+    workflow: str
+    context: dict[str, Any]
+    """Of the conversation, as it is until the end of the transaction."""
+    integration: Integration | None
+    """The merchant's shop, which is not locked."""
+    is_counted: bool = False
+    """Whether a call of a model was counted."""
+    is_kept: bool = False
+    """Whether results of tools were kept that had not been."""
     is_read: bool = False
     """Whether the turns up to the last one were looked at for messages that this turn can answer, too."""
+
+
+@dataclass(frozen=True)
+class TurnChange:
+    """What a commit changes of a running turn, beside its replies."""
+
+    begins: bool = False
+    """A model is about to be asked: counted, unless the merchant has used as many tokens today as `tokens_per_day`."""
+    prompt_limit: int | None = None
+    tokens_per_day: int = 0
+    workflow: str | None = None
+    workflow_hash: str | None = None
+    """Under which the turn began, if it began now."""
 
 
 @dataclass(frozen=True)
@@ -347,21 +388,6 @@ def has_answered(session: Session, conversation_id: str, seq: int) -> bool:
     return bool(session.execute(SQL["has_answered"], {"conversation_id": conversation_id, "seq": seq}).scalar())
 
 
-def waiting_of_merchant(session: Session, merchant_id: str, *, limit: int) -> int:
-    """How many turns of the merchant wait, whatever for; counted up to `limit`."""
-    values = {"merchant_id": merchant_id, "limit": limit}
-    return int(session.execute(SQL["waiting_of_merchant"], values).scalar_one())
-
-
-def is_crowded(session: Session, merchant_id: str, *, per_merchant: int = PER_MERCHANT) -> bool:
-    """Whether so many of the merchant's turns wait that a wake-up for one more would find no room.
-
-    Then none is needed: whoever ends a turn of the merchant wakes the next ones, see `next_to_wake`.
-    """
-    limit = 2 * per_merchant + 1
-    return waiting_of_merchant(session, merchant_id, limit=limit) == limit
-
-
 def claim(
     session: Session, turn_id: int, *, lease_seconds: float, owner: str, per_merchant: int = PER_MERCHANT
 ) -> Claim | NotDue | None:
@@ -374,7 +400,9 @@ def claim(
         row = session.execute(SQL["claim"], {"turn_id": turn_id, **limits}).mappings().one_or_none()
         if row is not None:
             values: dict[str, Any] = {**row, "input": TurnInput.from_json(row["input"])}
-            return Claim(**values, lease_seconds=lease_seconds)
+            around = [values.pop(name) for name in AROUND]
+            held = _held(values["last_sequence"], values["now"], *around)
+            return Claim(**values, lease_seconds=lease_seconds, held=held)
     seconds = session.execute(SQL["due_in"], {"turn_id": turn_id}).scalar()
     return None if seconds is None else NotDue(float(seconds))
 
@@ -384,12 +412,7 @@ def hold(session: Session, claim: Claim) -> Held:
     row = session.execute(SQL["hold"], {"turn_id": claim.turn_id, "attempt": claim.attempt}).one_or_none()
     if row is None:
         raise LostTurn(claim.turn_id, claim.attempt)
-    return Held(*row)
-
-
-def set_workflow(session: Session, claim: Claim, name: str, hash: str) -> None:
-    """Remember under which workflow text the turn began. Raises LostTurn."""
-    _write(session, claim, "set_workflow", name=name, hash=hash)
+    return _held(*row)
 
 
 def release(session: Session, claim: Claim, *, after_seconds: float = 0.0) -> None:
@@ -409,12 +432,15 @@ def finish(
     error: str | None = None,
     promised: Promised | None = None,
     again_after: float = 0.0,
-) -> None:
+    last_sequence: int | None = None,
+) -> bool:
     """End the turn; `error` is a code for operators. What it promised is looked at in `again_after` seconds, but what
-    waits for the store, when that is connected. Raises LostTurn.
+    waits for the store, when that is connected. `last_sequence`: of its replies, if it has new ones. Returns whether
+    other turns of its merchant wait (`next_to_wake`). Raises LostTurn.
     """
     code = None if error is None else storable_text(error, 500)
-    _write(session, claim, "finish", error=code, waits_for=promised, again_after=again_after)
+    how = {"waits_for": promised, "again_after": again_after, "last_sequence": last_sequence}
+    return bool(_write(session, claim, "finish", error=code, **how).others_wait)
 
 
 def extend_leases(session: Session, held: Sequence[tuple[int, int]], *, lease_seconds: float) -> set[int]:
@@ -461,17 +487,18 @@ def add_step(
     input_tokens: int | None = None,
     output_tokens: int | None = None,
 ) -> StepRow:
-    """Keep an answer of the model and extend the lease; returns the step as it is kept. Raises LostTurn.
+    """Keep an answer of the model, and count what it cost; returns the step as it is kept. The caller holds the turn.
 
     An existing step stays as it is: an earlier commit may have succeeded without our knowing. Unless the model was
     still at it; then it has come further now.
     """
     usage = {"model": model, "input_tokens": input_tokens, "output_tokens": output_tokens}
-    return _write_step(session, claim, "add_step", step, assistant=dump(assistant), **usage)
+    whose = {"merchant_id": claim.merchant_id, **usage}
+    return _write_step(session, claim, "add_step", step, assistant=dump(assistant), **whose)
 
 
 def add_results(session: Session, claim: Claim, step: int, results: Sequence[Mapping[str, Any]]) -> StepRow:
-    """Keep the results of a step's tool calls, once, and extend the lease; returns the step. Raises LostTurn."""
+    """Keep the results of a step's tool calls, once; returns the step. The caller holds the turn."""
     return _write_step(session, claim, "add_results", step, results=dump(list(results)))
 
 
@@ -491,16 +518,6 @@ def first_open(session: Session, conversation_id: str) -> int | None:
     """The conversation's first unfinished turn, locked, if it waits; None if it runs, or is just being claimed."""
     found = session.execute(SQL["first_open"], {"conversation_id": conversation_id}).scalar()
     return None if found is None else int(found)
-
-
-def count_call(session: Session, claim: Claim, *, prompt_limit: int | None, tokens_per_day: int = 0) -> bool:
-    """Note that a model is about to be asked, and how long its prompt may be. The caller holds the turn.
-
-    False, and nothing noted, if the merchant has used as many tokens today as `tokens_per_day`; 0 is no limit.
-    """
-    held = {"turn_id": claim.turn_id, "attempt": claim.attempt}
-    values = {"prompt_limit": prompt_limit, "tokens_per_day": tokens_per_day}
-    return session.execute(SQL["count_call"], {**held, **values}).first() is not None
 
 
 def newer_waiting(session: Session, claim: Claim, room: Room) -> bool:
@@ -651,22 +668,29 @@ def is_open(session: Session, conversation_id: str) -> bool:
     return bool(session.execute(SQL["is_open"], {"conversation_id": conversation_id}).scalar())
 
 
-def _write(session: Session, claim: Claim, statement: str, **values: Any) -> None:
+def _write(session: Session, claim: Claim, statement: str, **values: Any) -> Row[Any]:
     """Run a statement that is its own fence."""
     held = {"turn_id": claim.turn_id, "attempt": claim.attempt}
-    if session.execute(SQL[statement], {**held, **values}).first() is None:
+    row = session.execute(SQL[statement], {**held, **values}).first()
+    if row is None:
         raise LostTurn(claim.turn_id, claim.attempt)
+    return row
 
 
 def _write_step(session: Session, claim: Claim, statement: str, step: int, **values: Any) -> StepRow:
-    """Run a statement that is its own fence, and returns the step if it wrote it."""
-    held = {"turn_id": claim.turn_id, "attempt": claim.attempt, "lease_seconds": claim.lease_seconds}
-    row = session.execute(SQL[statement], {**held, "step": step, **values}).one_or_none()
-    if row is None:
-        raise LostTurn(claim.turn_id, claim.attempt)
-    if row.step is None:
-        row = session.execute(SQL["step"], {"turn_id": claim.turn_id, "step": step}).one()
-    return StepRow(*row)
+    """The step as it is after the statement, which may have found it written."""
+    which = {"turn_id": claim.turn_id, "step": step}
+    row = session.execute(SQL[statement], {**which, **values}).one_or_none()
+    return StepRow(*(row or session.execute(SQL["step"], which).one()))
+
+
+def _held(
+    last_sequence: int, now: datetime, last_turn: int, workflow: str, context: dict[str, Any], *shop: Any
+) -> Held:
+    from storage.connections import Integration  # the events' catalog takes long to import
+
+    integration = None if shop[0] is None else Integration.from_row(shop)
+    return Held(last_sequence, now, last_turn, workflow, context, integration)
 
 
 def _absorbed(row: Row[Any]) -> AbsorbedTurn:

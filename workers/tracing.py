@@ -22,6 +22,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +31,7 @@ from events.fields import TRACEPARENT
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.trace import Link, SpanKind, Tracer
-    from opentelemetry.trace import Span as OtelSpan
+    from opentelemetry.trace import Link, SpanContext
 
     from events.envelope import Event
     from storage.inbox import InboxRow
@@ -98,8 +98,8 @@ def start(endpoint: str | None, kind: str, *, owner: str, version: str, broker_u
     """
     global _on
     stop()
-    if endpoint is not None:
-        _on = _On(kind, owner, version, "rabbitmq" if broker_url.startswith("amqp") else "redis")
+    if endpoint is not None and (provider := _provider()) is not None:
+        _on = _On(provider, kind, owner, version, "rabbitmq" if broker_url.startswith("amqp") else "redis")
 
 
 def stop() -> None:
@@ -118,13 +118,14 @@ def trace_id(traceparent: str | None) -> str | None:
 
 def traceparent() -> str | None:
     """The work under way, for what is asked of another process."""
-    return None if _on is None else _on.current().traceparent
+    around = None if _on is None else _under_way.get()
+    return None if around is None else around.traceparent
 
 
 def note(**attributes: str | float | None) -> None:
     """Add attributes to the work under way."""
-    if _on is not None:
-        _on.current().note(**attributes)
+    if _on is not None and (around := _under_way.get()) is not None:
+        around.note(**attributes)
 
 
 def received(event: Event, *, by_door: bool = False) -> Span:
@@ -231,100 +232,140 @@ def _of(reply: OutgoingReply) -> str | None:
 class _Running(Span):
     """A piece of work that is traced."""
 
-    def __init__(self, span: OtelSpan, kept: bool = False) -> None:
-        self._span = span
-        self._kept = kept
+    def __init__(
+        self,
+        on: _On,
+        name: str,
+        kind: str,
+        about: dict[str, Any],
+        context: SpanContext,
+        parent: SpanContext | None,
+        links: Sequence[Link],
+    ) -> None:
+        self.context = context
+        self.begins = time.time_ns()
+        self.name, self.kind, self.about, self.parent, self.links = name, kind, about, parent, links
+        self.failed = False
+        self._on: _On | None = on
 
     @property
     def traceparent(self) -> str | None:  # type: ignore[override]
-        context = self._span.get_span_context()
-        if not context.is_valid:
-            return None
+        context = self.context
         return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
     def __enter__(self) -> Span:
-        from opentelemetry import context, trace
-
-        self._token = context.attach(trace.set_span_in_context(self._span))
+        self._token = _under_way.set(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        from opentelemetry import context
-
-        context.detach(self._token)
-        if not self._kept:
-            self.end(None if error is None else str(getattr(error, "code", None) or type(error).__name__))
+        _under_way.reset(self._token)
+        self.end(None if error is None else str(getattr(error, "code", None) or type(error).__name__))
 
     def current(self) -> Span:
-        return _Running(self._span, kept=True)
+        return _Current(self)
 
     def note(self, **attributes: str | float | None) -> None:
         for name, value in attributes.items():
-            if value is not None:
-                self._span.set_attribute(NAMES[name], value)
-        if attributes.get("error") is not None:
-            from opentelemetry.trace import StatusCode
-
-            self._span.set_status(StatusCode.ERROR)
+            self.about[NAMES[name]] = value
+        self.failed |= attributes.get("error") is not None
 
     def end(self, error: str | None = None) -> None:
-        if error is not None:
-            self.note(error=error)
-        self._span.end()
+        on, self._on = self._on, None
+        if on is not None:
+            if error is not None:
+                self.note(error=error)
+            on.ended(self)
+
+
+class _Current(Span):
+    """A block within which a span is the work under way."""
+
+    def __init__(self, span: _Running) -> None:
+        self._span = span
+
+    def __enter__(self) -> Span:
+        self._token = _under_way.set(self._span)
+        return self._span
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _under_way.reset(self._token)
+
+
+def _provider() -> TracerProvider | None:
+    """OpenTelemetry as its variables say; None where they switch it off."""
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import NoOpTracer
+
+    found = TracerProvider(shutdown_on_exit=False)
+    return None if isinstance(found.get_tracer(AGENT), NoOpTracer) else found
 
 
 class _On:
-    """Tracing, switched on."""
+    """Tracing, switched on. The SDK samples, batches and sends. Its tracer is left out: it costs four times as much."""
 
-    def __init__(self, kind: str, owner: str, version: str, broker: str) -> None:
+    def __init__(self, provider: TracerProvider, kind: str, owner: str, version: str, broker: str) -> None:
         from opentelemetry import trace
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace import ReadableSpan
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
-        from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+        from opentelemetry.sdk.trace.sampling import Decision
+        from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-        class Ids(RandomIdGenerator):
-            """Random, but for claims of turns: whoever claims a turn next knows the span before without being told."""
+        class Ours(Resource):
+            """Looked up by the exporter for each span, where the hash of a resource is that of a text made anew."""
 
-            def __init__(self) -> None:
-                self.next = threading.local()
-
-            def generate_span_id(self) -> int:
-                given: int | None = getattr(self.next, "id", None)
-                self.next.id = None
-                return given or super().generate_span_id()
+            def __hash__(self) -> int:
+                return id(self)
 
         ours = Resource({
             "service.namespace": "cj", "service.name": f"cj-{kind}", "service.version": version,
             "service.instance.id": owner,
         })  # fmt: skip
+        resource = Resource.create().merge(ours).merge(OTELResourceDetector().detect())
+        self._resource = Ours(resource.attributes, resource.schema_url)
+        self._scope = InstrumentationScope("cj-workers", version)
+        self._readable = ReadableSpan
         self._trace = trace
-        self._ids = Ids()
+        self._ids = provider.id_generator
+        self._sampler, self._sample = provider.sampler, Decision.RECORD_AND_SAMPLE
         self._broker = broker
-        self._provider: TracerProvider = TracerProvider(
-            resource=Resource.create().merge(ours).merge(OTELResourceDetector().detect()),
-            id_generator=self._ids,
-            shutdown_on_exit=False,
-        )
+        self._statuses = trace.Status(), trace.Status(trace.StatusCode.ERROR)
         self._processor = BatchSpanProcessor(OTLPSpanExporter())
-        self._provider.add_span_processor(self._processor)
-        self._tracer: Tracer = self._provider.get_tracer("cj-workers", version)
 
     def stop(self) -> None:
         # A collector that is away must not hold up the end of a process.
-        ending = threading.Thread(target=self._provider.shutdown, name="tracing", daemon=True)
+        ending = threading.Thread(target=self._processor.shutdown, name="tracing", daemon=True)
         ending.start()
         ending.join(FLUSH_SECONDS)
 
-    def current(self) -> Span:
-        return _Running(self._trace.get_current_span())
+    def ended(self, span: _Running, at: int | None = None) -> None:
+        """To be sent, if its trace is sampled."""
+        if not span.context.trace_flags.sampled:
+            return
+        self._processor.on_end(
+            self._readable(
+                name=span.name,
+                context=span.context,
+                parent=span.parent,
+                resource=self._resource,
+                attributes={name: value for name, value in span.about.items() if value is not None},
+                links=span.links,
+                kind=self._trace.SpanKind[span.kind],
+                status=self._statuses[span.failed],
+                start_time=span.begins,
+                end_time=at or time.time_ns(),
+                instrumentation_scope=self._scope,
+            )
+        )
 
-    def message(self, operation: str, queue: str, parent: str | None, about: Mapping[str, Any]) -> Span:
+    def message(self, operation: str, queue: str, parent: str | None, about: dict[str, Any]) -> Span:
         """What becomes of a message; `operation` is messaging's."""
-        return self.span(f"{operation} {queue}", "CONSUMER", {**self._queue(operation, queue), **about}, parent)
+        return self.span(f"{operation} {queue}", "CONSUMER", self._queue(operation, queue) | about, parent)
 
     def _queue(self, operation: str, queue: str) -> dict[str, Any]:
         return {
@@ -334,28 +375,42 @@ class _On:
             "messaging.destination.name": queue,
         }
 
-    def claimed(self, claim: Claim, name: str, about: Mapping[str, Any]) -> Span:
+    def claimed(self, claim: Claim, name: str, about: dict[str, Any]) -> Span:
+        """Whoever claims the turn next knows the id of this span without being told."""
+        if (trace := trace_id(claim.traceparent)) is None:
+            return self.span(name, "INTERNAL", about)
         links: list[Link] = []
-        if (trace := trace_id(claim.traceparent)) is not None:
-            self._ids.next.id = _claim_id(trace, claim.turn_id, claim.attempt)
-            if claim.attempt > 1:
-                before = f"00-{trace}-{_claim_id(trace, claim.turn_id, claim.attempt - 1):016x}-01"
-                links = [self._trace.Link(self._context(before))]
-        return self.span(name, "INTERNAL", about, claim.traceparent, links)
+        if claim.attempt > 1 and (before := self._context(claim.traceparent)) is not None:
+            links.append(self._trace.Link(self._beside(before, _claim_id(trace, claim.turn_id, claim.attempt - 1))))
+        own = _claim_id(trace, claim.turn_id, claim.attempt)
+        return self.span(name, "INTERNAL", about, claim.traceparent, links, own)
 
     def span(
-        self, name: str, kind: str, about: Mapping[str, Any], parent: str | None = None, links: Sequence[Link] = ()
-    ) -> Span:
+        self,
+        name: str,
+        kind: str,
+        about: dict[str, Any],
+        parent: str | None = None,
+        links: Sequence[Link] = (),
+        span_id: int | None = None,
+    ) -> _Running:
         """Begin a span within `parent`, or else within the work under way."""
-        return _Running(
-            self._tracer.start_span(
-                name,
-                context=self._within(parent),
-                kind=self._kind(kind),
-                attributes={key: value for key, value in about.items() if value is not None},
-                links=links,
-            )
-        )
+        above = self._context(parent)
+        if above is None and (around := _under_way.get()) is not None:
+            above = around.context
+        if span_id is None:
+            span_id = self._ids.generate_span_id()
+        if above is not None and not above.is_remote:
+            return _Running(self, name, kind, about, self._beside(above, span_id), above, links)
+        trace = self._ids.generate_trace_id() if above is None else above.trace_id
+        before = None if above is None else self._trace.set_span_in_context(self._trace.NonRecordingSpan(above))
+        decision = self._sampler.should_sample(before, trace, name).decision
+        flags = self._trace.TraceFlags(decision is self._sample)
+        context = self._trace.SpanContext(trace, span_id, is_remote=False, trace_flags=flags)
+        return _Running(self, name, kind, about, context, above, links)
+
+    def _beside(self, context: SpanContext, span_id: int) -> SpanContext:
+        return self._trace.SpanContext(context.trace_id, span_id, is_remote=False, trace_flags=context.trace_flags)
 
     def afterwards(
         self,
@@ -371,29 +426,17 @@ class _On:
         for seconds, parent in whose:
             if parent is not None:
                 batches.setdefault(parent, []).append(seconds)
-        under_way = self.current().traceparent
+        around = _under_way.get()
+        own_trace = None if around is None else trace_id(around.traceparent)
         for parent, lasted in batches.items():
-            within = under_way if trace_id(under_way) == trace_id(parent) else parent
+            within = None if trace_id(parent) == own_trace else parent
             about = {**self._queue(operation, queue), "messaging.batch.message_count": len(lasted)}
-            span = self._tracer.start_span(
-                f"{operation} {queue}",
-                context=self._within(within),
-                kind=self._kind(kind),
-                attributes=about,
-                start_time=now - round(max([0.0, *lasted]) * 1e9),
-            )
-            _Running(span).note(error=error)
-            span.end(now)
+            span = self.span(f"{operation} {queue}", kind, about, within)
+            span.begins = now - round(max([0.0, *lasted]) * 1e9)
+            span.note(error=error)
+            self.ended(span, now)
 
-    def _kind(self, name: str) -> SpanKind:
-        return self._trace.SpanKind[name]
-
-    def _within(self, parent: str | None) -> Any:
-        if parent is None or (context := self._context(parent)) is None:
-            return None
-        return self._trace.set_span_in_context(self._trace.NonRecordingSpan(context))
-
-    def _context(self, traceparent: str) -> Any:
+    def _context(self, traceparent: str | None) -> SpanContext | None:
         """None for what is no traceparent: messages are foreign."""
         found = TRACEPARENT.fullmatch(traceparent) if isinstance(traceparent, str) else None
         if found is None:
@@ -410,3 +453,4 @@ def _claim_id(trace: str, turn_id: int, attempt: int) -> int:
 
 
 _on: _On | None = None
+_under_way: ContextVar[_Running | None] = ContextVar("span", default=None)

@@ -73,7 +73,7 @@ def apply(folder: Path) -> None:
     _accept_under_new_names(off("inbox_takes_twice"))
     storage.turns.SQL = _Switched(storage.turns.SQL)
     storage.turns.SQL.take_out("claim", _FIRST_IN_CONVERSATION, off("no_order"))
-    for name in ("hold", "count_call", "add_step", "add_results", "finish"):
+    for name in ("hold", "finish"):
         storage.turns.SQL.take_out(name, _HELD, off("no_fence"))
     for name in ("extend_many", "still_held"):  # else a zombie is told that its turn is not its own any more
         storage.turns.SQL.take_out(name, _OF_THIS_ATTEMPT, off("no_fence"))

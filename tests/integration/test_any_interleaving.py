@@ -24,14 +24,14 @@ from hypothesis.stateful import (
 from events import decode_reply
 from events.ordering import Offer, ReplyOrder
 from events.reply import Reply
-from storage import inbox, merchants, outbox
+from storage import agui, inbox, merchants, outbox
 from storage.database import Database
 from storage.errors import LostTurn
 from storage.inbox import Accepted, NewEvent
-from storage.outbox import OutgoingReply
+from storage.outbox import NewReply, OutgoingReply
 from tests import rows
 from workers.agent.cost_limits import CostLimits
-from workers.agent.state import TurnState
+from workers.agent.state import NewResults, TurnState
 from workers.agent.transactions import Message, NewStep, NextCall, TurnTransactions
 from workers.delivery.sweeper import Duties
 from workers.settings import Settings
@@ -264,7 +264,10 @@ class System(RuleBasedStateMachine):
         number = len(state.steps)
         if waits_for_results(state):
             result = {"tool_call_id": "call", "name": "shopify_data", "content": {"success": False}}
-            return lambda: self.transactions(state).add_results(state, number - 1, [result], [])
+            told = NewReply(f"{number - 1}:results", agui.tool_result("call", "x"))
+            state.keep_later(NewResults(number - 1, [result], told))
+            if talks:
+                return lambda: self.transactions(state).keep_results(state)
         call = {"id": "call", "type": "function", "function": {"name": "shopify_data", "arguments": "{}"}}
         answer = NewStep(number, {"role": "assistant", "content": None, "tool_calls": [call]})
         said = Message(f"m{number}", "let me see") if talks else None
@@ -401,7 +404,7 @@ class System(RuleBasedStateMachine):
     def run_to_the_end(self, state: TurnState, replies: list[OutgoingReply]) -> None:
         self.hand_over(replies)
         if waits_for_results(state):
-            self.hand_over(self.next_step(state, talks=False, unless_newer=False)())
+            self.hand_over(self.next_step(state, talks=True, unless_newer=False)())
         self.take_in(state)
         self.hand_over(self.last_step(state))
 

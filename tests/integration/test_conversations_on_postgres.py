@@ -61,27 +61,24 @@ def test_a_locked_conversation_is_locked(database: Database) -> None:
 def test_context_is_merged_key_by_key(database: Database) -> None:
     open_conversation(database)
     with database.transaction() as session:
-        conversations.merge_context(session, "c1", {"a": {"deep": 1}, "b": None})
-        whole = conversations.merge_context(session, "c1", {"a": [1], "c": "\x00"})
-    assert whole == {"a": [1], "b": None, "c": "\ufffd"}
-    with database.transaction() as session:
+        conversations.change(session, "c1", {"a": {"deep": 1}, "b": None})
+        conversations.change(session, "c1", {"a": [1], "c": "\x00"})
         found = conversations.get(session, "c1")
     assert found is not None
-    assert found.context == whole
+    assert found.context == {"a": [1], "b": None, "c": "\ufffd"}
 
 
 def test_a_conversation_moves(database: Database) -> None:
     open_conversation(database)
     with database.transaction() as session:
-        conversations.move(session, "c1", "shopify_onboarding")
-    assert query(database, "SELECT workflow FROM conversations") == [("shopify_onboarding",)]
+        conversations.change(session, "c1", {"a": 1}, workflow="shopify_onboarding")
+        conversations.change(session, "c1", {})
+    assert query(database, "SELECT workflow, context FROM conversations") == [("shopify_onboarding", {"a": 1})]
 
 
 def test_what_is_not_there_is_not_changed(database: Database) -> None:
     with pytest.raises(UnknownConversation), database.transaction() as session:
-        conversations.merge_context(session, "c1", {"a": 1})
-    with pytest.raises(UnknownConversation), database.transaction() as session:
-        conversations.move(session, "c1", "w")
+        conversations.change(session, "c1", {"a": 1})
 
 
 def test_the_latest_open_conversation_is_where_something_happened_last(database: Database) -> None:
@@ -90,7 +87,7 @@ def test_the_latest_open_conversation_is_where_something_happened_last(database:
     open_conversation(database, "x1", "m2")
     for name in ("c1", "c3"):
         with database.transaction() as session:
-            conversations.merge_context(session, name, {})
+            conversations.change(session, name, {})
     execute(database, "UPDATE conversations SET status = 'closed' WHERE id = 'c3'")
     with database.transaction() as session:
         found = conversations.latest_open(session, "m1", lock=True)

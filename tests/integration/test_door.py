@@ -112,6 +112,31 @@ def test_a_trace_has_what_came_in_at_the_door_and_what_was_acked_there(
     assert stored == [(f"00-{trace}-{received.id}-01",)], "workers go on from there"
 
 
+def test_a_request_is_part_of_the_trace_that_its_header_names(
+    door: DoorForTests, auth_door: DoorForTests, database: Database
+) -> None:
+    mine, others = (f"00-{letter * 32}-00f067aa0ba902b7-01" for letter in "ab")
+    event = {"specversion": "1.0", "source": "/x", "type": "message_received"}
+    data = {"merchant_id": "m1", "conversation_id": "c1", "text": "hi"}
+    structured = {**AS_SERVICE, "Content-Type": "application/cloudevents+json"}
+    own = {**event, "id": "e1", "traceparent": others, "data": data}
+    binary = {f"ce-{name}": value for name, value in {**event, "id": "e2"}.items()}
+    asked = {"threadId": "c2", "runId": "r", "messages": [{"id": "a1", "role": "user", "content": "hi"}]}
+
+    def post(url: str, headers: dict[str, str], body: object, traceparent: str = mine) -> None:
+        headers = {**headers, "traceparent": traceparent}
+        with httpx.stream("POST", url, headers=headers, content=json.dumps(body)) as answer:
+            assert answer.is_success
+
+    post(f"{door.url}/events", structured, own)
+    post(f"{door.url}/events", {**AS_SERVICE, **binary, "Content-Type": "application/json"}, data)
+    post(f"{door.url}/events", structured, {**event, "id": "e3", "data": data}, "rubbish")
+    post(f"{door.url}/agent", {**as_merchant(), "Content-Type": "application/json"}, asked)
+    post(f"{auth_door.url}/shops", {**AS_SERVICE, "Content-Type": "application/json"}, SHOP)
+    stored = rows.query(database, "SELECT traceparent FROM events ORDER BY key")
+    assert [found for (found,) in stored] == [others, mine, None, mine, mine]
+
+
 def test_who_has_nothing_begins_with_the_history(door: DoorForTests, database: Database) -> None:
     """The merchant's words and CJ's; then the run under way, whole. A browser that comes again is not told again."""
     open_at_door(database)
@@ -374,8 +399,10 @@ def test_who_may_not_come_in_is_told_why(door: DoorForTests, headers: dict[str, 
 def test_a_page_of_a_named_origin_may_use_the_door(role_url: str, database: Database) -> None:
     with DoorForTests(role_url, CJ_GATEWAY_ORIGINS="https://chat.example.com") as door:
         origin = {"Origin": "https://chat.example.com"}
-        asked = httpx.options(f"{door.url}/agent", headers={**origin, "Access-Control-Request-Method": "POST"})
+        wanted = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "ce-id,traceparent"}
+        asked = httpx.options(f"{door.url}/agent", headers={**origin, **wanted})
         assert (asked.status_code, asked.headers["Access-Control-Allow-Origin"]) == (204, origin["Origin"])
+        assert asked.headers["Access-Control-Allow-Headers"] == "ce-id,traceparent", "of tracing and CloudEvents"
         assert httpx.options(f"{door.url}/agent", headers={"Origin": "https://a.example"}).status_code == 403
         refused = httpx.get(f"{door.url}/conversations/c1/replies", headers=origin)
         assert refused.headers["Access-Control-Allow-Origin"] == origin["Origin"], "else a page cannot read why"

@@ -63,9 +63,8 @@ class Told:
         self.keys: list[int] = []
         self.pauses: list[float] = []
         self.replies: list[dict[str, Any]] = []
-        self.fetches: list[Any] = []
         wake_ups = WakeUps(cast(Celery, self), broker_breaker())
-        vars(wake_ups).update(run_turn=self.turns.append, fetch=self.fetches.append, handle_events=self._wakes)
+        vars(wake_ups).update(run_turn=self.turns.append, fetch=lambda *_: True, handle_events=self._wakes)
         publisher = SimpleNamespace(publish=lambda replies: self.replies.extend(reply.body for reply in replies))
         cache = SimpleNamespace(drop=lambda merchant_id: None)
         self.resources = cast(

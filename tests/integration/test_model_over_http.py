@@ -209,6 +209,32 @@ def test_what_a_model_does_not_take_is_left_out(serve: Serve) -> None:
     assert "temperature" not in server.requests[0].body
 
 
+@pytest.mark.parametrize("model", ["unknown", "gpt-4o", "gpt-5-mini", "o3-mini"])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_short_way_sends_what_litellm_itself_would(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, model: str, streamed: bool
+) -> None:
+    server = serve([Say("hello")])
+    for is_plain in (True, False):
+        monkeypatch.setattr(litellm_call, "_is_plain", lambda _name, found=is_plain: found)
+        how: dict[str, Any] = {"temperature": 0.2, "max_output_tokens": 500}
+        hear = (lambda _words, _is_whole: False) if streamed else None
+        Model([f"openai/{model}"]).ask(QUESTION, [TOOL], timeout=20, hear=hear, **how)
+    short, whole = server.requests
+    assert short.body == whole.body
+    assert short.headers == whole.headers
+
+
+def test_a_model_of_openai_that_takes_tools_by_another_protocol_is_left_to_litellm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OPENAI_API_BASE", raising=False)
+    litellm_call._is_plain.cache_clear()
+    names = ("openai/gpt-4o", "openai/gpt-5.4", "openai/responses/gpt-4o", "groq/llama-3.3-70b-versatile")
+    assert [litellm_call._is_plain(name) for name in names] == [True, False, False, False]
+    litellm_call._is_plain.cache_clear()
+
+
 def test_a_server_without_a_key_is_called_too(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     server = serve([Say("hello")])
     for empty in (True, False):

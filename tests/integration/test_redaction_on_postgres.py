@@ -263,7 +263,7 @@ def test_a_turn_that_read_the_cache_too_early_cannot_keep_what_it_read(database:
     assert state(database, key)[0] == "processed"
     assert NAME not in everything(database)
     with pytest.raises(LostTurn), database.transaction() as session:
-        turns.add_step(session, late[0], 1, {"role": "assistant", "content": NAME})
+        turns.hold(session, late[0])
 
 
 # A shop that came back

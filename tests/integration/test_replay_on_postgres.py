@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from storage import conversations, turns
+from storage import conversations, outbox, turns
 from storage.database import Database
+from storage.turns import TurnChange
 from tests import rows
 from tests.cj import Terminal
 from workers.workflow.handler import handle
@@ -65,7 +66,8 @@ def happened(database: Database, workflows: WorkflowSet, id: str, type: str, dat
             assert conversation is not None
             workflow = workflows.get(claim.workflow or conversation.workflow)
             conversations.remember_workflow(session, workflow.hash, workflow.name, workflow.text)
-            turns.set_workflow(session, claim, workflow.name, workflow.hash)
+            change = TurnChange(workflow=workflow.name, workflow_hash=workflow.hash)
+            outbox.append_held(session, claim, turns.hold(session, claim), [], maybe_known=False, change=change)
             turns.finish(session, claim)
 
 

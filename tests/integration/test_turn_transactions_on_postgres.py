@@ -11,6 +11,7 @@ from storage.database import Database
 from storage.outbox import NewReply
 from storage.vault import Vault, new_key_text
 from tests import rows
+from workers.agent.state import NewResults
 from workers.agent.transactions import Message, NewStep, TurnTransactions
 from workflows.loader import load_folder
 
@@ -81,7 +82,8 @@ def test_the_shops_own_website_is_known_from_its_data(database: Database) -> Non
     asks = NewStep(0, {"role": "assistant", "content": None, "tool_calls": [call]})
     transactions.add_step(state, asks, None, unless_newer=None)
     content = {"success": True, "data_type": "overview", "data": {"shop": {"website": "www.acme.example"}}}
-    transactions.add_results(state, 0, [{"tool_call_id": "c", "name": "shopify_data", "content": content}], [])
+    result = {"tool_call_id": "c", "name": "shopify_data", "content": content}
+    state.keep_later(NewResults(0, [result], NewReply("0:results", [])))
     words = "Yours is www.acme.example/sale, not www.evil.example/sale."
     transactions.finish(state, message=Message("m", words))
     assert said(database) == ["Yours is www.acme.example/sale, not (link removed)."]

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from storage import turns
+from storage import outbox, turns
 from storage.database import Database
 from storage.errors import LostTurn, StorageRefused, UnknownConversation
-from storage.turns import Claim, NotDue, TurnInput
+from storage.outbox import NewReply
+from storage.turns import Claim, NotDue, TurnChange, TurnInput
 from tests import rows
 from tests.rows import (
     claim,
@@ -175,9 +176,6 @@ def test_a_merchant_has_two_running_turns_at_most(database: Database) -> None:
 def writes() -> dict[str, Callable[..., object]]:
     return {
         "hold": lambda session, claimed: turns.hold(session, claimed),
-        "set_workflow": lambda session, claimed: turns.set_workflow(session, claimed, "w", "h"),
-        "add_step": lambda session, claimed: turns.add_step(session, claimed, 0, {"content": "zombie"}),
-        "add_results": lambda session, claimed: turns.add_results(session, claimed, 0, [{"zombie": True}]),
         "release": lambda session, claimed: turns.release(session, claimed),
         "drop_lease": lambda session, claimed: turns.drop_lease(session, claimed),
         "finish": lambda session, claimed: turns.finish(session, claimed),
@@ -268,19 +266,30 @@ def test_a_step_that_was_committed_unnoticed_is_not_overwritten(database: Databa
     assert query(database, "SELECT assistant, tool_results FROM steps") == [({"content": "first"}, [{"said": "first"}])]
 
 
-def test_a_step_extends_the_lease(database: Database) -> None:
+def test_a_commit_extends_the_lease_and_notes_all_that_changes(database: Database) -> None:
     claimed = claim(database, queue(database), lease_seconds=30)
     let_lease_run_out(database, claimed.turn_id)
-    with database.transaction() as session:
-        turns.add_step(session, claimed, 0, {"content": "still here"})
+    for change in (
+        TurnChange(workflow="w", workflow_hash="h"),
+        TurnChange(begins=True, prompt_limit=9),
+        TurnChange(workflow=None),
+    ):
+        with database.transaction() as session:
+            held, said = turns.hold(session, claimed), [NewReply("said", [{"type": "CUSTOM"}])]
+            told, begins = outbox.append_held(session, claimed, held, said, maybe_known=True, change=change)
+        assert (len(told), begins) == (1, change.begins)
+    noted = "SELECT last_sequence, model_calls, prompt_limit, workflow, workflow_hash FROM turns"
+    assert query(database, noted) == [(1, 1, 9, "w", "h")]
     assert query(database, "SELECT lease_until > clock_timestamp() + interval '20 s' FROM turns") == [(True,)]
+    assert query(database, "SELECT count(*) FROM replies") == [(1,)]
 
 
 def test_the_workflow_of_the_first_claim_stays(database: Database) -> None:
     turn_id = queue(database)
     first = claim(database, turn_id)
     with database.transaction() as session:
-        turns.set_workflow(session, first, "shopify_onboarding", "abc")
+        change = TurnChange(workflow="shopify_onboarding", workflow_hash="abc")
+        outbox.append_held(session, first, turns.hold(session, first), [], maybe_known=False, change=change)
         turns.release(session, first)
     second = claim(database, turn_id)
     assert (second.workflow, second.workflow_hash) == ("shopify_onboarding", "abc")
@@ -406,9 +415,10 @@ def test_an_expiry_leaves_a_turn_alone_that_is_being_written(database: Database)
     claimed = claim(database, queue(database))
     let_lease_run_out(database, claimed.turn_id)
     with database.transaction() as session:
-        turns.add_step(session, claimed, 0, {"content": "just in time"})
+        turns.hold(session, claimed)
         with database.transaction() as sweeper:
             assert turns.expire(sweeper) == []
+        outbox.append_held(session, claimed, turns.hold(session, claimed), [], maybe_known=False, change=TurnChange())
     with database.transaction() as session:
         assert turns.expire(session) == []
 
@@ -535,13 +545,3 @@ def test_a_claim_of_another_attempt_is_told_by_its_number_not_by_its_owner(datab
     claimed = claim(database, queue(database), owner="same name")
     with pytest.raises(LostTurn), database.transaction() as session:
         turns.hold(session, replace(claimed, attempt=claimed.attempt + 1))
-
-
-def test_a_merchant_with_many_waiting_turns_is_crowded(database: Database) -> None:
-    for number in range(5):
-        with database.transaction() as session:
-            assert not turns.is_crowded(session, "m1")
-        queue(database, conversation_id=f"c{number}")
-    with database.transaction() as session:
-        assert turns.is_crowded(session, "m1")
-        assert not turns.is_crowded(session, "m2")

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from events import queues
 from storage import agui, backlog, connections, inbox, merchants, outbox, privacy, turns
 from storage.agui import Events
 from storage.backlog import Waiting
@@ -182,15 +183,27 @@ def test_why_cj_does_not_answer(database: Database, arrange: object, said: str) 
 
 def test_a_merchant_is_found_by_conversation_id_shop_and_its_first_part(terminal: Terminal, database: Database) -> None:
     connect(database)
-    rows.finish(database, rows.claim(database, rows.queue(database)))
-    for name in ("c1", "m1", SHOP, "acme"):
+    turn_id = rows.queue(database)
+    rows.finish(database, rows.claim(database, turn_id))
+    [(event_id,)] = rows.query(database, "SELECT id FROM events")
+    logged = (event_id, str(turn_id))
+    copied = (f"https://{SHOP}/admin/orders?tab=1", "https://admin.shopify.com/store/acme/products", f"http://{SHOP}")
+    for name in ("c1", "m1", SHOP, SHOP.upper(), "acme", *copied, *logged):
         assert "turn 1 of c1, the last one, ended" in terminal("why", name).stdout, name
     shown = terminal("merchant", "acme").stdout
     assert "acme.myshopify.com, active, connected" in shown
     assert "talk     c1, ad_hoc_support" in shown
     assert terminal.json("merchant", "m1")["shop"]["scopes"] == ["read_orders"]
     assert "shpat" not in str(terminal.json("merchant", "m1"))
-    assert "there is no conversation, merchant or shop 'nobody'" in terminal("why", "nobody", code=1).stderr
+    for nobody in ("nobody", "9" * 30, "https://acme.example/admin", "https://", ""):
+        assert f"there is no conversation, merchant or shop {nobody!r}" in terminal("why", nobody, code=1).stderr
+
+
+def test_a_refused_event_is_found_by_its_id(terminal: Terminal, database: Database) -> None:
+    refuse(database)
+    rows.execute(database, "UPDATE events SET merchant_id = NULL")
+    [(event_id, kind)] = rows.query(database, "SELECT id, type FROM events")
+    assert f"the event of this id, {kind} {event_id} of" in terminal("why", event_id, code=1).stderr
 
 
 def test_why_knows_how_many_turns_may_run_at_a_time(terminal: Terminal, database: Database) -> None:
@@ -360,6 +373,9 @@ def test_speeds_are_measured_from_the_rows(database: Database) -> None:
     assert {what: speed.count for what, speed in found.items()} == {
         "event handled": 1, "turn claimed": 3, "first words": 1, "turn ended": 1
     }  # fmt: skip
+    assert "workers        could not be asked" in list(
+        status.lines(status.Status(None, {}, dict.fromkeys(queues.ALL, 0), None))
+    )
     slow = status.Status(None, {"first words": backlog.Speed(9, 3.0, 11.0)}, None, None)
     assert "first words: 95 of 100 took up to 11 s, promised are 10 s" in "\n".join(status.lines(slow))
 

@@ -305,7 +305,15 @@ class Answers:
             return ended
         at_once = said is None or not state.pauses  # the calls start with this commit
         replies = [tools.announced(state.claim, step, new.assistant)] if at_once else []
-        outgoing = self._transactions.add_step(state, new, said, replies, unless_newer=fence)
+        outgoing = self._transactions.add_step(
+            state,
+            new,
+            said,
+            replies,
+            unless_newer=fence,
+            # Counted before the tools are asked: then what they answer at once can be kept with the next answer.
+            next_call=lambda state: self.next_call(state, step + 1) if at_once else None,
+        )
         if outgoing is not None:
             self._reply_publisher.publish(outgoing)
             _note_words(state, before, is_first)

@@ -98,6 +98,8 @@ def legible(text: str) -> str:
 
     Joiners stay after letters of scripts that join (Persian, Sinhala, …) and between emoji.
     """
+    if text.isascii() and text.isprintable():
+        return text
     text = _LINE_BREAK.sub("\n", text)
     parts = _FLAG.split(text)  # every other one is a flag
     parts[::2] = [_HIDDEN.sub(_if_needed, part) for part in parts[::2]]

@@ -129,11 +129,11 @@ def messages(
             partial(_under_way, view, history[first:], between, current, steps, absorbed, earlier, last)
             for earlier, last in FORMS
         ]
-        form, turn = prompt_size.first_that_fits(forms, left)
-        if prompt_size.size(turn) <= left or first == len(history):
+        form, turn, bytes_of = prompt_size.first_that_fits(forms, left)
+        if bytes_of <= left or first == len(history):
             break
         first = (first + len(history) + 1) // 2  # more than fits: the older half is shown as the turns before it
-    left -= prompt_size.size(turn)
+    left -= bytes_of
     turns = [[partial(_past, view, past, most) for most in PAST_FORMS] for past in history[:first]]
     left_out, past = prompt_size.newest(turns, left, most_messages=max_history)
     talk = [*past, *turn, *([GO_ON] if goes_on else [])]
@@ -183,7 +183,9 @@ class _View:
 
     def shown(self, content: Result, most: int) -> Result:
         """In at most `most` bytes, or a little more; times as the shop's clock shows them."""
-        told = prompt_size.shrunk(content, most) if most > prompt_size.FIGURES_BYTES else content
+        # None has more than RESULT_BYTES (`Tools.run`).
+        is_cut = prompt_size.FIGURES_BYTES < most < prompt_size.RESULT_BYTES
+        told = prompt_size.shrunk(content, most) if is_cut else content
         if content.get("success") and (id(content) in self.outdated or most <= prompt_size.FIGURES_BYTES):
             told = prompt_size.figures(content, min(most, prompt_size.FIGURES_BYTES))
         as_of = moment(told.get("as_of"))

@@ -43,14 +43,16 @@ def size(value: Any) -> int:
     return len(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
-def first_that_fits(forms: Sequence[Callable[[], list[Message]]], most: int) -> tuple[int, list[Message]]:
-    """Number and messages of the first form of at most `most` bytes; of the last if none is."""
+def first_that_fits(forms: Sequence[Callable[[], list[Message]]], most: int) -> tuple[int, list[Message], int]:
+    """Number, messages and size of the first form of at most `most` bytes; of the last if none is."""
     messages: list[Message] = []
-    for number, form in enumerate(forms):
+    number = bytes_of = 0
+    for number, form in enumerate(forms):  # noqa: B007 - the last one stands if none fits
         messages = form()
-        if size(messages) <= most:
-            return number, messages
-    return len(forms) - 1, messages
+        bytes_of = size(messages)
+        if bytes_of <= most:
+            break
+    return number, messages, bytes_of
 
 
 def newest(
@@ -62,8 +64,8 @@ def newest(
     """
     kept: list[list[Message]] = []
     for forms in reversed(turns):
-        _, messages = first_that_fits(forms, most)
-        most -= size(messages)
+        _, messages, bytes_of = first_that_fits(forms, most)
+        most -= bytes_of
         most_messages -= len(messages)
         if most < 0 or most_messages < 0:
             break

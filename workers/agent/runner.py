@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 
 from shopify.transport import until
 from storage.errors import LostTurn, StorageError
@@ -27,8 +28,8 @@ from workers.agent.decide import (
     next_move,
 )
 from workers.agent.leases import LeaseKeeper
-from workers.agent.state import TurnState
-from workers.agent.time_limits import LONGEST_OUTAGE_SECONDS, TOOL_SECONDS
+from workers.agent.state import NewResults, TurnState
+from workers.agent.time_limits import KEEP_SECONDS, LONGEST_OUTAGE_SECONDS, TOOL_SECONDS
 from workers.agent.tools import Tools
 from workers.agent.transactions import Ended, Message, NewStep, NextCall, TurnTransactions
 from workers.delivery.reply_publisher import ReplyPublisher
@@ -117,6 +118,8 @@ class TurnRunner:
     def _carry_out(self, state: TurnState, outcome: Outcome | Ended | None) -> None:
         match outcome:
             case RetryLater(seconds=seconds):
+                if state.unkept is not None:
+                    self._reply_publisher.publish(self._transactions.keep_results(state))
                 self._transactions.release(state.claim, seconds)
                 self._wake_ups.run_turn(state.claim.turn_id, seconds)
             case AnswerLater(seconds=seconds):
@@ -162,18 +165,20 @@ class TurnRunner:
         if assistant.get("content") and (state.pauses or state.claim.attempt > 1):
             announced = tools.announced(state.claim, step, assistant)
             self._reply_publisher.publish(self._transactions.add_replies(state, [announced]))
-        calls = tools.calls_of(assistant)
+        calls, started = tools.calls_of(assistant), time.monotonic()
         failpoint("tools.before")
         results = self._tools.run(
             state.claim,
             calls,
+            shop=state.integration,
             allowed=state.workflow.tools,
             results=state.results(),
             seconds=max(min(TOOL_SECONDS, state.seconds_left() - 2.0), 0.5),
         )
         failpoint("tools.after")
-        told, rows = [tools.told(state.claim, step, results)], tools.rows(calls, results)
-        self._reply_publisher.publish(self._transactions.add_results(state, step, rows, told, self._next_call))
+        state.keep_later(NewResults(step, tools.rows(calls, results), tools.told(state.claim, step, results)))
+        if not state.begun or time.monotonic() - started > KEEP_SECONDS:
+            self._reply_publisher.publish(self._transactions.keep_results(state, self._next_call))
 
     def _take_prefetched(self, state: TurnState, data_types: tuple[str, ...]) -> None:
         """Keep what comes of it as a step of the turn, as if the model had made these calls, in one commit."""
@@ -183,7 +188,9 @@ class TurnRunner:
             for call_id, data_type in zip(ids, data_types, strict=True)
         ]
         seconds = max(min(TOOL_SECONDS, state.seconds_left() - 2.0), 0.5)
-        found = self._tools.run(state.claim, calls, allowed=state.workflow.tools, seconds=seconds)
+        found = self._tools.run(
+            state.claim, calls, shop=state.integration, allowed=state.workflow.tools, seconds=seconds
+        )
         results = [{**result, "prefetched": True} for result in found]
         assistant = assistant_message(Answer(None, tuple(calls), model=""))
         replies = [tools.announced(state.claim, 0, assistant), tools.told(state.claim, 0, results)]

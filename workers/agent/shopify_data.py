@@ -11,9 +11,7 @@ from pydantic import ConfigDict, Field
 
 from events.data_types import DEFAULT_COMPARISON, DEFAULT_PERIOD, Comparison, DataType, Period
 from shopify.errors import Temporary
-from storage import connections
 from storage.connections import Integration
-from storage.errors import StorageError
 from workers.agent.tool import Arguments, Finish, Tool, ToolTurn, at_once
 from workers.model.errors import GivenUp
 from workers.shop import results
@@ -52,11 +50,7 @@ def _begin(turn: ToolTurn, arguments: ShopifyDataArguments) -> Finish:
     mine = (result for result in turn.results if result.get("success") and not result.get("prefetched"))
     if any(results.key(result) == request.key for result in mine):
         return at_once(failed(data_type, "tool.already_fetched", SEEN))
-    try:
-        with turn.database.reading() as session:
-            integration = connections.integration_of(session, merchant_id)
-    except StorageError:
-        return at_once(failed(data_type, "tool.unavailable", NO_ANSWER))
+    integration = turn.shop
     if integration is None or integration.status == "uninstalled":
         return at_once(failed(data_type, "shopify.not_connected", NOT_CONNECTED))
     if integration.status == "needs_reauth":

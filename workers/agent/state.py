@@ -3,13 +3,16 @@
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from events.data_types import DATA_TYPES
+from storage.connections import Integration
 from storage.conversations import PastTurn
+from storage.outbox import NewReply
+from storage.sql import storable
 from storage.turns import Claim, Held, Promised, StepRow
 from workers.agent import shopify_data
 from workers.agent.cost_limits import UsedUp
@@ -28,6 +31,15 @@ EARLIER_RESULTS = 2
 """How many results of one data type, of earlier turns, still count as read."""
 
 
+@dataclass(frozen=True)
+class NewResults:
+    """The results of the last step's tool calls, not yet committed, and what tells of them."""
+
+    step: int
+    rows: list[dict[str, Any]]
+    told: NewReply
+
+
 @dataclass
 class TurnState:
     """Changed only by the runner that holds the claim."""
@@ -44,8 +56,12 @@ class TurnState:
     """Of the replies that are known to be committed."""
     last_turn: int = field(init=False)
     """Of the conversation, when it was last looked at for newer messages."""
+    integration: Integration | None = field(init=False)
+    """The merchant's shop, as of the last commit."""
     begun: bool = False
     """Whether the next call of a model is counted already."""
+    unkept: NewResults | None = None
+    """Is kept in the next commit, whatever that is for."""
     used_up: UsedUp | None = None
     """The budget that does not allow the next call of a model."""
     loaded_at: float = field(default_factory=lambda: time.monotonic())
@@ -54,6 +70,7 @@ class TurnState:
     def __post_init__(self) -> None:
         self.model_calls, self.prompt_limit = self.claim.model_calls, self.claim.prompt_limit
         self.last_sequence, self.last_turn = self.claim.last_sequence, self.claim.seq
+        self.integration = self.claim.held.integration if self.claim.held is not None else None
 
     @property
     def fruitless(self) -> int:
@@ -66,10 +83,18 @@ class TurnState:
 
     def note(self, held: Held) -> None:
         """What is known once a transaction that held the turn is committed."""
-        self.last_sequence = held.last_sequence
+        self.last_sequence, self.integration = held.last_sequence, held.integration
         if held.is_read:
             self.last_turn = held.last_turn
-        self.model_calls += self.begun
+        self.model_calls += held.is_counted
+        if held.is_kept:
+            self.unkept = None
+
+    def keep_later(self, new: NewResults) -> None:
+        """Go on with these results; they are kept in the next commit. A worker that dies before it has the tools asked
+        again."""
+        last, self.unkept = self.steps[-1], new
+        self.steps = [*self.steps[:-1], replace(last, tool_results=storable(new.rows))]
 
     def now(self) -> datetime:
         """The database's clock, advanced by this process's."""

@@ -31,6 +31,9 @@ LONGEST_OUTAGE_SECONDS = 6 * 3600.0
 """How long an answer may be owed because no model gives one."""
 TOOL_SECONDS = 7.0
 """Longest wait for the tool calls of one step: a little more than a fetch may take (`workers.shop.fetch`)."""
+KEEP_SECONDS = 0.3
+"""What tools answer within it is kept in one commit with the model's next answer: it is as quick to get again, should
+this worker die. What took longer is kept and told at once."""
 ASK_AGAIN_SECONDS = 1.5
 """A request without an answer is resent after this long: its message or its worker may be lost."""
 FIRST_LOOK_SECONDS = 5.0

@@ -17,7 +17,7 @@ from workers.shop.results import Result, failed
 
 if TYPE_CHECKING:
     from storage.cache import Cache
-    from storage.database import Database
+    from storage.connections import Integration
     from workers.delivery.wake_ups import WakeUps
 
 Finish = Callable[[float], Result]
@@ -35,7 +35,7 @@ class ToolTurn:
     """What a tool may read. The shop and the merchant come from the claim, never from the model."""
 
     claim: Claim
-    database: "Database"
+    shop: "Integration | None"
     cache: "Cache"
     wake_ups: "WakeUps"
     ask_again_seconds: float

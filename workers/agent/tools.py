@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from events.data_types import DATA_TYPES
 from storage import agui
 from storage.agui import Events
-from storage.outbox import CALLS, RESULTS, NewReply
+from storage.outbox import NewReply
 from storage.turns import Claim
 from workers.agent import calculate_metrics, shopify_data
 from workers.agent.prompt import ERRORS
@@ -23,7 +23,7 @@ from workers.shop.results import Result, failed
 
 if TYPE_CHECKING:
     from storage.cache import Cache
-    from storage.database import Database
+    from storage.connections import Integration
     from workers import tracing
     from workers.delivery.wake_ups import WakeUps
 
@@ -45,10 +45,7 @@ def canonical(name: str) -> str:
 class Tools:
     """Runs tool calls for one process."""
 
-    def __init__(
-        self, database: "Database", cache: "Cache", wake_ups: "WakeUps", *, recovery_factor: float = 1.0
-    ) -> None:
-        self._database = database
+    def __init__(self, cache: "Cache", wake_ups: "WakeUps", *, recovery_factor: float = 1.0) -> None:
         self._cache = cache
         self._wake_ups = wake_ups
         self._ask_again_seconds = ASK_AGAIN_SECONDS * recovery_factor
@@ -58,20 +55,22 @@ class Tools:
         claim: Claim,
         calls: Sequence[ToolCall],
         *,
+        shop: "Integration | None",
         allowed: Collection[str] | None,
         seconds: float,
         results: Sequence[Result] = (),
     ) -> list[Result]:
         """The results of `calls`, in order, within `seconds`. All requests are sent before waiting for any.
 
-        `results` are those of the turn's earlier calls: requesting their data again is answered without a fetch.
+        `shop` is the merchant's. `results` are those of the turn's earlier calls: requesting their data again is
+        answered without a fetch.
         """
         from workers import metrics, tracing  # here, so that the tools' definitions are at hand without them
 
         started = time.monotonic()
         deadline = started + seconds
         so_far = list(results)
-        turn = ToolTurn(claim, self._database, self._cache, self._wake_ups, self._ask_again_seconds, so_far)
+        turn = ToolTurn(claim, shop, self._cache, self._wake_ups, self._ask_again_seconds, so_far)
         spans = [tracing.tool_call(known_name(call.name), call.id) for call in calls]
         waiting = [_begin(turn, call, allowed, span) for call, span in zip(calls, spans, strict=True)]
         found = []
@@ -141,7 +140,7 @@ def told(claim: Claim, step: int, results: Sequence[Result]) -> NewReply:
     events: Events = []
     for number, result in enumerate(results):
         events += agui.tool_result(_call_id(claim, step, number), result.get("error_code"))
-    return NewReply(f"{step}{RESULTS}", events)
+    return NewReply(f"{step}:results", events)
 
 
 def _call_id(claim: Claim, step: int, number: int) -> str:
@@ -157,4 +156,4 @@ def announced(claim: Claim, step: int, assistant: dict[str, Any]) -> NewReply:
         known = data_type if data_type in DATA_TYPES else None
         name = known_name(call.name)
         events += agui.tool_call(_call_id(claim, step, number), name, claim.message_id(step), known)
-    return NewReply(f"{step}{CALLS}", events)
+    return NewReply(f"{step}:calls", events)

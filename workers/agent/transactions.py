@@ -4,18 +4,20 @@ Nothing here talks to a model, to Shopify or to the broker: replies to publish a
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_exponential
 
 from shopify.errors import Unauthorized
-from storage import agui, connections, conversations, outbox, turns, usage
+from storage import agui, conversations, outbox, turns, usage
 from storage.agui import Events
+from storage.connections import Integration
 from storage.database import Database, Session
 from storage.errors import StorageUnavailable
 from storage.outbox import NewReply, OutgoingReply
-from storage.turns import RECONNECT_ASKED, Claim, Held, Move, NotDue, Promised, Room, StepRow
+from storage.sql import storable
+from storage.turns import RECONNECT_ASKED, Claim, Held, Move, NotDue, Promised, Room, StepRow, TurnChange
 from workers import logs
 from workers.agent.cost_limits import OF_THE_DAY, OF_THE_MINUTE, CostLimits, UsedUp
 from workers.agent.outgoing_text import CHARACTERS, NOBODYS, OwnSites, outgoing, plain
@@ -100,6 +102,7 @@ class Ended:
     error: str | None
 
 
+NOTHING = TurnChange()
 ChooseCall = Callable[[TurnState], NextCall | None]
 """Which call of a model comes next; it is begun in the commit before it."""
 
@@ -155,7 +158,7 @@ class TurnTransactions:
         Takes later messages of the merchant into the turn first, as many as there is room for, so that one sentence
         answers them all if it comes to that; the replies say which.
         """
-        return self._write("absorb", state, lambda session, held: self._begin(session, state, held, call))
+        return self._write("absorb", state, lambda session, held: self._append(session, state, held, (), call))
 
     def spend(self, state: TurnState, spent: Spent) -> None:
         """Count an answer that is not kept."""
@@ -169,8 +172,10 @@ class TurnTransactions:
         replies: Sequence[NewReply] = (),
         *,
         unless_newer: Room | None,
+        next_call: ChooseCall = no_call,
     ) -> Replies | None:
-        """Commit an answer of the model with what it says, then `replies`, and count what it cost.
+        """Commit an answer of the model with what it says, then `replies`, count what it cost, and begin the call that
+        comes next.
 
         The answer may not be finished: then its `message` has no end yet. None, and the answer is not kept, if the
         merchant has written again and there is room for it: the reply fence.
@@ -182,8 +187,11 @@ class TurnTransactions:
             step = self._add(session, state.claim, answer)
             state.steps = [*state.steps[: answer.step], step]
             key = f"{answer.step}:text{f':{len(message.said)}' if message is not None and message.said else ''}"
-            said = [NewReply(key, events)] if (events := self._said(session, state, message)) else []
-            return self._append(session, state, held, [*said, *replies])
+            said = [NewReply(key, events)] if (events := self._said(state, held, message)) else []
+            told = (
+                [NewReply(replies[-1].key, [*said[0].data, *replies[-1].data])] if said and replies else said or replies
+            )
+            return self._append(session, state, held, told, next_call(state))
 
         if message is not None and not message.ends:
             return self._write("sentence", state, work)
@@ -192,20 +200,11 @@ class TurnTransactions:
     def add_replies(self, state: TurnState, replies: Sequence[NewReply]) -> Replies:
         return self._write("replies", state, lambda session, held: self._append(session, state, held, replies))
 
-    def add_results(
-        self,
-        state: TurnState,
-        step: int,
-        results: list[dict[str, Any]],
-        replies: Sequence[NewReply],
-        next_call: ChooseCall = no_call,
-    ) -> Replies:
-        """Commit the results of a step's tool calls, and begin the call that comes next."""
+    def keep_results(self, state: TurnState, next_call: ChooseCall = no_call) -> Replies:
+        """Commit the results that are not kept yet, and begin the call that comes next."""
 
         def work(session: Session, held: Held) -> Replies:
-            state.steps = [*state.steps[:-1], turns.add_results(session, state.claim, step, results)]
-            told = self._append(session, state, held, replies)
-            return told + self._begin(session, state, held, next_call(state))
+            return self._append(session, state, held, (), next_call(state))
 
         return self._write("results", state, work)
 
@@ -222,8 +221,7 @@ class TurnTransactions:
         def work(session: Session, held: Held) -> Replies:
             self._add(session, state.claim, step)
             state.steps = [turns.add_results(session, state.claim, step.step, results)]
-            told = self._append(session, state, held, replies)
-            return told + self._begin(session, state, held, next_call(state))
+            return self._append(session, state, held, replies, next_call(state))
 
         return self._write("prefetched", state, work)
 
@@ -250,19 +248,19 @@ class TurnTransactions:
                 if self._is_outdated(session, state, held, answer.spent, unless_newer):
                     return None
                 self._add(session, state.claim, answer)
-            said = self._said(session, state, message)
+            said = self._said(state, held, message)
             words = message.words if message is not None else ""
-            replies = [NewReply(agui.END_KEY, [*said, *self._conclude(session, state, words, error)])]
+            replies = [NewReply(agui.END_KEY, [*said, *self._conclude(session, state, held, words, error)])]
             if later is not None and later.words:  # a key of its own: the version before said it while the turn waited
                 replies.insert(0, NewReply("outage", agui.text(f"{state.claim.run_id}-outage", later.words)))
-            committed = self._append(session, state, held, replies)
+            committed = self._append(session, state, held, replies, ends=True)
             if state.absorbed:
                 committed += outbox.end_absorbed(session, state.claim.turn_id, state.claim.conversation_id)
             code = error[0] if error else ended_as
-            self._settle(session, state, code, None if error else state.promised(), later)
+            others_wait = self._settle(session, state, held, code, None if error else state.promised(), later)
             ours = state.claim.conversation_id, state.claim.merchant_id
-            wake_ups = turns.next_to_wake(session, *ours, per_merchant=self._per_merchant)
-            return Ended(committed, wake_ups, code if later is None else ModelUnavailable.code)
+            next_turns = turns.next_to_wake(session, *ours, per_merchant=self._per_merchant) if others_wait else []
+            return Ended(committed, next_turns, code if later is None else ModelUnavailable.code)
 
         return self._write("end", state, work)
 
@@ -284,14 +282,19 @@ class TurnTransactions:
 
     @staticmethod
     def _settle(
-        session: Session, state: TurnState, code: str | None, promised: Promised | None, later: Later | None
-    ) -> None:
-        """Mark the turn as ended, and say what it leaves to be told; what waited for its answer waits no longer."""
-        claim = state.claim
+        session: Session,
+        state: TurnState,
+        held: Held,
+        code: str | None,
+        promised: Promised | None,
+        later: Later | None,
+    ) -> bool:
+        """Mark the turn as ended, and say what it leaves to be told; what waited for its answer waits no longer.
+        Returns whether other turns of the merchant wait."""
+        claim, last = state.claim, held.last_sequence
         if later is not None:
             promised = None if state.is_for_owed and not state.absorbed else "model"
-            turns.finish(session, claim, promised=promised, again_after=later.seconds)
-            return
+            return turns.finish(session, claim, promised=promised, again_after=later.seconds, last_sequence=last)
         if state.owed:
             lacks = state.lacks() if code is None else None
             answered = [turn.seq for turn in state.owed] if code is None else None  # more may be owed than fits in
@@ -304,28 +307,25 @@ class TurnTransactions:
                 places=answered,
             )
         error = None if state.is_for_owed else code  # it can be tried again only as what it answered
-        turns.finish(session, claim, error=error, promised=promised, again_after=state.data_after())
-
-    def _begin(self, session: Session, state: TurnState, held: Held, call: NextCall | None) -> Replies:
-        if call is None:
-            return []
-        told: Replies = []
-        if call.room is not None and held.last_turn > state.last_turn:
-            held.is_read = True
-            turns.absorb(session, state.claim, call.room, at_step=call.step)
-            # All of them: a commit that was tried before may have succeeded without our knowing.
-            taken = turns.absorbed_by(session, state.claim.turn_id)
-            state.absorbed = [Absorbed(item.at_step, item.input) for item in taken]
-            told = outbox.tell_absorbed(session, state.claim, held, taken)
-        state.used_up = self._used_up(session, state, call.limits)
-        state.begun = state.used_up is None
-        return told
+        again = state.data_after()
+        return turns.finish(session, claim, error=error, promised=promised, again_after=again, last_sequence=last)
 
     @staticmethod
-    def _used_up(session: Session, state: TurnState, limits: CostLimits) -> UsedUp | None:
-        """Count the call; or the budget of the merchant that is used up."""
-        prompt_limit, tokens = state.prompt_limit, limits.tokens_per_day
-        if not turns.count_call(session, state.claim, prompt_limit=prompt_limit, tokens_per_day=tokens):
+    def _absorb(session: Session, state: TurnState, held: Held, call: NextCall | None) -> list[NewReply]:
+        """Take in what the merchant has written meanwhile, before the call; returns what says so."""
+        if call is None or call.room is None or held.last_turn <= state.last_turn:
+            return []
+        held.is_read = True
+        turns.absorb(session, state.claim, call.room, at_step=call.step)
+        # All of them: a commit that was tried before may have succeeded without our knowing.
+        taken = turns.absorbed_by(session, state.claim.turn_id)
+        state.absorbed = [Absorbed(item.at_step, item.input) for item in taken]
+        return outbox.of_absorbed(taken)
+
+    @staticmethod
+    def _used_up(session: Session, state: TurnState, limits: CostLimits, *, counted: bool) -> UsedUp | None:
+        """The budget of the merchant that does not allow the call; it is `counted` if that of the day does."""
+        if not counted:
             return OF_THE_DAY
         begins = state.model_calls == 0 and limits.turns_per_minute > 0 and not state.is_for_owed
         if begins and not usage.begin_turn(session, state.claim.merchant_id, most=limits.turns_per_minute):
@@ -333,36 +333,29 @@ class TurnTransactions:
         return None
 
     def _load(self, session: Session, claim: Claim, next_call: ChooseCall) -> tuple[TurnState, Replies]:
-        conversation = conversations.get(session, claim.conversation_id, lock=True)
-        if conversation is None:
-            raise LookupError(f"conversation of turn {claim.turn_id} is gone")
-        workflow = self._workflow(session, claim, conversation.workflow)
+        held = claim.held
+        assert held is not None
+        workflow = self._workflow(session, claim, held.workflow)
+        begins_with = TurnChange()
         if claim.workflow_hash is None:
             if workflow.hash not in self._remembered:
                 conversations.remember_workflow(session, workflow.hash, workflow.name, workflow.text)
-            turns.set_workflow(session, claim, workflow.name, workflow.hash)
-        committed: Replies = []
-        held = Held(claim.last_sequence, conversation.last_turn, claim.now)
+            begins_with = TurnChange(workflow=workflow.name, workflow_hash=workflow.hash)
+        replies: list[NewReply] = []
         if claim.attempt == 1:  # already committed for later attempts; the sweeper resends it if it was never published
             started = agui.run_started(claim.conversation_id, claim.run_id, workflow.name)
             replies = [NewReply("started", started)]  # may be known: the message had to wait, or of first words
             if begun := notices.begun(claim.input, claim.run_id):
                 replies.append(NewReply("moved", begun))
-            cleaned = [self._plain(session, claim, reply, None) for reply in replies]
-            committed = outbox.append_held(session, claim, held, cleaned, maybe_known=claim.last_sequence > 0)
-        history = conversations.history(
-            session,
-            claim.conversation_id,
-            before_seq=claim.seq,
-            max_turns=workflow.limits.max_history_messages,
-        )
+        most = workflow.limits.max_history_messages
+        history = conversations.history(session, claim.conversation_id, before_seq=claim.seq, max_turns=most)
         again = claim.attempt > 1  # else nothing can be there
         steps = turns.steps_of(session, claim.turn_id) if again else []
         taken = turns.absorbed_by(session, claim.turn_id) if again else []
         absorbed = [Absorbed(item.at_step, item.input) for item in taken]
-        context = {**conversation.context, **_store(session, claim), "workflow": workflow.name}
+        context = {**held.context, **_store(claim, held.integration), "workflow": workflow.name}
         state = TurnState(claim, workflow, context, history, steps, absorbed)
-        committed += self._begin(session, state, held, next_call(state))
+        committed = self._append(session, state, held, replies, next_call(state), change=begins_with)
         state.note(held)
         return state, committed
 
@@ -401,29 +394,51 @@ class TurnTransactions:
     def _add(self, session: Session, claim: Claim, answer: NewStep) -> StepRow:
         """Keep the answer, which is the write's fence, and count it."""
         spent = {} if answer.spent is None else vars(answer.spent)
-        step = turns.add_step(session, claim, answer.step, answer.assistant, **spent)
-        self._spend(session, claim, answer.spent)
-        return step
+        return turns.add_step(session, claim, answer.step, answer.assistant, **spent)
 
-    def _append(self, session: Session, state: TurnState, held: Held, replies: Sequence[NewReply]) -> Replies:
-        """Where words become replies: whoever wrote them, they leave as plain text."""
-        replies = [self._plain(session, state.claim, reply, state) for reply in replies]
-        maybe_known = state.claim.attempt > 1 or held.last_sequence != state.last_sequence
-        return outbox.append_held(session, state.claim, held, replies, maybe_known=maybe_known)
+    def _append(
+        self,
+        session: Session,
+        state: TurnState,
+        held: Held,
+        replies: Sequence[NewReply],
+        call: NextCall | None = None,
+        *,
+        change: TurnChange = NOTHING,
+        ends: bool = False,
+    ) -> Replies:
+        """Where words become replies: whoever wrote them, they leave as plain text. In the same statement, begin the
+        next call of a model, unless the turn `ends`, which the caller then writes."""
+        claim = state.claim
+        if (results := state.unkept) is not None:
+            state.steps[results.step : results.step + 1] = [
+                turns.add_results(session, claim, results.step, results.rows)
+            ]
+            *others, last = replies or [NewReply(results.told.key, [])]
+            replies, held.is_kept = [*others, NewReply(last.key, [*results.told.data, *last.data])], True
+        new = [self._plain(reply, state, held) for reply in replies]
+        absorbed = self._absorb(session, state, held, call)
+        is_old = claim.attempt > 1 or held.last_sequence != state.last_sequence or claim.last_sequence > 0
+        maybe_known = bool(absorbed) or (is_old and bool(new))
+        begins = call is not None and not state.begun
+        if call is not None and begins:
+            tokens = call.limits.tokens_per_day
+            change = replace(change, begins=True, prompt_limit=state.prompt_limit, tokens_per_day=tokens)
+        told, counted = outbox.append_held(
+            session, claim, held, [*new, *absorbed], maybe_known=maybe_known, change=None if ends else change
+        )
+        if call is not None and begins:
+            state.used_up = self._used_up(session, state, call.limits, counted=counted)
+            state.begun = held.is_counted = state.used_up is None
+        return told
 
-    def _plain(self, session: Session, claim: Claim, reply: NewReply, state: TurnState | None) -> NewReply:
+    def _plain(self, reply: NewReply, state: TurnState, held: Held) -> NewReply:
         cleaned = outgoing(reply.data, limit=self._reply_characters)
-        if cleaned != reply.data and state is not None:  # only then it matters which addresses are the shop's own
-            own = self._own_sites(session, claim, state)
-            cleaned = outgoing(reply.data, own, limit=self._reply_characters)
+        if cleaned != reply.data:  # only then it matters which addresses are the shop's own
+            cleaned = outgoing(reply.data, _own_sites(state, held), limit=self._reply_characters)
         return NewReply(reply.key, cleaned)
 
-    @staticmethod
-    def _own_sites(session: Session, claim: Claim, state: TurnState) -> OwnSites:
-        found = connections.integration_of(session, claim.merchant_id)
-        return OwnSites(found.shop_domain, state.websites()) if found is not None else OwnSites()
-
-    def _said(self, session: Session, state: TurnState, message: Message | None) -> Events:
+    def _said(self, state: TurnState, held: Held, message: Message | None) -> Events:
         """The events of a message; of one of which a part was said before, of the rest, as plain text of the whole."""
         if message is None or (message.ends and not message.words.strip()):
             return []
@@ -432,21 +447,19 @@ class TurnTransactions:
         own, limit = NOBODYS, self._reply_characters
         now = plain(message.words, limit=limit).rstrip()
         if now != message.words.rstrip():
-            own = self._own_sites(session, state.claim, state)
+            own = _own_sites(state, held)
             now = plain(message.words, own, limit=limit).rstrip()
         before = plain(message.said, own, limit=limit).rstrip() if message.said else ""
         if not now.startswith(before):  # the same text became another one: its new part stands alone
             before, now = "", plain(message.words[len(message.said) :], own, limit=limit).rstrip()
         return agui.text(message.id, now[len(before) :], begins=not message.said, ends=message.ends)
 
-    def _conclude(self, session: Session, state: TurnState, words: str, error: tuple[str, str] | None) -> Events:
+    def _conclude(
+        self, session: Session, state: TurnState, held: Held, words: str, error: tuple[str, str] | None
+    ) -> Events:
         """Apply the effects of the turn and its last `words` to the conversation; returns the events that report them,
         and the run's end."""
-        claim = state.claim
-        conversation = conversations.get(session, claim.conversation_id, lock=True)
-        if conversation is None:
-            raise LookupError(f"conversation of turn {claim.turn_id} is gone")
-        before = conversation.context
+        claim, before = state.claim, held.context
         known = list(before.get("fetched", []))
         values: dict[str, Any] = {
             "turns": int(before.get("turns", 0)) + 1,
@@ -455,43 +468,34 @@ class TurnTransactions:
             "last_question": last_question(words),
         }
         if error is None and Unauthorized.code in state.errors():
-            values |= self._reconnect_asked(session, claim.merchant_id)
-        context = conversations.merge_context(session, claim.conversation_id, values)
-        current = self._workflows.or_default(conversation.workflow)
+            values |= _reconnect_asked(held.integration)
+        current = self._workflows.or_default(held.workflow)
         now = {"now": state.now().isoformat(), "workflow": current.name}
-        hops = engine.settle(self._workflows, current, {**context, **now})
+        hops = engine.settle(self._workflows, current, {**before, **storable(values), **now})
         moves = list(claim.input.later_moves)
         source = current.name
         if words_of_moves := [hop.message for hop in hops if hop.message]:
-            asked = {"last_question": last_question(words_of_moves[-1])}
-            conversations.merge_context(session, claim.conversation_id, asked)
+            values["last_question"] = last_question(words_of_moves[-1])
         for hop in hops:
             moves.append(Move(source, hop.target_workflow, hop.message))
             source = hop.target_workflow
-        if hops:
-            conversations.move(session, claim.conversation_id, source)
+        conversations.change(session, claim.conversation_id, values, workflow=source if hops else None)
         spent = turns.usage_of(session, claim.turn_id) if state.model_calls else []
         told = notices.moved(moves, f"{claim.run_id}-t")
         if error is not None:
             return [*told, *agui.run_error(claim.run_id, *error, spent)]
         return [*told, *agui.run_finished(claim.conversation_id, claim.run_id, spent)]
 
-    @staticmethod
-    def _reconnect_asked(session: Session, merchant_id: str) -> dict[str, Any]:
-        """Record that the merchant was asked to reconnect, so that it is known what a new connection ends."""
-        found = connections.integration_of(session, merchant_id)
-        if found is None or found.status != "needs_reauth":
-            return {}
-        return {RECONNECT_ASKED: found.token_version}
-
     def _write(self, step: str, state: TurnState, work: Callable[[Session, Held], T]) -> T:
         """Do `work` while the turn is held."""
 
+        begun = state.begun
+
         def hold(session: Session) -> tuple[T, Held]:
             held = turns.hold(session, state.claim)
+            state.begun, state.used_up = begun, None  # a commit that failed is tried again
             return work(session, held), held
 
-        state.begun, state.used_up = False, None
         result, held = self._transact(step, hold)
         state.note(held)
         return result
@@ -500,9 +504,17 @@ class TurnTransactions:
         return WHILE_POSTGRES_IS_AWAY(lambda: in_transaction(self._database, step, work))
 
 
-def _store(session: Session, claim: Claim) -> dict[str, Any]:
+def _store(claim: Claim, shop: Integration | None) -> dict[str, Any]:
     """What a model must know of a store that cannot be read, whatever was said in this conversation."""
-    found = connections.integration_of(session, claim.merchant_id)
-    known: dict[str, Any] = {"store": LOST} if found is not None and found.status == "needs_reauth" else {}
-    others = connections.accounts(session, claim.merchant_id)
-    return {**known, "also_connected": others} if others else known
+    known: dict[str, Any] = {"store": LOST} if shop is not None and shop.status == "needs_reauth" else {}
+    return {**known, "also_connected": list(claim.accounts)} if claim.accounts else known
+
+
+def _own_sites(state: TurnState, held: Held) -> OwnSites:
+    shop = held.integration
+    return OwnSites(shop.shop_domain, state.websites()) if shop is not None else OwnSites()
+
+
+def _reconnect_asked(shop: Integration | None) -> dict[str, Any]:
+    """Record that the merchant was asked to reconnect, so that it is known what a new connection ends."""
+    return {RECONNECT_ASKED: shop.token_version} if shop is not None and shop.status == "needs_reauth" else {}

@@ -95,9 +95,11 @@ class ReplyPublisher:
 
     def _send(self, replies: Sequence[OutgoingReply]) -> bool:
         """Whether all were sent: a reply that is sent again does no harm."""
+        queue = queues.plain_queue(queues.REPLIES)
         try:
             # One round trip on Redis; on RabbitMQ each reply is confirmed.
             with self._app.producer_or_acquire() as producer, producer.batch():
+                producer.maybe_declare(queue)  # kombu would for each of them
                 for reply in replies:
                     self._publish_one(producer, reply)
         except Exception as error:  # noqa: BLE001 - whatever the broker's client raises: try later
@@ -106,13 +108,12 @@ class ReplyPublisher:
         self._breaker.worked()
         return True
 
-    def _publish_one(self, producer: Any, reply: OutgoingReply) -> None:
-        queue = queues.plain_queue(queues.REPLIES)
+    @staticmethod
+    def _publish_one(producer: Any, reply: OutgoingReply) -> None:
         producer.publish(
             json.dumps(reply.body, ensure_ascii=False, separators=(",", ":")),
             exchange="",
-            routing_key=queue.name,
-            declare=[queue],
+            routing_key=queues.REPLIES,
             content_type=queues.CONTENT_TYPE,
             content_encoding="utf-8",
             delivery_mode=2,

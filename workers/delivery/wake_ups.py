@@ -105,9 +105,9 @@ class WakeUps:
         """Ask a workflow worker to look whether it can be told now what this ended turn promised."""
         return self._send(KEEP_PROMISE, queues.WORKFLOW, [turn_id])
 
-    def fetch(self, request: dict[str, Any]) -> bool:
-        """Ask a Shopify worker to fetch (workers.shop.fetch.FetchRequest as a dict of ids)."""
-        return self._send(FETCH, queues.SHOPIFY, [request])
+    def fetch(self, *requests: dict[str, Any]) -> bool:
+        """Ask a Shopify worker to fetch, one after the other (workers.shop.fetch.FetchRequest as a dict of ids)."""
+        return self._send(FETCH, queues.SHOPIFY, list(requests))
 
     def oldest_events(
         self, database: Database, merchant_ids: Collection[str], *, per_merchant: int, after_seconds: float = 0.0

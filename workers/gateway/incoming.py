@@ -11,7 +11,7 @@ from aiohttp import web
 from events import strict_json
 from events.envelope import Event, parse_object, readable
 from events.errors import InvalidEvent
-from events.fields import MAX_ID
+from events.fields import MAX_ID, TRACEPARENT
 from storage import inbox
 from storage.database import Session
 from storage.inbox import Accepted, NewEvent, Reused
@@ -92,6 +92,13 @@ def event_of(found: dict[str, Any], caller: Caller) -> Event:
     if isinstance(data, dict):
         own["data"] = {**data, "merchant_id": caller.merchant_id}
     return parse_object({**found, **own})
+
+
+def traceparent(request: web.Request) -> str | None:
+    """The trace that a request is part of: https://www.w3.org/TR/trace-context/#traceparent-header. A malformed one is
+    ignored."""
+    sent = request.headers.get("traceparent", "")
+    return sent if sent.isascii() and TRACEPARENT.fullmatch(sent) else None
 
 
 def identity(*parts: str) -> str:

@@ -138,7 +138,7 @@ class Door:
         asked = agent_input.read(await incoming.json_of(request))
         await self._must_be_here(merchant_id, asked.conversation_id)
         with self._access.stream(merchant_id):
-            wanted = await self._asked(merchant_id, asked)
+            wanted = await self._asked(merchant_id, asked, incoming.traceparent(request))
             had, told = asked.history, await self._told(request, merchant_id, asked.conversation_id)
             if told is not None:
                 had, wanted = History(), replace(wanted, place=told.place)
@@ -165,7 +165,8 @@ class Door:
             return response
 
     async def events(self, request: web.Request, caller: Caller) -> web.StreamResponse:
-        parsed = [incoming.event_of(found, caller) for found in await incoming.cloud_events(request)]
+        trace = {"traceparent": incoming.traceparent(request)}  # an event's own comes first
+        parsed = [incoming.event_of({**trace, **found}, caller) for found in await incoming.cloud_events(request)]
         if caller.merchant_id is not None:
             for conversation_id in {event.conversation_id for event in parsed} - {None}:
                 await self._must_be_here(caller.merchant_id, str(conversation_id))
@@ -175,9 +176,9 @@ class Door:
 
     async def shops(self, request: web.Request, _caller: Caller) -> web.StreamResponse:
         assert self._vault is not None
-        vault = self._vault
+        vault, trace = self._vault, incoming.traceparent(request)
         shop = shops.read(await incoming.json_of(request))
-        answer = await self._asking(lambda session: shops.connect(session, vault, shop, self._per_merchant))
+        answer = await self._asking(lambda session: shops.connect(session, vault, shop, trace, self._per_merchant))
         self._wake([answer], [shop.merchant_id])
         status = "connected" if answer.fresh else "repeated"
         return web.json_response({"status": status, "event_id": shop.state}, status=201 if answer.fresh else 200)
@@ -233,9 +234,11 @@ class Door:
             origin = self._access.origin(request.headers.get("Origin"))
         except NotAllowed as refused:
             return _error(refused.status, refused.code, refused.message)
+        # Whatever it asks for: tracing adds headers of its own, and CloudEvents has one for each attribute.
+        asked = request.headers.get("Access-Control-Request-Headers", "authorization, content-type, last-event-id")
         allowed = {
             "Access-Control-Allow-Methods": "GET, POST",
-            "Access-Control-Allow-Headers": "authorization, content-type, last-event-id",
+            "Access-Control-Allow-Headers": asked,
             "Access-Control-Max-Age": "600",
         }
         return web.Response(status=204, headers={**_shared(origin), **allowed})
@@ -249,7 +252,7 @@ class Door:
         if owner is not None and not owner.by_door:
             raise NotAllowed(409, "conversation.on_the_queue", "this conversation's replies go to the queue `replies`")
 
-    async def _asked(self, merchant_id: str, asked: agent_input.AgentInput) -> Wanted:
+    async def _asked(self, merchant_id: str, asked: agent_input.AgentInput, traceparent: str | None) -> Wanted:
         """Take in what the merchant says; returns what to answer with: from the run on that the client had last, or
         that is under way."""
         where = merchant_id, asked.conversation_id
@@ -261,10 +264,16 @@ class Door:
             return Wanted(*where, ReplyPlace(start if latest is not None else 0, 0, NO_MORE), until=0)
         message_id, text = asked.message
         data = {"conversation_id": asked.conversation_id, "text": text}
-        found = {"specversion": "1.0", "id": incoming.identity(asked.conversation_id, message_id), "source": "/agent"}
-        event = incoming.event_of(
-            {**found, "type": "message_received", "correlationid": message_id, "data": data}, Caller(merchant_id, 0)
-        )
+        found = {
+            "specversion": "1.0",
+            "id": incoming.identity(asked.conversation_id, message_id),
+            "source": "/agent",
+            "type": "message_received",
+            "traceparent": traceparent,
+            "correlationid": message_id,
+            "data": data,
+        }
+        event = incoming.event_of(found, Caller(merchant_id, 0))
         [answer] = await self._store([event])
         key = answer.key
         if not answer.fresh:

@@ -54,7 +54,7 @@ def read(value: Any) -> NewShop:
         raise refusal(error, private=PRIVATE) from None
 
 
-def connect(session: Session, vault: Vault, shop: NewShop, per_merchant: int) -> Accepted:
+def connect(session: Session, vault: Vault, shop: NewShop, traceparent: str | None, per_merchant: int) -> Accepted:
     """Keep the token and record its event, under the OAuth state as id, in one transaction; repeated, do nothing."""
     token = shop.token
     scopes = sorted({scope.strip() for scope in token.scope.split(",") if scope.strip()})
@@ -70,6 +70,7 @@ def connect(session: Session, vault: Vault, shop: NewShop, per_merchant: int) ->
         type=connections.EVENT_TYPE,
         data=data.payload,
         content_hash=data.content_hash(connections.EVENT_TYPE),
+        traceparent=traceparent,
         merchant_id=shop.merchant_id,
         conversation_id=shop.conversation_id,
         by_door=shop.delivery == "door",

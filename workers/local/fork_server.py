@@ -1,11 +1,12 @@
 """Workers that are ready at once: a server imports what workers need, seconds of it, and from then on only forks.
 
-    server = ForkServer("agent", environ, folder)      # in the supervisor
+    server = ForkServer("workers", environ, folder)    # in the supervisor
     if server.is_ready():
         child = server.fork(process, environ)          # a `Child` like any other; the next one is as quick
 
 The server has no thread, socket to anyone else or pool before it forks; what it imported is shared by its children's
-memory. A child is a process group of its own and dies with the server, the server with the supervisor.
+memory. A child is a process group of its own and dies with the server, the server with the supervisor. The server of
+agents that ask providers is itself a child of the other, so what both import is there once.
 
 `ps -e` and `top` show a child by its name, `cj-agent.2`, and its server as `cj-fork agent`; the command line of both is
 the server's.
@@ -27,7 +28,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,20 @@ from workers.local.child import Child
 from workers.local.procfile import Process
 from workers.model.demo import DEMO, DEMO_SHORT
 
-#: What `celery worker` imports late.
-_OF_CELERY = ("celery.bin.worker", "celery.apps.worker", "celery.concurrency.thread", "kombu.transport.redis")
 _INTAKE = "workers.intake.__main__"
+#: What workers import, Celery's command line late: with every plug-in of it that is installed.
+_COMMON = (
+    *("celery.bin.celery", "celery.apps.worker", "celery.concurrency.thread", "celery.worker.components"),
+    *("celery.worker.autoscale", "celery.worker.consumer", "celery.backends.base", "celery.events.receiver"),
+    *(
+        "kombu.transport.redis",
+        "psycopg2.extras",
+        "workers.celery",
+        "workers.celery_consumer",
+        "workers.tasks",
+        _INTAKE,
+    ),
+)
 #: Commands that a server can run: our own modules, and Celery.
 _PROGRAM = re.compile(r"exec (?:python -m )?(?P<module>celery|workers\.[\w.]+)(?P<arguments>\s.*)?")
 _LONGEST = 1024 * 1024
@@ -49,8 +61,12 @@ def group_of(process: Process, environ: Mapping[str, str]) -> str | None:
     none can."""
     if _PROGRAM.fullmatch(process.command) is None:
         return None
-    only_demo = environ.get("CJ_MODEL", DEMO_SHORT) in (DEMO, DEMO_SHORT) and not environ.get("CJ_MODEL_FALLBACKS")
-    return "agent" if process.kind == "agent" and not only_demo else "workers"
+    return "agent" if process.kind == "agent" and not {*_models(environ)} <= {DEMO, DEMO_SHORT} else "workers"
+
+
+def _models(environ: Mapping[str, str]) -> list[str]:
+    named = ",".join(environ.get(name, "") for name in ("CJ_MODEL", "CJ_MODEL_FALLBACKS"))
+    return [name.strip() for name in named.split(",") if name.strip()]
 
 
 def run_through(module: str, process: Process, folder: Path) -> str:
@@ -69,31 +85,30 @@ def run_as_main(module: str, arguments: list[str]) -> None:
 class ForkServer:
     """A server and its children, as the supervisor sees them. For one thread."""
 
-    def __init__(self, group: str, environ: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, group: str, environ: Mapping[str, str], folder: Path, base: "ForkServer | None" = None) -> None:
+        """`base` forks it, once it has imported what is common; without one, it is a process of its own."""
         ours, theirs = socket.socketpair()
-        self._control, self._rest, self._ready = ours, b"", False
+        self._control, self._rest = ours, b""
+        self._ready = self._is_gone = False
         self._ended: dict[int, int] = {}
         self._pids: list[int] = []
-        wrapper = [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid())]
+        #: The server's own process id, once it is ready.
+        self.pid: int | None = None
+        self._popen: subprocess.Popen[bytes] | None = None
         with theirs:
-            self._popen = subprocess.Popen(  # noqa: S603 - our own module
-                [*wrapper, sys.executable, "-m", __name__, str(theirs.fileno()), group],
-                cwd=folder,
-                env=dict(environ),
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # as for its children
-            )
-
-    @property
-    def pid(self) -> int:
-        """The server's own process id."""
-        return self._popen.pid
+            if base is None:
+                self._popen = _started(theirs, environ, folder)
+            else:
+                asked = {"server": group, "models": _models(environ), "environ": {**environ}}
+                with contextlib.suppress(OSError):  # it has just died, and with it this one
+                    base._send(asked, theirs.fileno())
 
     @property
     def has_ended(self) -> bool:
         """Whether the server is gone, and its children with it."""
-        return self._popen.poll() is not None
+        with contextlib.suppress(OSError):
+            self._listen(wait=False)
+        return self._is_gone
 
     def is_ready(self) -> bool:
         """Whether it has imported everything."""
@@ -108,7 +123,7 @@ class ForkServer:
         arguments = shlex.split(found["arguments"] or "")
         asked = {"name": process.name, "module": found["module"], "arguments": arguments, "environ": {**environ}}
         try:
-            socket.send_fds(self._control, [json.dumps(asked).encode() + b"\n"], [writing])
+            self._send(asked, writing)
             while not self._pids:
                 self._listen(wait=True)
         except OSError:
@@ -120,30 +135,52 @@ class ForkServer:
 
     def how_it_ended(self, pid: int) -> int | None:
         """The exit code of a child, negative for a signal; None while it runs."""
-        with contextlib.suppress(OSError):
-            self._listen(wait=False)
-        return -signal.SIGKILL if pid not in self._ended and self.has_ended else self._ended.get(pid)
+        return -signal.SIGKILL if self.has_ended and pid not in self._ended else self._ended.get(pid)
 
     def close(self) -> None:
         """End the server, and whatever child it has left."""
+        with contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_WR)
+            while not self._is_gone:
+                self._listen(wait=True)
         self._control.close()
-        self._popen.wait()
+        if self._popen is not None:
+            self._popen.wait()
+
+    def _send(self, asked: Mapping[str, Any], descriptor: int) -> None:
+        socket.send_fds(self._control, [json.dumps(asked).encode() + b"\n"], [descriptor])
 
     def _listen(self, *, wait: bool) -> None:
         """Read what the server says. Raises OSError if it is gone and `wait` is for its answer."""
         try:
-            data = self._control.recv(_LONGEST, 0 if wait else socket.MSG_DONTWAIT)
+            data = b"" if self._is_gone else self._control.recv(_LONGEST, 0 if wait else socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
-        if not data and wait:
+        except OSError:
+            data = b""
+        self._is_gone = not data
+        if self._is_gone and wait:
             raise OSError("the fork server has died")
         *lines, self._rest = (self._rest + data).split(b"\n")
         for said in map(json.loads, lines):
-            self._ready = True
+            if "server" in said:
+                self._ready, self.pid = True, said["server"]
             if "pid" in said:
                 self._pids.append(said["pid"])
             if "ended" in said:
                 self._ended[said["ended"]] = said["code"]
+
+
+def _started(control: socket.socket, environ: Mapping[str, str], folder: Path) -> subprocess.Popen[bytes]:
+    wrapper = [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid())]
+    return subprocess.Popen(  # noqa: S603 - our own module
+        [*wrapper, sys.executable, "-m", __name__, str(control.fileno())],
+        cwd=folder,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        pass_fds=[control.fileno()],
+        start_new_session=True,  # as for its children
+    )
 
 
 class ForkedChild(Child):
@@ -169,14 +206,10 @@ class ForkedChild(Child):
 # --- in the server ---------------------------------------------------------------------------------------------------
 
 
-def _import_all(group: str) -> None:
-    for late in (*_OF_CELERY, "workers.celery", "workers.tasks", _INTAKE):
+def _import_common() -> None:
+    for late in _COMMON:
         importlib.import_module(late)
     del sys.modules[_INTAKE]  # it is to run as __main__
-    if group == "agent":
-        from workers.model import litellm_call
-
-        litellm_call.load()
     gc.collect()
     gc.freeze()
 
@@ -187,7 +220,7 @@ class _Server:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._asked = b""
-        self._pipes: list[int] = []
+        self._descriptors: list[int] = []
         self._children: set[int] = set()
         self._woken, self._wakes = os.pipe()
         self._selector = selectors.DefaultSelector()
@@ -207,34 +240,35 @@ class _Server:
         signal.set_wakeup_fd(self._wakes)
         self._selector.register(self._control, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
-        self._say()
+        self._say(server=os.getpid())
         while True:
             for key, _ in self._selector.select():
                 if key.fd == self._woken:
                     self._tell_who_ended()
                     continue
-                data, pipes, _, _ = socket.recv_fds(self._control, _LONGEST, 1)
+                data, descriptors, _, _ = socket.recv_fds(self._control, _LONGEST, 1)
                 if not data:
                     self._end()
                     return None
                 self._asked += data
-                self._pipes += pipes
+                self._descriptors += descriptors
                 if self._asked.endswith(b"\n"):
                     asked: dict[str, Any] = json.loads(self._asked)
                     self._asked = b""
-                    if self._fork(self._pipes.pop()):
+                    if self._fork(asked, self._descriptors.pop()):
                         return asked
 
-    def _fork(self, pipe: int) -> bool:
-        """Whether this is the child."""
+    def _fork(self, asked: dict[str, Any], descriptor: int) -> bool:
+        """Whether this is the child. `descriptor` is for its output, or the next server's way to the supervisor."""
         server = os.getpid()
         pid = os.fork()
         with contextlib.suppress(OSError):  # in both, so that it is done whichever goes on first
             os.setpgid(pid, pid)
         if pid:
-            os.close(pipe)
+            os.close(descriptor)
             self._children.add(pid)
-            self._say(pid=pid)
+            if "server" not in asked:
+                self._say(pid=pid)
             return False
         parent_death.die_with_parent(server)
         signal.set_wakeup_fd(-1)
@@ -243,9 +277,12 @@ class _Server:
         self._control.close()
         for end in (self._woken, self._wakes):
             os.close(end)
-        for output in (1, 2):
-            os.dup2(pipe, output)
-        os.close(pipe)
+        if "server" in asked:
+            asked["control"] = descriptor
+        else:
+            for output in (1, 2):
+                os.dup2(descriptor, output)
+            os.close(descriptor)
         return True
 
     def _tell_who_ended(self) -> None:
@@ -274,17 +311,30 @@ class _Server:
 
 def main() -> None:
     """Import, then serve; in each child, run what was asked for."""
-    control, group = socket.socket(fileno=int(sys.argv[1])), sys.argv[2]
-    control.set_inheritable(False)
-    parent_death.rename(f"cj-fork {group}")
-    _import_all(group)
-    asked = _Server(control).serve()
+    parent_death.rename("cj-fork workers")
+    asked = _served(int(sys.argv[1]), _import_common)
+    if asked is not None and "server" in asked:
+        from workers.model import litellm_call
+
+        parent_death.rename(f"cj-fork {asked['server']}")
+        models = asked["models"]
+        asked = _served(asked["control"], lambda: litellm_call.load(models))
     if asked is not None:
         parent_death.rename(f"cj-{asked['name']}")
-        os.environ.clear()
-        os.environ.update(asked["environ"])
         # As a shell does: the Procfile names workers by their process ids.
         run_as_main(asked["module"], [part.replace("$$", str(os.getpid())) for part in asked["arguments"]])
+
+
+def _served(descriptor: int, load: Callable[[], None]) -> dict[str, Any] | None:
+    """Import and serve the supervisor until it is gone; in each child, what it was forked for."""
+    control = socket.socket(fileno=descriptor)
+    control.set_inheritable(False)
+    load()
+    asked = _Server(control).serve()
+    if asked is not None:
+        os.environ.clear()
+        os.environ.update(asked["environ"])
+    return asked
 
 
 if __name__ == "__main__":

@@ -72,7 +72,8 @@ class Supervisor:
         """Let the servers import what workers need while `environ` is not complete. Returns at once."""
         self._environ = _with_own_programs(environ)
         for slot in self._slots:
-            self._server_of(slot.process)
+            if (group := group_of(slot.process, self._environ)) is not None:
+                self._server(group)
 
     def start(self, environ: Mapping[str, str], own: Mapping[str, Mapping[str, str]] = MappingProxyType({})) -> None:
         """Start every process; returns at once.
@@ -103,7 +104,7 @@ class Supervisor:
 
     def server_pids(self) -> list[int]:
         """Process ids of the servers that fork the children."""
-        return [server.pid for server in self._servers.values()]
+        return [server.pid for server in self._servers.values() if server.pid is not None]
 
     def ready_pids(self) -> dict[str, int]:
         """Process ids of the children that take work, by name."""
@@ -157,27 +158,26 @@ class Supervisor:
 
     def _start(self, process: Process) -> Child | None:
         """None while the server that forks it is not ready."""
-        server = self._server_of(process)
-        if server is None:
+        group = group_of(process, self._environ)
+        if group is None:
             return Child(process, self._environ_of(process.kind), self._folder)
         with contextlib.suppress(OSError):  # it has just died: the next round starts another
+            server = self._server(group)
             if server.is_ready():
                 return server.fork(process, self._environ_of(process.kind))
         return None
 
-    def _server_of(self, process: Process) -> ForkServer | None:
-        """The running server that forks it, started if need be; None if none can."""
-        group = group_of(process, self._environ)
-        if group is None:
-            return None
+    def _server(self, group: str) -> ForkServer:
+        """The running server of a group, started if need be."""
         server = self._servers.get(group)
         if server is not None and server.has_ended:
             server.close()
             server = None
         if server is None:
+            base = None if group == "workers" else self._server("workers")
             # Secrets come with each child: the server of all kinds but one has none.
             environ = self._environ_of("agent" if group == "agent" else "intake")
-            self._servers[group] = server = ForkServer(group, environ, self._folder)
+            self._servers[group] = server = ForkServer(group, environ, self._folder, base)
         return server
 
     def _environ_of(self, kind: str) -> dict[str, str]:
@@ -245,8 +245,8 @@ class Supervisor:
         while self.pids():
             self._listen(0.1)
             self._reap_the_dead()
-        for server in self._servers.values():
-            server.close()
+        for group in reversed(self._servers):
+            self._servers[group].close()
         with self._changed:
             self._changed.notify_all()
         self._selector.close()

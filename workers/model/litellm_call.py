@@ -33,6 +33,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cache
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -104,10 +105,12 @@ _WARM_UP = Request(
     [{"type": "function", "function": {"name": "warm_up", "parameters": {"type": "object"}}}],
     {"max_tokens": 1},
 )
-#: What litellm imports with its first call.
+#: What litellm imports with its first call of a model that is not asked the short way; 50 MB.
 _LATE = ("openai.resources", "litellm.litellm_core_utils.default_encoding", "litellm.proxy._types")
 _import_lock = threading.Lock()
 _habits = Habits()
+_unpriced: set[str] = set()
+"""Models without a price; to find that there is none takes litellm longer than to tell one."""
 
 
 def call(name: str, request: Request, seconds: float) -> Answer | FailedCall:
@@ -231,11 +234,12 @@ def use_secrets(secrets: Mapping[str, SecretStr]) -> None:
         os.environ[name] = secret.get_secret_value()
 
 
-def load() -> None:
-    """Import litellm and what most of its calls need, and nothing more, so a process may fork afterwards."""
+def load(names: Sequence[str]) -> None:
+    """Import litellm and what most calls of the models `names` need, and nothing more, so a process may fork
+    afterwards."""
     with _growing_heap():
         _litellm()
-        for late in _LATE:
+        for late in () if all(map(_is_plain, names)) else _LATE:
             importlib.import_module(late)
 
 
@@ -281,12 +285,13 @@ def price(name: str, input_tokens: int, output_tokens: int) -> float | None:
 
     An estimate: the list knows nothing of discounts, cached prompts, or a server of one's own behind a known name.
     """
-    if name == DEMO:  # which answers without litellm
+    if name == DEMO or name in _unpriced:  # the demo model answers without litellm
         return None
     try:
         costs = _litellm().cost_per_token(model=name, prompt_tokens=input_tokens, completion_tokens=output_tokens)
         return float(sum(costs))
     except Exception:  # noqa: BLE001 - each provider's arithmetic fails in its own way
+        _unpriced.add(name)
         return None
 
 
@@ -361,7 +366,8 @@ def _imported() -> Any:
     litellm.telemetry = False
     litellm.turn_off_message_logging = True
     litellm.utils.executor = _NoLogging()
-    Logging.response_cost_calculator = _nothing
+    litellm.utils.json_data = None  # a tokenizer of 14 MB, of which it keeps the text, too
+    Logging.response_cost_calculator = Logging.pre_call = Logging.post_call = _nothing
     ServiceLogging.service_success_hook = _nothing
     litellm.modify_params = True  # adds the dummy tool Bedrock requires with past tool calls, and fills gaps
     logging.getLogger("openai").setLevel(logging.WARNING)  # OPENAI_LOG=debug would have it log requests
@@ -383,17 +389,74 @@ def _nothing(*_: object, **__: object) -> None:
 
 
 def _complete(name: str, request: Request, options: Mapping[str, Any], seconds: float, extra: Mapping[str, Any]) -> Any:
+    messages = _habits.messages(name, request.messages)
+    timeout = float(max(int(seconds), 1))
+    if _is_plain(name):
+        return _complete_plain(name, messages, request.tools, timeout, options, extra)
     return _litellm().completion(
         model=name,
-        messages=_habits.messages(name, request.messages),
+        messages=messages,
         tools=list(request.tools) if request.tools else None,
-        timeout=float(max(int(seconds), 1)),
+        timeout=timeout,
         num_retries=0,
         max_retries=0,
         drop_params=True,
         **options,
         **extra,
     )
+
+
+def _complete_plain(
+    name: str,
+    messages: list[dict[str, Any]],
+    tools: Tools | None,
+    timeout: float,
+    options: Mapping[str, Any],
+    extra: Mapping[str, Any],
+) -> Any:
+    """What `litellm.completion` comes to for a server that speaks OpenAI's protocol: its handler of them, and before
+    that the options that the model takes. What lies around these two, for other providers, costs as much again."""
+    litellm = _litellm()
+    model, provider, *_ = litellm.get_llm_provider(model=name)
+    options = {"tools": list(tools) if tools else None, "drop_params": True, "max_retries": 0, **options}
+    try:
+        return litellm.main.openai_chat_completions.completion(
+            model=model,
+            messages=messages,
+            custom_llm_provider=provider,
+            optional_params=litellm.utils.get_optional_params(model=model, custom_llm_provider=provider, **options),
+            timeout=timeout,
+            api_key=extra.get("api_key") or litellm.OpenAIGPTConfig.get_api_key(),
+            api_base=extra.get("api_base") or litellm.OpenAIGPTConfig.get_api_base(),
+            organization=litellm.get_secret_str("OPENAI_ORGANIZATION"),
+            model_response=litellm.ModelResponse(),
+            litellm_params={},
+            logging_obj=_unread_log(),
+        )
+    except Exception as error:
+        raise litellm.exception_type(model=model, original_exception=error, custom_llm_provider=provider) from error
+
+
+@cache
+def _is_plain(name: str) -> bool:
+    """Whether the model is asked by OpenAI's chat completions, of OpenAI or a server of one's own. litellm asks some of
+    OpenAI's models by its newer protocol instead, those that take tools in no other way."""
+    if not is_of_openai(name):
+        return False
+    litellm = _litellm()
+    model = litellm.get_llm_provider(model=name)[0]
+    base = litellm.OpenAIGPTConfig.get_api_base()
+    asked = {"custom_llm_provider": "openai", "tools": _WARM_UP.tools, "api_base": base}
+    return bool(litellm.main.responses_api_bridge_check(model=model, **asked)[0].get("mode") != "responses")
+
+
+@cache
+def _unread_log() -> Any:
+    """Where litellm's handlers note their calls; one for all, since nobody reads it."""
+    from litellm.litellm_core_utils.litellm_logging import Logging
+
+    began = datetime.now(UTC)
+    return Logging("", [], stream=False, call_type="completion", start_time=began, litellm_call_id="", function_id="")
 
 
 def _on_a_thread(call: Callable[[], Any]) -> futures.Future[Any]:

@@ -209,6 +209,8 @@ def lines(status: Status) -> Iterator[str]:
         yield "broker         " + ", ".join(f"{name} {count:,}" for name, count in status.queues.items())
     if status.workers is not None:
         yield "workers        " + (", ".join(sorted(status.workers)) or "none answers")
+    elif status.queues is not None:
+        yield "workers        could not be asked"
     if status.speeds:
         yield f"last {WINDOW_SECONDS / 60:.0f} min       cases      p50      p95  promised"
         for what, count, p50, p95, promised in speed_rows(status):
@@ -263,7 +265,7 @@ def _queues(broker_url: str) -> Mapping[str, int] | None:
 
 def _unfit(broker_url: str) -> Sequence[str]:
     first = broker_url.split(";")[0]
-    if not first.startswith("redis"):
+    if not first.startswith(redis_server.SCHEMES):
         return ()
     try:
         return list(redis_server.unfit(redis_server.info(first, seconds=LIMIT_SECONDS), keeps_queues=True))

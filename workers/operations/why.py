@@ -1,10 +1,12 @@
 """Why CJ says nothing: what became of a merchant's last events and turns, in sentences, from the rows alone.
 
-`resolve` finds whom a conversation's id, a merchant's id or a shop's domain means; `read` looks at the rows; `reasons`
-says what follows. Used by `cj why`, `cj merchant` and `cj timeline`.
+`resolve` finds whom a conversation's id, a merchant's id, a shop's domain, or an id of a log line means; `read` looks
+at the rows; `reasons` says what follows. Used by `cj why`, `cj merchant` and `cj timeline`.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +20,8 @@ from storage.database import Session
 
 Row = dict[str, Any]
 
+#: What stands before a shop's name where its admin is copied from a browser.
+ADDRESS = re.compile(r"https?://(admin\.shopify\.com/store/)?", re.IGNORECASE)
 #: Turns of a merchant that are looked at, the oldest first.
 LOOKS = 50
 #: Refused events among which one is looked for that names somebody unknown.
@@ -42,11 +46,19 @@ SHOP = text("""
     SELECT merchant_id FROM integrations WHERE type = 'shopify' AND shop_domain = :name
     ORDER BY is_active DESC, updated_at DESC LIMIT 1
 """)
+# What log lines tell: `event_id`, `turn_id`. No index has the first, which is looked for last.
+LOGGED = text("""
+    SELECT merchant_id, conversation_id FROM turns WHERE id = :number
+    UNION ALL
+    (SELECT merchant_id, conversation_id FROM events WHERE id = :name AND merchant_id IS NOT NULL
+     ORDER BY key DESC LIMIT 1)
+    LIMIT 1
+""")
 # Of the latest: an index has those that were refused, and no other.
 REFUSED = text("""
     SELECT e.id, e.type, e.error_code, e.error, e.received_at, clock_timestamp() AS now
     FROM (SELECT * FROM events WHERE status = 'rejected' ORDER BY processed_at DESC LIMIT :looks) AS e
-    WHERE :name IN (e.conversation_id, e.merchant_id, e.data ->> 'conversation_id', e.data ->> 'merchant_id')
+    WHERE :name IN (e.id, e.conversation_id, e.merchant_id, e.data ->> 'conversation_id', e.data ->> 'merchant_id')
     ORDER BY e.received_at DESC LIMIT 1
 """)
 NOW = text("SELECT clock_timestamp()")
@@ -154,18 +166,22 @@ class Case:
 
 
 def resolve(session: Session, name: str) -> Target | None:
-    """Whom `name` means: a conversation's id, else a merchant's, else a shop's domain or its first part."""
+    """Whom `name` means: a conversation's id, else a merchant's, else a shop's domain, its first part or an address of
+    its admin, else an event's or a turn's id."""
     row = session.execute(CONVERSATION, {"name": name}).one_or_none()
     if row is not None:
         return Target(row.merchant_id, row.id)
     if session.execute(MERCHANT, {"name": name}).first() is not None:
         return Target(name)
-    try:
-        shop_domain = normalize_shop_domain(name if "." in name else f"{name}.myshopify.com")
-    except InvalidEvent:
-        return None
-    merchant_id = session.execute(SHOP, {"name": shop_domain}).scalar()
-    return None if merchant_id is None else Target(str(merchant_id))
+    with suppress(InvalidEvent):
+        shop = ADDRESS.sub("", name).split("/")[0]
+        shop_domain = normalize_shop_domain(shop if "." in shop else f"{shop}.myshopify.com")
+        merchant_id = session.execute(SHOP, {"name": shop_domain}).scalar()
+        if merchant_id is not None:
+            return Target(str(merchant_id))
+    number = int(name) if name.isdecimal() and len(name) < 19 else None
+    logged = session.execute(LOGGED, {"name": name, "number": number}).one_or_none()
+    return None if logged is None else Target(logged.merchant_id, logged.conversation_id)
 
 
 def unknown(session: Session, name: str) -> str:
@@ -175,7 +191,8 @@ def unknown(session: Session, name: str) -> str:
     if refused is None:
         return f"{nobody}: no event of theirs was accepted; see `cj events rejected`"
     came = _ago(refused["now"], refused["received_at"])
-    said = f"the last event that names it, {refused['type']} {refused['id']} of {came} ago, was refused"
+    it = "the event of this id" if refused["id"] == name else "the last event that names it"
+    said = f"{it}, {refused['type']} {refused['id']} of {came} ago, was refused"
     return f"{nobody}: {said}: {refused['error_code']}: {refused['error']}; then `cj events retry {refused['id']}`"
 
 

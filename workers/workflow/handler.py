@@ -18,6 +18,7 @@ from storage.conversations import Conversation
 from storage.database import Session
 from storage.inbox import InboxRow
 from storage.outbox import OutgoingReply
+from storage.sql import storable
 from storage.turns import Move, TurnInput
 from workers import logs, metrics, tracing
 from workers.delivery import notices
@@ -73,13 +74,14 @@ def handle(
     *,
     max_waiting: int = MAX_WAITING_TURNS,
     at_a_time: int = turns.PER_MERCHANT,
+    per_merchant: int = inbox.PER_MERCHANT,
 ) -> Effects | None:
     """Handle the inbox row `event_key`; None if there is nothing left to do for it.
 
     `max_waiting`: turns of its merchant that may wait; a message above it is answered with a sentence. `at_a_time`:
-    those that may run.
+    those that may run. `per_merchant`: events that are handled before others of their merchant are put off.
     """
-    row = inbox.take(session, event_key)
+    row = inbox.take(session, event_key, per_merchant=per_merchant)
     if row is None:
         return None
     with tracing.handled(row) as span:
@@ -87,12 +89,14 @@ def handle(
             row = replace(row, traceparent=span.traceparent)
         trace_id = tracing.trace_id(row.traceparent)
         with logs.about(event_id=row.id, conversation_id=row.conversation_id, trace_id=trace_id):
-            return _handled(session, workflows, row, max_waiting, at_a_time)
+            effects = _handled(session, workflows, row, max_waiting, at_a_time)
+            return replace(effects, is_crowded=row.is_crowded)
 
 
 def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waiting: int, at_a_time: int) -> Effects:
+    done: dict[str, Any] = {"merchant_id": row.merchant_id, "done_key": row.key}
     if row.error_code is not None:
-        return Effects(row.merchant_id, replies=refuse(session, row, row.error_code, row.error or ""))
+        return Effects(**done, replies=refuse(session, row, row.error_code, row.error or ""))
     effects = Effects(row.merchant_id, row.id, row.traceparent)
     try:
         with session.begin_nested():
@@ -102,14 +106,14 @@ def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waitin
             inbox.postpone(session, row.key, POSTPONE_SECONDS)
             metrics.event(row.type, "postponed")
             return Effects(row.merchant_id, postponed_seconds=POSTPONE_SECONDS)
-        return Effects(row.merchant_id, replies=refuse(session, row, early.code, early.message))
+        return Effects(**done, replies=refuse(session, row, early.code, early.message))
     except Refused as refused:
         replies = refuse(session, row, refused.code, refused.message)
         if refused.code == privacy.ERASED:
             privacy.forget(session, row)
         elif row.type in privacy.ENDS_HERE and refused.code == UNKNOWN_MERCHANT:
             privacy.forget_contacts(session, row)
-        return Effects(row.merchant_id, replies=replies)
+        return Effects(**done, replies=replies)
     if effects.is_deletion:
         return effects  # the event is done when its leftovers are cleared, see `settle`
     if effects.sent_again is not None:
@@ -117,6 +121,7 @@ def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waitin
     if row.type in privacy.ENDS_HERE:
         privacy.forget_contacts(session, row)  # the merchant's data is gone already
     inbox.processed(session, row.key, traceparent=tracing.traceparent())
+    effects.done_key = row.key
     result = "over_limit" if effects.is_over_limit else "handled"
     metrics.event(row.type, result, age_seconds=row.age_seconds)
     waited = round(row.age_seconds * 1000)
@@ -175,12 +180,16 @@ class _Handler:
         self._turns = PlannedTurns(session, row, effects, max_waiting, at_a_time)
         self._is_of_the_shop = is_of_the_shop(row)
         self._is_reconnection = False
+        self._stored: Conversation | None = None
+        """The conversation as its row is; None as long as it has none."""
 
     def run(self) -> None:
         merchant_id = str(self._data["merchant_id"])
-        integration = connections.integration_of(self._session, merchant_id)
+        self._known = connections.known(self._session, merchant_id, most_waiting=self._turns.most_waiting)
+        self._turns.waiting = self._known.waiting
+        integration = self._known.integration
         if self._row.progress is None:  # else it passed these checks before
-            if self._is_erased(merchant_id):
+            if self._is_erased():
                 return
             integration = self._claimed(merchant_id, integration)
             self._check_merchant(merchant_id, integration)
@@ -249,6 +258,7 @@ class _Handler:
         """Do what the event means in its conversation, and queue the turns that it asks for."""
         conversation = self._plan(merchant_id, integration)
         if conversation is not None:
+            self._keep(conversation)
             self._turns.queue(conversation)
 
     def _plan(self, merchant_id: str, integration: Integration | None) -> Conversation | None:
@@ -268,7 +278,8 @@ class _Handler:
             conversation = self._merge(conversation, {GREETED: self._connection(integration)})
         if self._is_of_the_shop:
             conversation = self._begin_anew(conversation)
-        if self._row.type == MESSAGE and self._turns.has_no_room(merchant_id):
+        if self._row.type == MESSAGE and self._turns.has_no_room:
+            self._keep(conversation)
             self._turns.decline(conversation, TurnInput("merchant", str(self._data["text"])), None)
             return conversation
         workflow = self._workflows.or_default(conversation.workflow)
@@ -287,10 +298,10 @@ class _Handler:
             self._settle(conversation)
         return conversation
 
-    def _is_erased(self, merchant_id: str) -> bool:
+    def _is_erased(self) -> bool:
         """Whether there is nothing to do because all the merchant's data was erased after the event."""
-        at = privacy.erased(self._session, self._row, merchant_id)
-        if at is None:
+        at = self._known.erased_at
+        if at is None or self._happened_at > at:
             return False
         if self._row.type in privacy.ENDS_HERE:
             return True
@@ -331,7 +342,7 @@ class _Handler:
             other = connections.integration_by_shop(self._session, str(shop))
             if other is not None and other.merchant_id != merchant_id:
                 raise Refused("event.shop_merchant_mismatch", self._mismatch(str(shop)))
-        if integration is None and not merchants.merchant_exists(self._session, merchant_id):
+        if integration is None and not self._known.is_known:
             unknown = (
                 UNKNOWN_MERCHANT,
                 "merchant_id is unknown; store its token first (connect_shop)",
@@ -376,20 +387,15 @@ class _Handler:
                 raise Refused("event.conversation_merchant_mismatch", reason)
         else:
             found = conversations.latest_open(self._session, merchant_id, lock=True)
+        self._stored = found
         if found is not None or self._row.type not in OPENING_EVENTS:
             return found, False
         facts = _connection_facts(integration)
         context = {**facts, CONNECTION: facts} if facts else {}
-        merchants.confirm(self._session, merchant_id)
-        opened = conversations.open(
-            self._session,
-            id=str(wanted) if wanted is not None else f"cj-{uuid.uuid4()}",
-            merchant_id=merchant_id,
-            workflow=self._first_workflow(context).name,
-            context=context,
-            by_door=self._row.by_door,
-        )
-        return opened, True
+        if self._known.is_invented:
+            merchants.confirm(self._session, merchant_id)
+        new_id = str(wanted) if wanted is not None else f"cj-{uuid.uuid4()}"
+        return Conversation(new_id, merchant_id, self._first_workflow(context).name, context, "open", 0), True
 
     def _seen(self, conversation: Conversation) -> dict[str, Any]:
         """What rules see of the event in this conversation."""
@@ -545,13 +551,28 @@ class _Handler:
 
     def _move(self, conversation: Conversation, hop: Transition, said: str | None) -> Conversation:
         """Move the conversation. The event's turn tells the gateway, with CJ's text if there is any."""
-        conversations.move(self._session, conversation.id, hop.target_workflow)
         self._turns.tell_move(Move(conversation.workflow, hop.target_workflow, said))
         return replace(conversation, workflow=hop.target_workflow)
 
     def _merge(self, conversation: Conversation, values: Mapping[str, Any]) -> Conversation:
-        context = conversations.merge_context(self._session, conversation.id, values)
-        return replace(conversation, context=context)
+        return replace(conversation, context={**conversation.context, **storable(dict(values))})
+
+    def _keep(self, conversation: Conversation) -> None:
+        """Write what has become of the conversation, which is locked, or new: its events are handled one by one."""
+        before, self._stored = self._stored, conversation
+        if before is None:
+            conversations.open(
+                self._session,
+                id=conversation.id,
+                merchant_id=conversation.merchant_id,
+                workflow=conversation.workflow,
+                context=conversation.context,
+                by_door=self._row.by_door,
+            )
+        elif conversation != before:
+            known = before.context
+            changed = {key: value for key, value in conversation.context.items() if known.get(key, ...) != value}
+            conversations.change(self._session, conversation.id, changed, workflow=conversation.workflow)
 
 
 def _connection_facts(integration: Integration | None) -> dict[str, Any]:

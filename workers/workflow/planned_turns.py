@@ -64,6 +64,10 @@ class Effects:
     """To be noted with event `event_key` once the broker has `replies`."""
     event_key: int = 0
     postponed_seconds: float | None = None
+    done_key: int | None = None
+    """Of the event, if there is nothing left to do for it."""
+    is_crowded: bool = False
+    """Whether events of the merchant may have been put off."""
 
 
 class PlannedTurns:
@@ -76,6 +80,8 @@ class PlannedTurns:
         # Messages leave room for what is to be said about a connection.
         self._max_waiting = max_waiting if row.type == MESSAGE else 2 * max_waiting
         self._at_a_time = at_a_time
+        self.waiting = 0
+        """The merchant's turns that wait, with those that are queued here."""
         self._action = 0
         self._planned: list[tuple[TurnInput, str | None]] = []
         """With the workflow each is planned in."""
@@ -122,16 +128,27 @@ class PlannedTurns:
         """Whether there is no turn yet to queue at once, and nothing that needs one to be told."""
         return not self._planned and not self._moves and not self._emitted
 
-    def has_no_room(self, merchant_id: str) -> bool:
+    @property
+    def most_waiting(self) -> int:
+        """How far the merchant's waiting turns are to be counted."""
+        return max(self._max_waiting, self._crowd)
+
+    @property
+    def has_no_room(self) -> bool:
         """Whether as many of the merchant's turns wait as may."""
-        limit = self._max_waiting
-        return turns.waiting_of_merchant(self._session, merchant_id, limit=limit) >= limit
+        return self.waiting >= self._max_waiting
+
+    @property
+    def _crowd(self) -> int:
+        """So many waiting turns of a merchant that a wake-up for one more would find no room. Then none is needed:
+        whoever ends a turn of the merchant wakes the next ones, see `turns.next_to_wake`."""
+        return 2 * self._at_a_time + 1
 
     def queue(self, conversation: Conversation) -> None:
         """Queue all that is planned. An event that names a conversation has a run there, with an end, even if nothing
         is to be said."""
         for said, workflow in self._all():
-            if self.has_no_room(conversation.merchant_id):
+            if self.has_no_room:
                 self.decline(conversation, said, workflow)
             else:
                 self._queue_one(conversation, said, workflow)
@@ -179,8 +196,8 @@ class PlannedTurns:
         if turn_id is None:
             return
         self._effects.turn_ids.append(turn_id)
-        is_crowded = turns.is_crowded(self._session, conversation.merchant_id, per_merchant=self._at_a_time)
-        if not is_crowded:
+        self.waiting += 1
+        if self.waiting < self._crowd:
             self._effects.wake_ups.append(turn_id)
         elif said.sender == "merchant" and turns.first_open(self._session, conversation.id) == turn_id:
             message = turn_id, self._row.id

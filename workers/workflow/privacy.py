@@ -19,7 +19,7 @@ from storage.connections import FormerConnection, Integration
 from storage.database import Session
 from storage.inbox import InboxRow
 from storage.mentions import Person
-from storage.privacy import FORMER, LEFTOVERS, MERCHANT, NAMES, TALK, Walk
+from storage.privacy import FORMER, LEFTOVERS, NAMES, TALK, Walk
 from workers import logs
 
 log = logs.get(__name__)
@@ -41,12 +41,6 @@ class Leftovers:
     event_key: int
     merchant_id: str
     on_the_broker: bool
-
-
-def erased(session: Session, row: InboxRow, merchant_id: str) -> datetime | None:
-    """When the merchant's data was erased, if that was after the event happened."""
-    at = privacy.erased_at(session, MERCHANT, merchant_id)
-    return at if at is not None and happened_at(row) <= at else None
 
 
 def left_shop(session: Session, merchant_id: str, shop_domain: str) -> bool:

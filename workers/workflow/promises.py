@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from storage import connections, conversations, turns
+from storage.connections import Integration
 from storage.database import Database, Session
 from storage.errors import StorageError
 from storage.turns import Claim, Promise, TurnInput
@@ -79,7 +80,7 @@ class PromiseKeeper:
             "data_types": list(lacking),
             "asked": [text for promise in promises for text in promise.asked],
         }
-        if still := awaited(self._look(promises[-1], list(lacking))):
+        if still := awaited(self._look(promises[-1], integration, list(lacking))):
             if age < PROMISE_SECONDS:
                 pause = max(FIRST_LOOK_SECONDS, age / 4, *still.values())
                 return self._put_off(promises, min(pause, LONGEST_PAUSE_SECONDS))
@@ -96,9 +97,9 @@ class PromiseKeeper:
         answered = turns.has_answered(session, conversation.id, planned.seq)
         return engine.is_wanted(planned.input.condition or "true", context, answered=answered)
 
-    def _look(self, promise: Promise, data_types: Sequence[str]) -> list[dict[str, Any]]:
+    def _look(self, promise: Promise, shop: Integration | None, data_types: Sequence[str]) -> list[dict[str, Any]]:
         calls = [ToolCall(data_type, "shopify_data", {"data_type": data_type}) for data_type in data_types]
-        return self._tools.run(promise.turn, calls, allowed=None, seconds=LOOK_SECONDS)
+        return self._tools.run(promise.turn, calls, shop=shop, allowed=None, seconds=LOOK_SECONDS)
 
     def _answer(self, promise: Promise) -> list[int]:
         """Queue the turn that answers all that waits for a model in the conversation, and ends these promises with its

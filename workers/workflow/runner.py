@@ -42,11 +42,11 @@ def run(tools: Resources, *event_keys: int) -> None:
 def _run_one(tools: Resources, event_key: int, merchant_ids: set[str], over_limit: set[str]) -> None:
     try:
         while (effects := _next(tools, event_key)) is not None:
-            if effects.merchant_id is not None:
+            if effects.merchant_id is not None and effects.is_crowded:
                 merchant_ids.add(effects.merchant_id)
                 if effects.is_over_limit:
                     over_limit.add(effects.merchant_id)
-            if effects.postponed_seconds is not None:
+            if effects.postponed_seconds is not None or effects.done_key == event_key:
                 return
     except StorageUnavailable as error:
         log.warning("event waits for Postgres; the sweeper will retry it", event_key=event_key, reason=str(error))
@@ -62,6 +62,7 @@ def _next(tools: Resources, event_key: int) -> Effects | None:
     """Handle one event on the way to `event_key`; None when there is nothing left to do."""
     settings = tools.settings
     limits = {"max_waiting": settings.max_waiting_turns, "at_a_time": settings.turns_at_a_time}
+    limits["per_merchant"] = settings.events_at_a_time
     effects = in_transaction(
         tools.database, "handle", lambda session: handle(session, tools.workflows, event_key, **limits)
     )
@@ -107,19 +108,18 @@ def _postpone(tools: Resources, event_key: int, *, refuse: bool = True) -> None:
 
 
 def notify(tools: Resources, effects: Effects) -> bool:
-    """Wake other workers after the commit, most urgent first: the first prefetch runs while the model is answering,
-    and the turn starts before the other prefetches are sent. False if the broker did not take the replies."""
+    """Wake other workers after the commit, most urgent first: the first prefetch runs while the model is answering, and
+    a later one that has not begun when it is asked for is fetched for whoever asks. False if the broker did not take
+    the replies."""
     for merchant_id in effects.forget_cache_of:
         tools.cache.drop(merchant_id)
     fetches = [
         FetchRequest(merchant_id, data_type, event_id=effects.event_id, traceparent=effects.traceparent).to_json()
         for merchant_id, data_type in effects.prefetches
     ]
-    for request in fetches[:1]:
-        tools.wake_ups.fetch(request)
+    if fetches:
+        tools.wake_ups.fetch(*fetches)
     for turn_id in effects.wake_ups:
         tools.wake_ups.run_turn(turn_id)
     published = tools.reply_publisher.publish(effects.replies) if effects.replies else 0
-    for request in fetches[1:]:
-        tools.wake_ups.fetch(request)
     return published == len(effects.replies)

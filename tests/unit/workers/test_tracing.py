@@ -95,6 +95,35 @@ def test_a_batch_of_replies_is_a_span_in_each_of_its_traces(receiver: Receiver) 
     assert len(receiver.spans) == 3
 
 
+@pytest.mark.parametrize(
+    ("variables", "traced"),
+    [
+        ({}, "1"),
+        ({"OTEL_TRACES_SAMPLER": "always_on"}, "01"),
+        ({"OTEL_TRACES_SAMPLER": "always_off"}, ""),
+        ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.0"}, ""),
+        ({"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.0"}, "1"),
+        ({"OTEL_SDK_DISABLED": "true"}, ""),
+    ],
+)
+def test_the_variables_of_opentelemetry_say_what_is_traced(
+    variables: dict[str, str], traced: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with Receiver() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        tracing.start(receiver.url, "agent", owner="agent@here", version="1")
+        for flags in "01":  # whether the sender traces it
+            with tracing.fetch("counts", f"{TRACEPARENT[:-1]}{flags}"), tracing.tool_call("a", flags):
+                passed_on = tracing.traceparent()
+            assert passed_on is None or passed_on.endswith(f"0{int(flags in traced)}")
+        tracing.stop()
+    calls = [span.attributes["gen_ai.tool.call.id"] for span in receiver.of(TRACE) if "execute_tool" in span.name]
+    assert "".join(calls) == traced
+    assert len(receiver.spans) == 2 * len(traced)
+
+
 def test_a_collector_that_is_away_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"http://127.0.0.1:{closed_port()}"
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)

@@ -41,7 +41,8 @@ class Servers:
             self.running.pop(group).close()
         if group not in self.running:
             environ = {"PYTHONPATH": f"{self.folder}:{procfile.PROCFILE.parent}", "PATH": os.defpath}
-            self.running[group] = ForkServer(group, environ, self.folder)
+            base = None if group == "workers" else self.ready()
+            self.running[group] = ForkServer(group, environ, self.folder, base)
         wait_until(self.running[group].is_ready, limit=SECONDS, what="the server")
         return self.running[group]
 
@@ -128,6 +129,7 @@ def test_no_child_outlives_its_server(servers: Servers, how: str) -> None:
     child = servers.child("on")
     server, process = servers.ready(), psutil.Process(child.pid)
     if how == "it is killed":
+        assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
     else:
         server.close()
