@@ -887,7 +887,6 @@ ORDERS_FALSE = """
 #1120 ($84.00) is off your desk.
 #1117 is no longer outstanding.
 #1119 is still in the warehouse.
-#1119 got stuck on the way.
 #1118 bounced.
 #1119 liegt noch im Lager.
 #1120 wurde dem Boten übergeben.
