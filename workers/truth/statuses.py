@@ -184,7 +184,7 @@ def predicates(said: Said) -> Iterable[tuple[str, bool]]:
             continue
         if any(n.currencies is not None for n in said.numbers if begins <= n.start < end):
             continue  # it tells what the order is worth
-        known = [t for t in said.traits if begins <= t.start < end] + [
+        known = [t for t in said.traits if begins <= t.start < end and t.text != "left"] + [
             s for s in said.subjects if begins <= s.start < end
         ]
         for word in _WORDS.finditer(clause):

@@ -903,4 +903,4 @@ def test_what_is_said_of_an_order_in_words_that_are_not_known_has_no_ground() ->
 
 def test_friday_is_no_franc() -> None:
     assert [number.currencies for number in numbers("Mi 1, Do 4, Fr 2")] == [None, None, None]
-    assert [number.currencies for number in numbers("Am Freitag Fr. 875.50")] == [{"CHF"}]
+    assert [number.currencies for number in numbers("Am Freitag Fr. 875.50")] == [frozenset({"CHF"})]
