@@ -241,9 +241,10 @@ class Measure:
         found: dict[str, Any] = self.idle(events)
         for in_flight in IN_FLIGHT:
             found |= self.saturated(in_flight, flows)
+        numbers = self.prepared(COUNTED)
         with self._machine.statements() as statements:
             time.sleep(0.2)
-            self.many(self.prepared(COUNTED), 1)
+            self.many(numbers, 1)
         found["statements"] = round(sum(statements.values()) / COUNTED, 1)
         found["by_statement"] = {
             sql: round(count / COUNTED, 2) for sql, count in statements.most_common(60) if count >= COUNTED / 2

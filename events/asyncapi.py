@@ -95,7 +95,7 @@ _KINDS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "TOOL_CALL_RESULT": (
         "Whether it worked, as JSON: `success`, and `error_code` if not; nothing of what was found.",
         {"messageId": _TEXT, "toolCallId": _TEXT, "content": _TEXT},
-        {},
+        {"timestamp": {"type": "integer", "description": "When it came (Unix, ms); it may be told a while later."}},
     ),
     "MESSAGES_SNAPSHOT": (
         "What was said so far, by the merchant (`user`) and CJ (`assistant`), for who asked for it; a run by itself.",

@@ -7,6 +7,7 @@ from the run and the place in it, so a repeated commit builds the same events.
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from ag_ui.core import (
@@ -99,11 +100,15 @@ def tool_call(call_id: str, name: str, message_id: str, data_type: str | None) -
     )
 
 
-def tool_result(call_id: str, error_code: str | None) -> Events:
-    """Whether a call worked."""
+def tool_result(call_id: str, error_code: str | None, at: datetime | None = None) -> Events:
+    """Whether a call worked. `at`: when that was known; it may be told later, with the words that follow from it."""
+    timestamp = None if at is None else int(at.timestamp() * 1000)
     failed = {} if error_code is None else {"error_code": error_code}
     content = json.dumps({"success": error_code is None, **failed})
-    return _events(ToolCallResultEvent(message_id=f"{call_id}-result", tool_call_id=call_id, content=content))
+    result_id = f"{call_id}-result"
+    return _events(
+        ToolCallResultEvent(message_id=result_id, tool_call_id=call_id, content=content, timestamp=timestamp)
+    )
 
 
 def usage(model: str, input_tokens: int, output_tokens: int) -> Usage:

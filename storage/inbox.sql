@@ -118,7 +118,7 @@ SELECT new.key, new.source, new.id, new.type, new.data, new.time, new.traceparen
        new.received_at, new.merchant_id, new.conversation_id,
        CAST(extract(epoch FROM clock_timestamp() - new.received_at) AS float) AS age_seconds, new.progress,
        new.error_code, new.error, new.by_door,
-       (SELECT count(*) >= :most OR bool_or(o.hinted_at > clock_timestamp()) FROM {from_merchant} AS o
+       (SELECT count(*) >= :most OR coalesce(bool_or(o.hinted_at > clock_timestamp()), false) FROM {from_merchant} AS o
         WHERE o.merchant_id = new.merchant_id) AS is_crowded
 FROM events new WHERE {next_in_line} FOR NO KEY UPDATE
 

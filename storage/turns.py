@@ -497,9 +497,12 @@ def add_step(
     return _write_step(session, claim, "add_step", step, assistant=dump(assistant), **whose)
 
 
-def add_results(session: Session, claim: Claim, step: int, results: Sequence[Mapping[str, Any]]) -> StepRow:
-    """Keep the results of a step's tool calls, once; returns the step. The caller holds the turn."""
-    return _write_step(session, claim, "add_results", step, results=dump(list(results)))
+def add_results(
+    session: Session, claim: Claim, step: int, results: Sequence[Mapping[str, Any]], *, at: datetime | None = None
+) -> StepRow:
+    """Keep the results of a step's tool calls, which came `at` this moment or now, once; returns the step. The caller
+    holds the turn."""
+    return _write_step(session, claim, "add_results", step, results=dump(list(results)), at=at)
 
 
 def steps_of(session: Session, turn_id: int) -> list[StepRow]:

@@ -296,7 +296,8 @@ WITH written AS (
 SELECT * FROM written
 
 -- name: add_results
-UPDATE steps SET tool_results = CAST(:results AS jsonb), finished_at = clock_timestamp()
+UPDATE steps SET
+    tool_results = CAST(:results AS jsonb), finished_at = coalesce(CAST(:at AS timestamptz), clock_timestamp())
 WHERE turn_id = :turn_id AND step = :step AND tool_results IS NULL
 RETURNING step, assistant, tool_results, created_at
 

@@ -14,7 +14,7 @@ from celery import Celery, signals
 from celery.exceptions import SecurityWarning
 from celery.worker.control import Panel
 
-from events import queues, tls
+from events import queues, sentinel, tls
 from workers import bootstrap, kombu_patches, logs
 from workers.bootstrap import Resources
 from workers.celery_connection import KINDS, VerifiedAMQP
@@ -81,7 +81,9 @@ def _transport_options(broker_url: str) -> dict[str, Any]:
     if broker_url.lower().startswith(("amqp://", "amqps://")):
         # One connection attempt per publish: without a limit kombu would retry until the broker is back.
         return {"confirm_publish": True, "max_retries": 0}
+    watched = sentinel.read(broker_url)
     return {
+        **({} if watched is None else watched.for_kombu()[1]),  # our connections know; Flower reads it here
         # A taken message is not noted on Redis: a third of what a short task costs. A worker that is killed loses the
         # wake-ups it had prefetched; the sweeper sends them again a second later, long before Redis would. `_start`
         # turns it on for the operators' tasks, which nobody sends again.

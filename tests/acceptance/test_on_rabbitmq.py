@@ -177,6 +177,9 @@ def test_a_gateway_that_stands_by_takes_over_and_knows_what_was_shown(
 ) -> None:
     queue, acks = f"replies of who {how}", f"acks of who {how}"
     monkeypatch.setattr(queues, "REPLIES", queue)
+    monkeypatch.setattr(
+        queues, "HEARTBEAT_SECONDS", 2
+    )  # this process may be kept from giving signs of life for a while
     record: list[Reply] = []
     stop = threading.Event()
     standby = RepliesConsumer(broker.url, source_queue=queue, ack_queue=acks, shown=lambda: list(record))
@@ -186,7 +189,7 @@ def test_a_gateway_that_stands_by_takes_over_and_knows_what_was_shown(
     thread.start()
     with queues.connection(broker.url) as connection:
         channel = queues.open_channel(connection)
-        wait_until(lambda: standby._plain.connected, what="the one that stands by")
+        wait_until(lambda: held.receive(0.05) is None and standby._plain.connected, what="the one that stands by")
         assert held.receive(0.5) is None  # longer than that one waits before it looks around
         for sequence in (1, 2):
             queues.put(connection.Producer(channel), queue, frame(sequence))
@@ -213,7 +216,7 @@ def test_a_gateway_may_take_three_seconds_for_a_reply_and_one_that_is_stuck_lose
     stop, is_over = threading.Event(), threading.Event()
 
     def slow(reply: Reply) -> None:
-        is_over.wait(2.8 if reply.sequence == "000001" else 60)
+        is_over.wait(2.4 if reply.sequence == "000001" else 60)
         if reply.sequence == "000001":
             record.append(("slow", reply))
 
@@ -236,7 +239,9 @@ def test_a_gateway_may_take_three_seconds_for_a_reply_and_one_that_is_stuck_lose
         wait_until(lambda: standby._plain.connected, what="the one that stands by")
         with queues.connection(broker.url) as connection:
             channel = queues.open_channel(connection)
-            is_over.wait(0.6)  # RabbitMQ looks once a second, from when they connected: it would see 2.2 s of silence
+            is_over.wait(
+                0.9
+            )  # RabbitMQ looks once a second, from when they connected: without signs it would wait 2.1 s
             for sequence in (1, 2):
                 queues.put(connection.Producer(channel), queue, frame(sequence))
         wait_until(lambda: len(record) == 2, limit=20, what="both replies")

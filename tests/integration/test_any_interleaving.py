@@ -265,7 +265,7 @@ class System(RuleBasedStateMachine):
         if waits_for_results(state):
             result = {"tool_call_id": "call", "name": "shopify_data", "content": {"success": False}}
             told = NewReply(f"{number - 1}:results", agui.tool_result("call", "x"))
-            state.keep_later(NewResults(number - 1, [result], told))
+            state.keep_later(NewResults(number - 1, [result], told, state.now()))
             if talks:
                 return lambda: self.transactions(state).keep_results(state)
         call = {"id": "call", "type": "function", "function": {"name": "shopify_data", "arguments": "{}"}}

@@ -278,3 +278,21 @@ def test_an_event_refused_for_its_identity_is_kept_whole(database: Database) -> 
             data=event.data,
         )
         assert inbox.retry(session, (event.source, event.id)) == key
+
+
+@pytest.mark.parametrize(("before", "crowded"), [(0, False), (2, False), (3, True), (4, True)])
+def test_who_handles_an_event_knows_whether_others_of_its_merchant_may_be_put_off(
+    database: Database, before: int, crowded: bool
+) -> None:
+    """So that nobody else has to ask for them after the commit."""
+    store_event(database, new_event("other", merchant_id="m2"))
+    keys = [store_event(database, new_event(f"e{n}", conversation_id=f"c{n}")) for n in range(before + 1)]
+    row = take(database, keys[0])
+    assert row is not None
+    assert row.is_crowded is crowded
+    execute(
+        database, "UPDATE events SET hinted_at = clock_timestamp() + interval '1 hour' WHERE key = :key", key=keys[-1]
+    )
+    row = take(database, keys[0])
+    assert row is not None
+    assert row.is_crowded

@@ -1,18 +1,23 @@
 """The transactions of a running turn on a real Postgres."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import event
 
-from storage import agui, merchants
-from storage.database import Database
+from storage import agui, merchants, turns
+from storage.database import Database, Session
+from storage.errors import StorageUnavailable
 from storage.outbox import NewReply
 from storage.vault import Vault, new_key_text
 from tests import rows
-from workers.agent.state import NewResults
-from workers.agent.transactions import Message, NewStep, TurnTransactions
+from workers.agent.cost_limits import CostLimits
+from workers.agent.state import NewResults, TurnState
+from workers.agent.transactions import Message, NewStep, NextCall, TurnTransactions
+from workers.settings import Settings
 from workflows.loader import load_folder
 
 
@@ -83,7 +88,117 @@ def test_the_shops_own_website_is_known_from_its_data(database: Database) -> Non
     transactions.add_step(state, asks, None, unless_newer=None)
     content = {"success": True, "data_type": "overview", "data": {"shop": {"website": "www.acme.example"}}}
     result = {"tool_call_id": "c", "name": "shopify_data", "content": content}
-    state.keep_later(NewResults(0, [result], NewReply("0:results", [])))
+    state.keep_later(NewResults(0, [result], NewReply("0:results", []), state.now()))
     words = "Yours is www.acme.example/sale, not www.evil.example/sale."
     transactions.finish(state, message=Message("m", words))
     assert said(database) == ["Yours is www.acme.example/sale, not (link removed)."]
+
+
+CALL = {"id": "c", "type": "function", "function": {"name": "shopify_data", "arguments": "{}"}}
+ASKS = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+FOUND = {"tool_call_id": "c", "name": "shopify_data", "content": {"success": True, "data_type": "counts"}}
+NO_LIMITS = replace(CostLimits.of(Settings()), turns_per_minute=0, tokens_per_day=0)
+
+
+def begins_with_a_call(transactions: TurnTransactions, turn_id: int) -> TurnState:
+    """A turn whose first answer asks for data, and the call behind it is begun with that."""
+    opened = transactions.open(turn_id, lambda _state: NextCall(0, NO_LIMITS, None))
+    assert isinstance(opened, tuple)
+    state, _ = opened
+    state.begun = False  # the model is asked, and answers
+    announced = NewReply("0:calls", agui.tool_call("m0-c0", "shopify_data", "m0", "counts"))
+    transactions.add_step(
+        state, NewStep(0, ASKS), None, [announced], unless_newer=None, next_call=lambda _: NextCall(1, NO_LIMITS, None)
+    )
+    assert state.begun
+    return state
+
+
+def kept(database: Database) -> list[tuple[Any, ...]]:
+    """(calls counted, results kept, keys of the replies)"""
+    return rows.query(
+        database,
+        "SELECT t.model_calls, (SELECT count(tool_results) FROM steps s WHERE s.turn_id = t.id),"
+        " array(SELECT key FROM replies r WHERE r.turn_id = t.id ORDER BY sequence) FROM turns t",
+    )
+
+
+def test_what_tools_answer_at_once_is_kept_and_told_with_the_next_answer(database: Database) -> None:
+    transactions = TurnTransactions(database, load_folder(), lease_seconds=60.0, owner="test")
+    state = begins_with_a_call(transactions, rows.queue(database))
+    state.keep_later(NewResults(0, [FOUND], NewReply("0:results", agui.tool_result("m0-c0", None)), state.now()))
+    assert state.results() == [FOUND["content"]]
+    answered = state.unkept.at if state.unkept is not None else None
+    assert kept(database) == [(2, 0, ["started", "0:calls"])]
+    state.begun = False
+    said, more = Message("m1", "You have 7."), NewReply("1:calls", agui.tool_call("m1-c0", "shopify_data", "m1", None))
+    [told] = transactions.add_step(state, NewStep(1, {**ASKS, "content": "x"}), said, [more], unless_newer=None) or []
+    assert [event["type"] for event in told.body["data"]] == [
+        "TOOL_CALL_RESULT",
+        *("TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END"),
+        *("TOOL_CALL_START", "TOOL_CALL_ARGS", "TOOL_CALL_END"),
+    ]
+    assert kept(database) == [(2, 1, ["started", "0:calls", "1:calls"])]
+    assert state.unkept is None
+    assert rows.query(database, "SELECT finished_at FROM steps WHERE step = 0") == [(answered,)]
+
+
+@pytest.mark.parametrize("end", ["finished", "released"])
+def test_results_that_wait_for_an_answer_are_kept_if_none_comes(database: Database, end: str) -> None:
+    transactions = TurnTransactions(database, load_folder(), lease_seconds=60.0, owner="test")
+    state = begins_with_a_call(transactions, rows.queue(database))
+    state.keep_later(NewResults(0, [FOUND], NewReply("0:results", agui.tool_result("m0-c0", None)), state.now()))
+    if end == "finished":
+        transactions.finish(state, error=("some.code", "Sorry."))
+    else:
+        transactions.keep_results(state)
+    assert kept(database) == [(2, 1, ["started", "0:calls", "end" if end == "finished" else "0:results"])]
+
+
+def test_a_call_is_counted_before_the_tools_are_asked_whatever_dies(database: Database) -> None:
+    """The worker dies before it has kept anything of what the tools or the model answered."""
+    transactions = TurnTransactions(database, load_folder(), lease_seconds=60.0, owner="test")
+    turn_id = rows.queue(database)
+    begins_with_a_call(transactions, turn_id)
+    rows.let_lease_run_out(database, turn_id)
+    with database.transaction() as session:
+        turns.expire(session)
+    opened = transactions.open(turn_id)
+    assert isinstance(opened, tuple)
+    assert (opened[0].model_calls, opened[0].fruitless) == (2, 1)
+
+
+def test_a_commit_that_is_tried_again_counts_one_call(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    transactions = TurnTransactions(database, load_folder(), lease_seconds=60.0, owner="test")
+    hold, tries = turns.hold, list[int]()
+
+    def away_once(session: Session, claim: turns.Claim) -> turns.Held:
+        tries.append(len(tries))
+        held = hold(session, claim)
+        if len(tries) == 2:
+            raise StorageUnavailable("away")
+        return held
+
+    monkeypatch.setattr(turns, "hold", away_once)
+    state = begins_with_a_call(transactions, rows.queue(database))
+    transactions.keep_results(state, lambda _state: NextCall(1, NO_LIMITS, None))
+    assert (state.model_calls, kept(database)[0][0]) == (2, 2)
+    assert len(tries) == 3
+
+
+def test_a_commit_of_a_turn_takes_three_statements(database: Database) -> None:
+    """Hold, keep, and all that it tells and counts; results that waited take one more."""
+    transactions = TurnTransactions(database, load_folder(), lease_seconds=60.0, owner="test")
+    turn_id = rows.queue(database)
+    asked: list[str] = []
+    with database.transaction() as session:
+        event.listen(session.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    state = begins_with_a_call(transactions, turn_id)
+    assert len(asked) == 4 + 3  # the workflow's text is new; the claim lines up
+    asked.clear()
+    state.keep_later(NewResults(0, [FOUND], NewReply("0:results", agui.tool_result("m0-c0", None)), state.now()))
+    transactions.add_step(state, NewStep(1, ASKS), None, [NewReply("1:calls", [])], unless_newer=None)
+    assert len(asked) == 4
+    asked.clear()
+    transactions.finish(state, message=Message("m", "That is it."))
+    assert len(asked) == 5

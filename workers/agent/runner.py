@@ -176,7 +176,8 @@ class TurnRunner:
             seconds=max(min(TOOL_SECONDS, state.seconds_left() - 2.0), 0.5),
         )
         failpoint("tools.after")
-        state.keep_later(NewResults(step, tools.rows(calls, results), tools.told(state.claim, step, results)))
+        rows, now = tools.rows(calls, results), state.now()
+        state.keep_later(NewResults(step, rows, tools.told(state.claim, step, results, now), now))
         if not state.begun or time.monotonic() - started > KEEP_SECONDS:
             self._reply_publisher.publish(self._transactions.keep_results(state, self._next_call))
 
@@ -193,7 +194,7 @@ class TurnRunner:
         )
         results = [{**result, "prefetched": True} for result in found]
         assistant = assistant_message(Answer(None, tuple(calls), model=""))
-        replies = [tools.announced(state.claim, 0, assistant), tools.told(state.claim, 0, results)]
+        replies = [tools.announced(state.claim, 0, assistant), tools.told(state.claim, 0, results, state.now())]
         step, rows = NewStep(0, assistant), tools.rows(calls, results)
         self._reply_publisher.publish(self._transactions.begin_with(state, step, rows, replies, self._next_call))
 

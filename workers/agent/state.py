@@ -38,6 +38,7 @@ class NewResults:
     step: int
     rows: list[dict[str, Any]]
     told: NewReply
+    at: datetime
 
 
 @dataclass

@@ -6,6 +6,7 @@
 import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from events.data_types import DATA_TYPES
@@ -135,11 +136,11 @@ def rows(calls: Sequence[ToolCall], results: Sequence[Result]) -> list[dict[str,
     ]
 
 
-def told(claim: Claim, step: int, results: Sequence[Result]) -> NewReply:
-    """Whether the tool calls of a step worked."""
+def told(claim: Claim, step: int, results: Sequence[Result], at: datetime) -> NewReply:
+    """Whether the tool calls of a step worked, which was known `at` this moment of the database's clock."""
     events: Events = []
     for number, result in enumerate(results):
-        events += agui.tool_result(_call_id(claim, step, number), result.get("error_code"))
+        events += agui.tool_result(_call_id(claim, step, number), result.get("error_code"), at)
     return NewReply(f"{step}:results", events)
 
 

@@ -412,7 +412,7 @@ class TurnTransactions:
         claim = state.claim
         if (results := state.unkept) is not None:
             state.steps[results.step : results.step + 1] = [
-                turns.add_results(session, claim, results.step, results.rows)
+                turns.add_results(session, claim, results.step, results.rows, at=results.at)
             ]
             *others, last = replies or [NewReply(results.told.key, [])]
             replies, held.is_kept = [*others, NewReply(last.key, [*results.told.data, *last.data])], True

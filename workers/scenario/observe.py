@@ -4,6 +4,7 @@ requests as the store got them.
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from events.reply import APART, Reply
@@ -62,7 +63,8 @@ class Observer:
         self._seen = len(stack.gateway.shown)
         self._replies: list[Reply] = []
         self._open_calls: dict[str, tuple[str, Reply]] = {}
-        self._ended_calls: dict[str, Reply] = {}
+        self._ended_calls: dict[str, tuple[Reply, float]] = {}
+        """With the moment of the result, which may be told with the words behind it."""
 
     @property
     def shown(self) -> int:
@@ -93,7 +95,9 @@ class Observer:
                 case "TOOL_CALL_START":
                     self._open_calls[event["toolCallId"]] = event["toolCallName"], reply
                 case "TOOL_CALL_RESULT":
-                    self._ended_calls[event["toolCallId"]] = reply
+                    known = event.get("timestamp")
+                    moment = reply.time if known is None else datetime.fromtimestamp(known / 1000, UTC)
+                    self._ended_calls[event["toolCallId"]] = reply, self._clock.of_workers(moment)
                 case "CUSTOM" if event["name"] == "workflow_transition":
                     value = event["value"]
                     self._add(reply, place, "transition", f"{value['from']} → {value['to']}", to=value["to"])
@@ -143,13 +147,14 @@ class Observer:
                 self._add(started, key, "cj_tool_call", text, is_open=True, tool=tool, params=params, result=None)
                 continue
             del self._open_calls[key]
-            took = max(self._clock.of_workers(ended.time) - self._clock.of_workers(started.time), 0.0)
+            took = max(ended[1] - self._clock.of_workers(started.time), 0.0)
             outcome = "succeeded" if result.get("success") else "failed"
             text += f" {outcome}{', from the cache' if result.get('cached') else ''}, {took:.3f} s"
             self._add(started, key, "cj_tool_call", text, tool=tool, params=params, result=result, seconds=took)
             if not result.get("success"):
                 code = result.get("error_code")
-                self._add(ended, key, "error", f"{code}: {result.get('error')}", code=code)
+                entry = LogEntry(ended[1], "error", f"{code}: {result.get('error')}", {"code": code})
+                self._log.add((ended[0].id, key), entry)
 
     def _add_context_updates(self, rows: Sequence[Sequence[Any]]) -> None:
         for made_by, conversation_id, moment, before, context in rows:

@@ -270,11 +270,17 @@ def _without(text: str, mentions: list[Mention]) -> str:
     return text
 
 
+def words_of(masked: str) -> Sentence:
+    """The subjects and traits of words in lower case."""
+    sentence = Sentence("", masked=masked)
+    _words(sentence)
+    return sentence
+
+
 @lru_cache(maxsize=512)
 def concepts(key: str) -> tuple[frozenset[str], frozenset[str]]:
     """Subjects and traits that a key of tool results names: "unfulfilled_orders" is about orders, unfulfilled."""
-    sentence = Sentence("", masked=re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", key).lower())
-    _words(sentence)
+    sentence = words_of(re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", key).lower())
     subjects = {mention.kind for mention in sentence.subjects}
     traits = {mention.kind for mention in sentence.traits}
     if "quantity" in key:

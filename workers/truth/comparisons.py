@@ -1,4 +1,4 @@
-"""More and less, most and least, up and down: whether the figures say so. Pure."""
+"""More and less, up and down: whether the figures say so. Pure."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +23,7 @@ _DOUBLED = re.compile(r"\b(?:doubled|tripled|halved|verdoppelt|verdreifacht|halb
 _DIRECTION = at_words(
     r"(?:(?P<more>more|mehr|higher|höher\w*|greater|larger|bigger|größer\w*|better|besser\w*|stronger|stärker\w*|busier|faster|schneller\w*|richer|pricier|dearer|teurer\w*|ahead|beat(?:s|en|ing)?|tops|topped"
     r"|outsold|outsells?|outselling|outdid|outdoes|outperform\w*|outnumber\w*|outpac\w*|outstrip\w*|outrank\w*|outweigh\w*|exceed(?:s|ed|ing)?|surpass\w*|eclips\w*|most of|die meisten|mostly|überzahl"
-    r"|übertrifft|übertr[aeo]f\w*|übersteig\w*|überstieg\w*|überwieg\w*|überwog\w*|überhol\w*|überrag\w*|schlägt|schlug|lead(?:s|ing)? over)"
+    r"|übertrifft|übertr[aeo]f\w*|übersteig\w*|überstieg\w*|überwieg\w*|überwog\w*|überhol\w*|überrag\w*|schlägt|schlug|toppte?n?|lead(?:s|ing)? over)"
     r"|(?P<less>fewer|less|weniger|lower|niedriger\w*|tiefer\w*|geringer\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|schwächer\w*|slower|langsamer\w*|quieter|ruhiger\w*|cheaper|billiger\w*|günstiger\w*|trail(?:s|ed|ing)?|lags|lagg(?:ed|ing)"
     r"|f[ae]ll(?:s|en|ing)? short|short of|underperform\w*|unterschr[ei]+t\w*|unterbiet\w*|unterzahl|can(?:'t|not) (?:match|keep up with))"
     r"|(?P<beside_more>above|over|vor|über|vorn)|(?P<beside_less>behind|below|under|beneath|hinter|unter)"
@@ -69,80 +69,11 @@ _ONCE = re.compile(
     r" (?:(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:den|diesen|deinen|ihren) (?:letzten|neuesten|jüngsten)\b|(?:than|als) (?:once|one|ever|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
 )
 
+_UP_TO = re.compile(r"[ *]*(?:(?:orders?|customers?|bestellung(?:en)?|kund\w+|units?|stück) )?")
+
 _BY_BEFORE = re.compile(r"\b(?:um|by)\s$")
 
 _BY = re.compile(r"\s+(?:by |um |of |von )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
-
-_SUPERLATIVES: tuple[tuple[re.Pattern[str], tuple[str, ...], str, bool], ...] = tuple(
-    (re.compile(pattern), rankings, kind, most)
-    for pattern, rankings, kind, most in (
-        (r"\b(?:leads?|tops?|führt)\b", ("leader",), "product", True),
-        (r"\b(?:spitzenreiter\w*|renner|star|topseller)\b|\bbest[- ]?sell\w*|\bsold best|\bsells? (?:the )?best|\btop[- ]sell\w*|\bmost popular|\bbestseller\w*|\bmeistverkauft\w*|\bam (?:besten|häufigsten|meisten) (?:verkauft|bestellt|gekauft)|\bbeliebteste\w*|\bverkaufte sich am besten|\bverkauft sich am besten|\bsold (?:the )?most|\bmost sold", ("units",), "product", True),
-        (r"\bleast popular|\bworst[- ]sell\w*|\bsold (?:the )?(?:least|worst)|\bam (?:wenigsten|schlechtesten) verkauft", ("units",), "product", False),
-        (r"\bbest[- ]stocked|\bmost (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:highest|largest|biggest) (?:stock|inventory)|\bam (?:meisten|besten) (?:auf lager|bevorratet)|\b(?:größte|höchste)\w* (?:lager)?bestand|\bmeisten (?:auf lager|bestand)", ("stock",), "product", True),
-        (r"\b(?:lowest|least|smallest) (?:\w+ )?(?:in )?(?:stock|inventory)|\b(?:niedrigste|geringste|kleinste)\w* (?:lager)?bestand|\bam wenigsten auf lager", ("stock",), "product", False),
-        (r"\bworth (?:the )?most\b|\bam meisten wert\b|\b(?:largest|biggest|highest|most (?:expensive|valuable)|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*)\s(?:one |of (?:[\w\ue000]+ ){1,4}|der (?:[\w\ue000]+ ){1,4}|[\w\ue000]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:largest|biggest|größte|höchste|teuerste) (?:is|was|ist|war|\ue000)", ("order total",), "order", True),
-        (r"\b(?:smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*)\s(?:one |of (?:[\w\ue000]+ ){1,4}|der (?:[\w\ue000]+ ){1,4}|[\w\ue000]+ ){0,2}(?:orders?|purchase|\w*bestellung(?:en)?|\w*bestellwert|auftrag)|\b(?:smallest|cheapest|kleinste|günstigste) (?:is|was|ist|war|one|\ue000|#)", ("order total",), "order", False),
-        (r"\b(?:newest|latest|most recent|last|neueste\w*|letzte|jüngste\w*)\s(?:order|purchase|one|bestellung)\b(?! (?:number )?\d)", ("newest",), "order", True),
-        (r"\b(?:oldest|first|earliest|älteste\w*|erste|früheste\w*)\s(?:order|bestellung)\s(?:shown|listed|here|in the list|of these|in der liste)", ("newest",), "order", False),
-        (r"\b(?:busiest|best|strongest|top|biggest)\s(?:\w+ )?day|\b(?:stärkste|beste|umsatzstärkste)\w* (?:\w*tag)|\bam meisten los|\bmost orders (?:came|were placed|on)|\bmeisten bestellungen", ("day orders", "day totals"), "date", True),
-        (r"\b(?:slowest|weakest|worst|quietest)\s(?:\w+ )?day|\b(?:schwächste|schlechteste|ruhigste)\w* (?:\w*tag)|\bwenigsten bestellungen|\bfewest orders", ("day orders", "day totals"), "date", False),
-        (r"\b(?:best|top|most loyal|most active|biggest|most frequent|most valuable)\s(?:\w+ )?(?:customer|buyer|shopper)|\b(?:beste|treueste|aktivste|größte|wichtigste)\w* (?:stamm)?kund\w+|\bordered (?:the )?most(?: often)?\b|\bam (?:häufigsten|meisten) bestellt hat|\bbestellt am (?:häufigsten|meisten)", ("customer orders", "order total"), "customer", True),
-    )
-)  # fmt: skip
-
-_TOP = re.compile(r"best|most|least|top|worst|popular|est\b|last|first|fewest|meist|ste[nrsm]?\b|letzte|wenigsten")
-
-
-def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
-    if not _TOP.search(said.masked):
-        return
-    for pattern, what, kind, most in _SUPERLATIVES:
-        found = pattern.search(said.masked)
-        if (
-            found is None
-            or said.plain.rstrip().endswith("?")
-            or re.search(r"\b(?:one of|among|eine[rs]? (?:der|ihrer|deiner))\b", said.plain)
-        ):
-            continue
-        entities = _nearest(said, found, kind, any_kind=kind in ("order",))
-        if not entities:
-            continue
-        if what == ("leader",):
-            what = ("stock",) if any(trait.kind == "stock" for trait in said.traits) else ("units",)
-        decided = [_is_top(ranking.values, entities, most) for ranking in said.grounds.rankings if ranking.what in what]
-        known = [ok for ok in decided if ok is not None]
-        if known:
-            yield f"{found[0]}: {', '.join(sorted(e.partition(':')[2] for e in entities))}", any(known)
-
-
-def _nearest(said: Said, found: re.Match[str], kind: str, *, any_kind: bool) -> frozenset[str]:
-    if kind == "date":
-        spans = [span for period in (*said.periods, *said.dates) for span in ranges(period, said, said.today)]
-        return frozenset(f"date:{start.isoformat()}" for start, end in spans if start == end)
-    mentions = [(m.start, m.value) for m in said.names if isinstance(m.value, frozenset)]
-    mentions += [(o.start, frozenset({f"order:{o.value}"})) for o in said.orders]
-    kinds = (kind, "customer") if any_kind else (kind,)
-    clause = said.clause_start(found.start()), said.clause_end(found.end())
-    fitting = [
-        (not clause[0] <= start < clause[1] and start > found.start(), abs(start - found.start()), keys)
-        for start, keys in mentions
-        if any(key.startswith(kinds) for key in keys)
-    ]
-    if not fitting:
-        return frozenset()
-    *_, keys = min(fitting, key=lambda each: each[:2])
-    return frozenset(key for key in keys if key.startswith(kinds))
-
-
-def _is_top(values: dict[str, float], entities: frozenset[str], most: bool) -> bool | None:
-    theirs = [value for entity, value in values.items() if entity in entities]
-    if not values or (
-        not theirs and not any(entity.partition(":")[0] in {e.partition(":")[0] for e in values} for entity in entities)
-    ):
-        return None
-    best = max(values.values()) if most else min(values.values())
-    return best in theirs
 
 
 def _within_week(said: Said) -> float | None:
@@ -192,6 +123,37 @@ def _changed(said: Said, sign: int) -> bool:
     return bool(earlier) and len(numbers) >= 2
 
 
+_MAJORITY = at_words(
+    r"(?:(?P<more>(?:more than|over|well over) half|(?:the|a) (?:\w+ )?majority|mehr als die hälfte|über die hälfte|die (?:\w+ )?mehrheit)"
+    r"|(?P<less>(?:less than|fewer than|under|not even) half|(?:the|a) (?:\w+ )?minority|weniger als die hälfte|unter der hälfte|nicht einmal die hälfte|(?:die|eine) (?:\w+ )?minderheit))(?!\w)"
+)
+
+
+def majorities(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "More than half of them are paid", "6 of the 10, the majority"."""
+    found = _MAJORITY.search(said.masked)
+    if found is None or UNSURE.search(said.plain) or HYPOTHETICAL.search(said.plain):
+        return
+    sign = 1 if found["more"] else -1
+    for number in said.numbers:
+        whole = said.of_which(number)[0]
+        if whole is not None:
+            yield found[0], (2 * number.readings[0][0] - whole.readings[0][0]) * sign > 0
+            return
+    kinds_ = {t.kind for t in said.traits} & _KINDS_OF
+    is_recent = any(t.kind == "recent" for t in said.traits)
+    if len(kinds_) != 1 or not is_recent or said.names:
+        return
+    lists = [
+        f
+        for f in said.grounds.counts.get("order", ())
+        if f.partial and f.period is None and not f.entities and not f.old
+    ]
+    those, all_ = ({f.value for f in lists if f.traits == traits} for traits in (kinds_, set()))
+    if len(those) == 1 and len(all_) == 1:
+        yield found[0], (2 * those.pop() - all_.pop()) * sign > 0
+
+
 def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
     """ "More customers than orders", "up from $5", "Anna ordered more than Ben", "sales are growing": what rises or
     falls is decided by the figures themselves, whatever the words; what was compared with an earlier time that
@@ -213,7 +175,16 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
             sign = -sign
         words = said.text[found.start() : found.end()]
         beside = _beside(said, found)
-        changes = [c for n in beside for c in _changes_of(said, n) if n.percent or len(said.numbers) == 1]
+        apart = _apart(said, found, group)
+        if apart is not None and apart * sign < 0:
+            yield words, False
+            continue
+        changes = [
+            c
+            for n in beside
+            for c in _changes_of(said, n)
+            if n.percent or not any(o is not n and o.start in said.meant for o in said.numbers)
+        ]
         if changes:
             yield words, any(change * sign > 0 for change in changes)
             continue
@@ -231,12 +202,189 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
             yield words, _changed(said, sign)
 
 
+def _apart(said: Said, found: re.Match[str], group: str) -> float | None:
+    """By how much the first of two days, times or kinds is more than the other, by the figures of both; None if that
+    is not known, or depends on what is measured."""
+    masked = said.masked
+    begins = found.end()
+    if group == "fall" and " hinter " in found[0]:  # "blieb hinter dem Montag zurück"
+        begins = found.start()
+    elif group in ("rise", "fall"):
+        return _change_of_days(said)
+    elif group.startswith("beside") and not _IS_BESIDE.search(masked, 0, found.start()):
+        return None
+    than = THAN.search(masked, begins)
+    pivot = than.start() if than else found.start()
+    for sides in (_days(said), _kinds(said), _times(said)):
+        before = [side for side in sides if side[0] < pivot]
+        after = [side for side in sides if side[0] >= (than.end() if than else begins)]
+        if not before or (not after and len(before) != 2):
+            continue
+        if after:
+            one, other = before[-1], after[0]
+        elif _COMPARED_WITH.search(masked, 0, before[0][0]) or _COMPARED_WITH.search(
+            masked, before[0][1], before[1][0]
+        ):
+            is_first = _COMPARED_WITH.search(masked, 0, before[0][0]) is not None
+            one, other = (before[1], before[0]) if is_first else (before[0], before[1])
+        else:
+            continue
+        differences = [a - b for a, b in zip(one[2](), other[2](), strict=True) if a is not None and b is not None]
+        if differences and (all(d > 0 for d in differences) or all(d < 0 for d in differences)):
+            return differences[0]
+        return None
+    return None
+
+
+_FROM_DAY, _TO_DAY = (
+    re.compile(r"\b(?:from|von|vom)\s(?:dem )?$"),
+    re.compile(r"\W*(?:to|auf|zu|zum|bis)(?: den| dem)?\W*"),
+)
+
+
+def _change_of_days(said: Said) -> float | None:
+    """ "From Monday to Tuesday orders rose": by how much."""
+    sides = _days(said)
+    if len(sides) != 2 or len({*(m.start for m in (*said.periods, *said.dates))} & {side[0] for side in sides}) != 2:
+        return None
+    (start, end, one), (other_start, _, other) = sides
+    if _FROM_DAY.search(said.masked, 0, start) and _TO_DAY.fullmatch(said.masked, end, other_start):
+        sign = -1
+    elif _COMPARED_WITH.search(said.masked, end, other_start):
+        sign = 1
+    else:
+        return None
+    found = [(a - b) * sign for a, b in zip(one(), other(), strict=True) if a is not None and b is not None]
+    return found[0] if found and (all(d > 0 for d in found) or all(d < 0 for d in found)) else None
+
+
+_IS_BESIDE = re.compile(
+    r"\b(?:is|was|are|were|came in|stayed|lies|lay|finished|liegt|lag|liegen|lagen|blieb|bleibt|ist|war)\b[^.,;]{0,40}$"
+)
+
+_COMPARED_WITH = re.compile(
+    r"\b(?:compared (?:with|to)|unlike|against|versus|vs\.?|verglichen mit|im vergleich (?:zu|zum|mit)|gegenüber|anders als|im gegensatz zu[mr]?)\b[^.,;]{0,12}$"
+)
+
+_KINDS_OF = frozenset(
+    {
+        "first_time",
+        "returning",
+        "fulfilled",
+        "unfulfilled",
+        "paid",
+        "unpaid",
+        "cancelled",
+        "refunded",
+        "guest",
+        "test",
+        "open",
+    }
+)
+
+Side = tuple[int, int, Callable[[], tuple[float | None, ...]]]
+"""Where it stands, and its values by each measure."""
+
+
+def _is_money(said: Said) -> bool:
+    return any(s.kind == "money" for s in said.subjects) or any(t.kind == "revenue" for t in said.traits)
+
+
+def _is_orders(said: Said) -> bool:
+    return any(s.kind in ("order", "customer") for s in said.subjects)
+
+
+def _days(said: Said) -> list[Side]:
+    """Days, and the average day, by orders and by money."""
+    measures = (
+        ["day totals"] if _is_money(said) else ["day orders"] if _is_orders(said) else ["day orders", "day totals"]
+    )
+    rankings = [next((r.values for r in said.grounds.rankings if r.what == what and r.values), {}) for what in measures]
+
+    def values(days: Sequence[str]) -> tuple[float | None, ...]:
+        return tuple(next((ranking[day] for day in days if day in ranking), None) for ranking in rankings)
+
+    def mean() -> tuple[float | None, ...]:
+        return tuple(sum(r.values()) / len(r) if r else None for r in rankings)
+
+    found: list[Side] = []
+    for mention in (*said.periods, *said.dates):
+        days = [f"date:{a.isoformat()}" for a, b in ranges(mention, said, said.today) if a == b]
+        if days:
+            found.append((mention.start, mention.end, partial(values, days)))
+    if found:
+        found += [(t.start, t.end, mean) for t in said.traits if t.kind in ("average", "daily")][:1]
+    return sorted(found, key=lambda side: side[0])
+
+
+def _kinds(said: Said) -> list[Side]:
+    """Regulars and newcomers, shipped and open ones: how many there are of each."""
+    spans = [span for period in said.periods for span in ranges(period, said, said.today)]
+
+    def value(kind: str) -> tuple[float | None, ...]:
+        known = {
+            f.value
+            for f in said.grounds.by_kind.get("count", ())
+            if f.traits == {kind} and not f.old and not f.entities
+            and (f.period is not None and any(near(span, f.period) for span in spans) if spans else f.partial == ("recent" in recent) and (f.period is None or kind in ("open", "unfulfilled")))
+        }  # fmt: skip
+        return (known.pop() if len(known) == 1 else None,)
+
+    recent = {t.kind for t in said.traits}
+    mentions = {t.start: t for t in said.traits if t.kind in _KINDS_OF}
+    return [(t.start, t.end, partial(value, t.kind)) for _, t in sorted(mentions.items())]
+
+
+_TIME_BEFORE = re.compile(
+    r"\b(?:the (?:\w+ )?(?:days?|week|month|year|period|stretch|ones?) before(?: (?:that|it))?|(?:the )?(?:previous|prior|preceding) (?:\w+ )?(?:days|week|month|year|period)"
+    r"|(?:dem|der|den|die|das) (?:\w+ )?(?:tagen?|woche|monat|jahr|zeitraum|periode) (?:davor|zuvor)|(?:dem |der )?(?:vorwoche|vormonat|vorjahr|vorzeitraum|vorherigen? \w+|vorigen? \w+))\b"
+)
+
+
+def _times(said: Said) -> list[Side]:
+    """A report's time and the one before it, by orders and by money."""
+    befores = [(m.start(), m.end()) for m in _TIME_BEFORE.finditer(said.plain)]
+    named = [
+        (m.start, m.end, spans)
+        for m in (*said.periods, *said.dates)
+        if (spans := [s for s in said.spans_of()[m.start] if s[0] != s[1]])
+        and not any(a < m.end and m.start < b for a, b in befores)
+    ]
+    if len(befores) != 1 or len({tuple(spans) for _, _, spans in named}) != 1:
+        return []
+    spans = named[0][2]
+    orders, money = frozenset[str](), frozenset({"revenue"})
+    measures = [money] if _is_money(said) else [orders] if _is_orders(said) else [orders, money]
+
+    def values(*, earlier: bool) -> tuple[float | None, ...]:
+        found = []
+        for measure in measures:
+            known = {
+                f.value
+                for f in said.grounds.figures
+                if f.period is not None and not f.old and not f.entities and not f.percent
+                and f.traits == measure | ({"previous"} if earlier else set())
+                and (f.currency is None) == (measure == orders) and (f.currency is not None or "order" in f.subjects)
+                and any((_right_before(f.period, span) if earlier else near(span, f.period)) for span in spans)
+            }  # fmt: skip
+            found.append(known.pop() if len(known) == 1 else None)
+        return tuple(found)
+
+    sides: list[Side] = [(start, end, partial(values, earlier=False)) for start, end, _ in named[:1]]
+    sides += [(start, end, partial(values, earlier=True)) for start, end in befores]
+    return sorted(sides, key=lambda side: side[0])
+
+
+def _right_before(period: Range, span: Range) -> bool:
+    return 0 <= (span[0] - period[1]).days <= 2
+
+
 def _beside(said: Said, found: re.Match[str]) -> list[Number]:
     """The numbers that say by how much: "4 more", "up by 12%", "a decline of 5%"."""
     masked = said.masked
     beside = []
-    if not _TAKES_OBJECT.match(masked, found.start()):
-        before = [n for n in said.numbers if n.end <= found.start() and not masked[n.end : found.start()].strip(" *")]
+    if not _TAKES_OBJECT.match(masked, found.start()) or found[0] in ("ahead", "short", "short of"):
+        before = [n for n in said.numbers if n.end <= found.start() and _UP_TO.fullmatch(masked, n.end, found.start())]
         beside = [n for n in before if not TO.search(masked[: n.start])]
     several = sum(not n.percent for n in said.numbers) > 2
     for number in said.numbers:
@@ -379,8 +527,9 @@ def _known_difference(said: Said, found: re.Match[str]) -> float | None:
     if one and other and one != other and one[0] in direct and other[0] in direct and not said.names:
         return direct[one[0]] - direct[other[0]]
     middle = than.start() if than else found.start()
-    before = [m for m in said.names if m.end <= middle]
-    after = [m for m in said.names if m.start >= middle]
+    named = [m for kind in ("order", "product", "customer") for m in said.mentions().get(kind, ())]
+    before = sorted((m for m in named if m.end <= middle), key=lambda m: m.start)
+    after = sorted((m for m in named if m.start >= middle), key=lambda m: m.start)
     for ranking in said.grounds.rankings:
         mine = [ranking.values[key] for m in before[-1:] for key in keys(m) if key in ranking.values]
         theirs = [ranking.values[key] for m in after[:1] for key in keys(m) if key in ranking.values]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from workers.truth import comparisons, figures, names, statuses
+from workers.truth import comparisons, existence, extremes, figures, names, statuses
 from workers.truth.claims import parse
 from workers.truth.grounds import Grounds
 from workers.truth.lexicon import at_words
@@ -102,10 +102,12 @@ _CLAIMS = (
     names.orders,
     names.moments,
     statuses.nones,
+    existence.existence,
     statuses.alls,
     names.names,
-    comparisons.superlatives,
+    extremes.superlatives,
     comparisons.comparisons,
+    comparisons.majorities,
     names.relations,
     statuses.statuses,
     statuses.predicates,

@@ -33,6 +33,14 @@ _NOBODY = re.compile(
     r"(?:(?<=n)'t|\b(?:not|nicht)) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|\b(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine?[nrsm]?(?: einzige[rns]?)?)\b"
 )
 
+_DENIED_BEFORE = re.compile(r"\b(?:not|never|no|none|nicht|nie|keine?[nmrs]?)\b|n't\b")
+
+_NOT_NONE = re.compile(
+    r"\w+ (?:(?:more|mehr|fewer|less|weniger)\b.*\b(?:than|als)\b|(?:of (?:the|your) |der )?(?:other|andere?[nrsm]?)\b"
+    r"|(?:(?:of|the|your|deiner|ihrer|der|dieser) )*(?:days?|tage?n?)\b)"
+)
+""" "No more orders than yesterday", "no other product"."""
+
 _MOSTLY = re.compile(r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich)\b")
 
 _SOLD_OUT = re.compile(
@@ -48,6 +56,11 @@ def nones(said: Said) -> Iterable[tuple[str, bool]]:
         end = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
         clause = said.masked[said.clause_start(found.start()) : end]
         if said.doubts(clause) or said.supposes(clause) or clause.rstrip().endswith("?"):
+            continue
+        if _NOT_NONE.match(said.masked, found.start(), end) or (
+            found[0].startswith(("without", "ohne"))
+            and _DENIED_BEFORE.search(said.masked, said.clause_start(found.start()), found.start())
+        ):
             continue
         behind = [s for s in said.subjects if found.end() <= s.start < end]
         nouns = [s for s in behind if s.kind in ("order", "customer", "product", "unit", "item", "sale")][:1]

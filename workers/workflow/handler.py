@@ -295,7 +295,7 @@ class _Handler:
         if self._is_of_the_shop and integration is not None and integration.is_active:
             self._ask_again(conversation)
         if self._turns.is_empty:
-            self._settle(conversation)
+            conversation = self._settle(conversation)
         return conversation
 
     def _is_erased(self) -> bool:
@@ -541,13 +541,14 @@ class _Handler:
         why = explanation.explain(workflow, self._row.type, self._seen(conversation))
         log.info(NO_RULE, why=why.line(), conversation_id=conversation.id)
 
-    def _settle(self, conversation: Conversation) -> None:
+    def _settle(self, conversation: Conversation) -> Conversation:
         """Make the transitions that are due, when no queued turn will make them at its end."""
         current = self._workflows.get(conversation.workflow)
         context = {**conversation.context, "workflow": current.name, "now": self._now.isoformat()}
         for hop in engine.settle(self._workflows, current, context):
             conversation = self._move(conversation, hop, hop.message)
             current = self._workflows.get(hop.target_workflow)
+        return conversation
 
     def _move(self, conversation: Conversation, hop: Transition, said: str | None) -> Conversation:
         """Move the conversation. The event's turn tells the gateway, with CJ's text if there is any."""

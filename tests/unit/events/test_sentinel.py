@@ -83,3 +83,10 @@ def test_over_tls_sentinels_and_servers_prove_who_they_are() -> None:
     for one in pool.sentinel_manager.sentinels:
         assert one.connection_pool.connection_class.__name__ == "SSLConnection"
         assert one.connection_pool.connection_kwargs["ssl_check_hostname"]
+
+
+def test_flower_which_connects_by_itself_finds_the_primarys_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    from workers.celery import configuration
+
+    monkeypatch.setenv("BROKER_URL", URL)
+    assert configuration()["broker_transport_options"]["master_name"] == "prod"

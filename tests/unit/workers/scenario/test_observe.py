@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from events.reply import Reply
+from storage import agui
 from workers.local.stack import Stack
 from workers.scenario.match import ScenarioLog
 from workers.scenario.observe import Observer
@@ -19,7 +20,7 @@ class Gateway:
     def __init__(self) -> None:
         self.shown: list[Reply] = []
 
-    def show(self, unix: float, data: dict[str, Any]) -> None:
+    def show(self, unix: float, *data: dict[str, Any]) -> None:
         number = len(self.shown) + 1
         self.shown.append(
             Reply.model_validate(
@@ -33,7 +34,7 @@ class Gateway:
                     "merchantid": "m1",
                     "turn": 1,
                     "sequence": f"{number:06d}",
-                    "data": [data],
+                    "data": list(data),
                 }
             )
         )
@@ -55,3 +56,24 @@ def test_a_message_that_is_told_again_after_a_jump_stays_where_it_was(monkeypatc
     assert (message.kind, message.body["final"], end.kind) == ("cj_message", True, "turn")
     assert message.at == pytest.approx(0.1)
     assert end.at == pytest.approx(2.4)
+
+
+def test_a_call_took_as_long_as_its_tool_not_as_the_model_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quick result is told with the words that follow from it."""
+    monkeypatch.setattr("workers.scenario.time_travel.time.time", lambda: BEGAN)
+    log, gateway = ScenarioLog(), Gateway()
+    store = SimpleNamespace(store=SimpleNamespace(request_log=SimpleNamespace(requests=list)))
+    call = {"id": "c", "function": {"name": "shopify_data", "arguments": "{}"}}
+    result = {"content": {"success": False, "error_code": "shopify.unavailable", "error": "away"}}
+    steps = [(7, 0, {"tool_calls": [call]}, [result])]
+    stack = SimpleNamespace(gateway=gateway, store=store, rows=lambda sql, **_: steps if "tool_results" in sql else [])
+    observer = Observer(cast(Stack, stack), ScenarioClock(), log, after_turn=0)
+    gateway.show(BEGAN + 1.0, *agui.tool_call("turn_7-m0-c0", "shopify_data", "turn_7-m0", None))
+    answered = datetime.fromtimestamp(BEGAN + 1.2, UTC)
+    told = agui.tool_result("turn_7-m0-c0", "shopify.unavailable", answered)
+    gateway.show(BEGAN + 9.0, *told, {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m1", "delta": "Hm."})
+    observer.look()
+    called, error, message = list(log)
+    assert [entry.kind for entry in (called, error, message)] == ["cj_tool_call", "error", "cj_message"]
+    assert called.body["seconds"] == pytest.approx(0.2)
+    assert [error.at, message.at] == pytest.approx([1.2, 9.0])

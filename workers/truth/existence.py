@@ -1,0 +1,266 @@
+"""That there is something or nothing, said without a number: "nothing was returned", "a few are open". Pure.
+
+What is spoken of is a noun, what is said of it, and a time. Where figures of just that are known and agree, they decide;
+where there are none, it is no claim.
+"""
+
+import re
+from collections.abc import Iterable
+
+from workers.truth.claims import words_of
+from workers.truth.figure import NOTHING, Figure, Range
+from workers.truth.lexicon import at_words
+from workers.truth.periods import near, ranges
+from workers.truth.said import ADVICE, HYPOTHETICAL, UNSURE, Said, keys, kinds
+from workers.truth.sentence import Mention, Sentence
+
+_QUANTITIES = {
+    "en": (
+        ("none", r"none|nothing|nobody|no[ -]one|not (?:a single|any|one)\b|no(?! (?:less|fewer|more|longer|matter|need|doubt|wonder)\b)|without (?:a single|any)|zilch|nada"
+                 r"|(?:\w+n['’]t|not|never) (?:[\w\ue000]+ ){0,3}?(?:a single|any|anything|anyone|anybody)\b"),
+        ("some", r"some(?:thing|one|body)?|a (?:few|couple|handful|number|bunch)|(?:first |quite a )few|several|plenty|many|numerous|various|lots|a lot|loads"),
+        ("empty", r"(?:queues?|backlog|pipeline|pile|list|inbox|desk)\b[^.,;:]{0,24}?\b(?:empty|clear|cleared|gone|clean)|all caught up|nothing (?:is )?(?:left|waiting)(?! to )"),
+    ),
+    "de": (
+        ("none", r"niemand|niemals jemand|nichts|kein(?:e[nmrs]?|erlei)?(?: einzige[nmrs]?)?|ohne (?:eine? einzige[nrs]?|jede[nrs]?|irgendeine?)|null\b(?! \d)"),
+        ("some", r"einige[nrs]?|ein paar|mehrere[nr]?|manche[nrs]?|etliche[nr]?|zahlreiche[nr]?|viele[nr]?|diverse[nr]?|reichlich|jede menge|eine handvoll|ein(?:en)? haufen|etwas|jemand"),
+        ("empty", r"(?:warteschlange|liste|stapel|rückstand|postfach)\b[^.,;:]{0,24}?\b(?:leer|abgearbeitet|weg|erledigt)|alles (?:abgearbeitet|erledigt|versandt|verschickt|raus)\b"),
+    ),
+}  # fmt: skip
+"""Words by language that say that there is none of something, some of it, or nothing left to do."""
+
+_QUANTITY = at_words(
+    rf"(?:{'|'.join(f'(?P<{kind}_{language}>{words})' for language, table in _QUANTITIES.items() for kind, words in table)})(?!\w)"
+)
+
+_THERE_IS = at_words(
+    r"(?:there (?:are|were|have been)|(?:gab|gibt) es|you (?:have|had|got|received|took)|(?:hattest|hast|hatten|haben) (?:du|sie)|came in|kamen|(?:are|were) placed|(?:is|are) in(?= ?[.,!;]))(?!\w)"
+)
+"""What says, of a plural without a number, that there is some of it."""
+
+_EVERY_DAY = at_words(r"(?:(?:on )?(?:every|each)(?: single)? day|jeden(?: einzelnen)? tag|an alle[nr] (?:der )?(?=\ue000)|an allen tagen|tag für tag|day (?:after|in,? day) \w+)(?!\w)")  # fmt: skip
+
+_DENIED = re.compile(r"\b(?:not|never|no|none|nothing|nobody|hardly|without|nicht|nie|kein\w*|niemand|nichts|ohne|bis auf|except|but|außer)\b|n['’]t\b")  # fmt: skip
+
+_ALMOST = re.compile(r"\b(?:almost|nearly|hardly|barely|fast|kaum|beinahe|so gut wie)\s$")
+
+_SEEN = re.compile(
+    r"\b(?:see|say|tell|know|can|find|data|access|sehen?|sagen?|kann|kannst|weiß|wissen|finden?|daten|zugriff)\b"
+)
+
+_OTHERS = re.compile(
+    r"\b(?:other|others|else|further|additional|another|new(?= orders)|weiter\w*|ander\w*|sonst\w*|wrong|worry|special|urgent|data|better|about|except|but|außer|besonder\w*|neues|than|als|like|wie|bigger|larger|smaller|higher|cheaper|größere\w*|kleinere\w*|höhere\w*|teurere\w*)\b"
+)
+
+_ADJECTIVES = re.compile(
+    r"\W*(?:of |von |unter )?(?:(?:the|your|these|those|them|my|our|der|den|die|deine[nrm]?|ihre[nrm]?|diese[nr]?|open|offene[nr]?|unfulfilled|unpaid|paid|pending|new|neue[nr]?|unbezahlte[nr]?|single|einzige[nrs]?|more|mehr|last|latest|newest|recent|letzten|neuesten|jüngsten|\w+e[nrs]|\w+ed|\w+ing|first|test|guest|\d+|two|three|four|five|six|seven|eight|nine|ten|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|\ue000+(?:['’]s)?) ){0,5}\W*"
+)
+
+_ACQUIRED = at_words(
+    r"(?:sold|sell|sells|bought|buys?|ordered|orders?|purchased?|placed|came in|come in|coming in|received|arrived|happened|verkauft|gekauft|kaufte[n]?|bestellt[en]*|eingegangen|reingekommen|hereingekommen|herein|rein|eingetroffen|erhalten|los|ging(?:en)?(?=.* ein\b))(?!\w)"
+)
+
+_OF_ORDERS = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest"})
+
+_OF_BUYERS = frozenset({"first_time", "returning"})
+
+_OF_MONEY = frozenset({"reversal", "discount", "tax", "postage"})
+
+_STATUS = _OF_ORDERS | _OF_BUYERS | _OF_MONEY
+
+_OTHERWISE = frozenset({"change", "average", "daily", "uncounted", "median", "largest", "smallest", "price", "days"})
+"""Of figures that do not say whether there is something."""
+
+
+_BEFORE_NOUNS = frozenset(
+    {"no", "without", "ohne", "kein", "keine", "keinen", "keiner", "keinem", "keines", "keinerlei"}
+)
+
+
+def existence(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "Nothing was returned this month", "your queue is empty", "some of them were cancelled"."""
+    masked = said.masked
+    for found in _QUANTITY.finditer(masked):
+        clause = said.clause_start(found.start()), said.clause_end(found.end())
+        is_empty = (found.lastgroup or "").startswith("empty")
+        is_some = (found.lastgroup or "").startswith("some")
+        if is_empty and _DENIED.search(masked, clause[0], found.end()) and not found[0].startswith("nothing"):
+            continue
+        if not _is_told(said, clause) or (is_some and _DENIED.search(masked, clause[0], clause[1])):
+            continue
+        if is_empty:
+            left = [_exists(said, frozenset({"order"}), frozenset({kind}), []) for kind in ("open", "unfulfilled")]
+            if left and all(each is not None for each in left):
+                yield said.text[found.start() : found.end()], not all(left)
+            continue
+        is_there = _decided(said, found, clause, is_some=is_some)
+        if is_there is not None:
+            yield said.text[found.start() : found.end()], is_there == is_some
+    yield from _bare(said)
+    yield from _every_day(said)
+
+
+def _is_told(said: Said, clause: tuple[int, int]) -> bool:
+    here = said.masked[clause[0] : clause[1]]
+    return not (UNSURE.search(here) or HYPOTHETICAL.search(here) or ADVICE.search(here))
+
+
+def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_some: bool) -> bool | None:
+    """Whether there is some of what the clause with this word speaks of; None if that is not known."""
+    masked = said.masked
+    start, end = clause
+    if (
+        _OTHERS.search(masked, found.end(), end)
+        or _SEEN.search(masked, start, end)
+        or any(start <= n.start < end for n in said.orders)
+    ):
+        return None
+    begins = found.start() - 5 if masked[found.start() - 5 : found.start()] == "noch " else found.start()
+    # "None is shipped" denies that one is, not that it is shipped.
+    read = words_of(masked[start:begins] + " " * (found.end() - begins) + masked[found.end() : end])
+    behind = [s for s in read.subjects if s.start + start >= found.end()]
+    word = found[0].partition(" ")[0]
+    if word in ("without", "ohne") and _DENIED.search(masked, start, found.start()):
+        return None
+    if word in _BEFORE_NOUNS:  # "no need to ship" is about no order
+        after = [each.start + start for each in (*behind, *read.traits) if each.start + start >= found.end()]
+        noun = next(iter(sorted(after)), None)
+        is_named = any(0 <= name.start - found.end() < 3 for name in said.names)
+        is_end = not masked[found.end() : end].strip(" \ue000.!") or word.startswith("kein")
+        if not is_named and not (_ADJECTIVES.fullmatch(masked, found.end(), noun) if noun is not None else is_end):
+            return None
+    traits = {trait.kind for trait in read.traits} & _STATUS
+    if {"shipping", "loose"} <= {trait.kind for trait in read.traits}:
+        traits |= {"unfulfilled"}
+    if "reversal" not in traits and any(trait.kind == "refunding" for trait in read.traits):
+        traits |= {"reversal"}
+    if "reversal" in traits:  # "some were refunded" of orders, "regulars came back", "goods were returned"
+        is_status = any(s.kind == "order" for s in (behind or read.subjects)) and "refunded" in traits
+        is_buyer = any(t.kind == "returning" and not t.text.startswith("return") for t in read.traits)
+        traits -= {"reversal"} if is_status or is_buyer else _OF_BUYERS | {"refunded"}
+    is_beside = bool(behind) and _ADJECTIVES.fullmatch(masked, found.end(), behind[0].start + start) is not None
+    if is_some and not is_beside and not traits & _OF_MONEY:
+        return None
+    if word in ("nothing", "nichts") and not traits and not _ACQUIRED.search(masked, start, end) and not said.names:
+        return None
+    nouns: set[str] = {kind for s in (behind or read.subjects)[:1] for kind in kinds(s)}
+    if "foreign" in nouns and not traits & _OF_MONEY:
+        return None
+    is_bought = _ACQUIRED.search(masked, start, end) is not None
+    products = [keys(m) for m in said.mentions().get("product", ())]
+    if len(products) > 1 or said.mentions().get("customer") or not (nouns or traits or is_bought or products):
+        return None
+    nouns = nouns or ({"order"} if traits or is_bought else set())
+    if is_bought and nouns == {"customer"} and not traits:
+        nouns = {"order"}
+    whose = products[0] if products else NOTHING
+    if whose:
+        stock = any(t.kind == "stock" for t in said.traits)
+        traits, nouns = {"stock" if stock else "sold"}, {"unit"}
+    recent = any(t.kind == "recent" for t in read.traits) or any(
+        n.start >= found.end() and n.end <= end for n in said.numbers
+    )
+    return _exists(said, frozenset(nouns), frozenset(traits), _spans(said, clause), whose=whose, is_recent=recent)
+
+
+def _spans(said: Said, clause: tuple[int, int]) -> list[Range]:
+    """The days spoken of: those named in the clause, else in the sentence; a day before a longer time."""
+    mentions: list[Mention] = [*said.periods, *said.dates]
+    here = [m for m in mentions if clause[0] <= m.start < clause[1]] or mentions
+    spans = [span for m in here for span in ranges(m, said, said.today)]
+    return [span for span in spans if span[0] == span[1]] or spans
+
+
+def _exists(
+    said: Said,
+    nouns: frozenset[str],
+    traits: frozenset[str],
+    spans: list[Range],
+    *,
+    whose: frozenset[str] = NOTHING,
+    is_recent: bool = False,
+) -> bool | None:
+    known: set[bool] = set()
+    for figure in said.grounds.figures:
+        if figure.old or figure.percent or figure.traits & _OTHERWISE or not _is_of(figure, nouns, traits, whose):
+            continue
+        if is_recent and not spans:
+            if not figure.partial:
+                continue
+        elif not _is_in(said, figure, traits, spans):
+            continue
+        known.add(abs(figure.value) > 0)
+    return known.pop() if len(known) == 1 else None
+
+
+def _is_of(figure: Figure, nouns: frozenset[str], traits: frozenset[str], whose: frozenset[str]) -> bool:
+    entities = {name for name in figure.entities if not name.startswith("date:")}
+    if whose:
+        return bool(entities) and entities <= whose and traits <= figure.traits and figure.currency is None
+    if entities:
+        return False
+    if figure.currency is not None:
+        of = figure.traits - {"previous"}
+        return of == traits if traits & _OF_MONEY else "money" in nouns and not traits and of == {"revenue"}
+    if traits & _OF_MONEY or figure.traits - {"previous", "revenue"} != traits:
+        return False
+    return bool(nouns & figure.subjects) or bool(traits & _OF_BUYERS)
+
+
+def _is_in(said: Said, figure: Figure, traits: frozenset[str], spans: list[Range]) -> bool:
+    """Whether it is of that time; what is open is so as things stand."""
+    if traits & {"open", "unfulfilled", "stock"} and not figure.derived:
+        return not spans or (said.today, said.today) in spans or any(span in said.grounds.windows for span in spans)
+    if traits == {"stock"}:
+        return True
+    if not spans:
+        return not figure.partial and "previous" not in figure.traits
+    return figure.period is not None and any(near(span, figure.period) for span in spans)
+
+
+def _bare(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "There were orders on Monday", "the first orders of today are in": a plural without a number."""
+    for found in _THERE_IS.finditer(said.masked):
+        start, end = said.clause_start(found.start()), said.clause_end(found.end())
+        nouns = [
+            s
+            for s in said.subjects
+            if start <= s.start < end and s.text in ("orders", "bestellungen", "sales", "verkäufe")
+        ]
+        if len(nouns) != 1 or not _is_told(said, (start, end)) or _DENIED.search(said.masked, start, end):
+            continue
+        if any(start <= n.start < end for n in said.numbers) or _QUANTITY.search(said.masked, start, end):
+            continue
+        if said.names or _COMPARING.search(said.masked, start, end) or _OTHERS.search(said.masked, start, end):
+            continue
+        here: Sentence = words_of(said.masked[start:end])
+        traits = {trait.kind for trait in here.traits} & _STATUS
+        spans = _spans(said, (start, end))
+        is_there = _exists(said, frozenset({"order"}), frozenset(traits), spans) if spans or traits else None
+        if is_there is False:
+            yield f"{found[0]} … {nouns[0].text}", False
+
+
+_COMPARING = re.compile(
+    r"\b(?:more|less|fewer|mehr|weniger|most|least|fewest|meisten|wenigsten|average|durchschnitt\w*|all|alle|half|hälfte)\b"
+)
+
+
+def _every_day(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "Orders came in every day of the last seven"."""
+    for found in _EVERY_DAY.finditer(said.masked):
+        start, end = said.clause_start(found.start()), said.clause_end(found.end())
+        is_order = any(s.kind == "order" for s in said.subjects) or _ACQUIRED.search(said.masked) is not None
+        if (
+            not is_order
+            or not _is_told(said, (start, end))
+            or _DENIED.search(said.masked)
+            or said.numbers
+            or said.names
+        ):
+            continue
+        spans = _spans(said, (start, end))
+        for ranking in said.grounds.rankings:
+            days = sorted(name.removeprefix("date:") for name in ranking.values)
+            if ranking.what == "day orders" and days and any(a.isoformat() >= days[0] for a, b in spans if a != b):
+                yield found[0], all(ranking.values.values())

@@ -1,0 +1,318 @@
+"""Busiest, quietest, best-selling, largest, newest: whether whoever is named has most or least of it. Pure.
+
+A word says in which direction, the words around it say of what (days, orders, products, customers) and by which measure.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+
+from workers.truth.figure import NOTHING, Range
+from workers.truth.lexicon import at_words
+from workers.truth.periods import ranges
+from workers.truth.said import THAN, UNSURE, Said, keys
+from workers.truth.sentence import Mention
+from workers.truth.statuses import STATUSES
+
+_EXTREMES = {
+    "en": (
+        ("newest", r"newest|latest|most recent|freshest|youngest|last(?= (?:order|purchase|one)\b)"),
+        ("oldest", r"oldest|earliest|longest ago|first(?= (?:order|purchase) (?:shown|listed|here|in the list|of these))"),
+        ("leader", r"leads|led(?! (?:to|by)\b)|tops|topped(?! by\b)|(?:is|was|sits) (?:in the lead|at the top|in first place)|front-?runner|out in front"),
+        ("trailer", r"(?:is|was|comes|came|sits) (?:in )?(?:last place|dead last|at the bottom)|brings? up the rear|(?:ranks?|ranked|came|comes|finished|is|was) (?:dead )?last(?! (?:week|month|night|year|\\w+day|\\ue000))|tail[- ]?ender"),
+        ("most", r"most(?! of\b)"),
+        ("least", r"fewest|least"),
+        ("top", r"busiest|best(?:-sell\w+|seller)?|strongest|top(?:-sell\w+)?|biggest|highest|largest|greatest|hottest|liveliest|record|peak|high point|priciest|dearest|fullest|richest|deepest"),
+        ("bottom", r"quietest|slowest|weakest|worst(?:-sell\w+)?|smallest|lowest|calmest|poorest|lightest|scarcest|emptiest|deadest|cheapest|softest|tiniest|thinnest|low point"),
+    ),
+    "de": (
+        ("newest", r"(?:aller)?(?:neueste|jüngste|aktuellste)[nrsm]?|(?:die|der|deine|ihre) (?:aller)?letzter?(?= \w*bestellung\b| auftrag\b| kauf\b)|zuletzt(?= bestellt)"),
+        ("oldest", r"(?:aller)?(?:älteste|früheste)[nrsm]?|am (?:längsten zurück|weitesten zurück)|erste(?= bestellung in der liste)"),
+        ("leader", r"führte?n?|spitzenreiter|liegt vorn|vorneweg|an der spitze|renner|topseller|bestseller|verkaufsschlager"),
+        ("trailer", r"schlusslicht|ladenhüter|am ende der liste|letzter platz|auf dem letzten platz"),
+        ("most", r"(?:am )?meisten?\b(?! (?:deiner|ihrer|der|davon|von)\b)"),
+        ("least", r"(?:am )?wenigsten?"),
+        ("top", r"(?:\w*stärkste|beste|größte|höchste|teuerste|wertvollste|lebhafteste|betriebsamste|erfolgreichste|beliebteste|meistverkaufte|bestverkaufte|meistbestellte|\w*reichste|treueste|aktivste|wichtigste)[nrsm]?|rekordtag|spitzentag|höhepunkt|(?:am )?(?:häufigsten|besten) (?:verkauft|bestellt|gekauft)|verkauft\w* sich am besten|meistverkauft\w*"),
+        ("bottom", r"(?:\w*schwächste|\w*ärmste|schlechteste|kleinste|niedrigste|geringste|ruhigste|stillste|flauste|maueste|günstigste|billigste|knappste|leiseste)[nrsm]?|tiefpunkt|(?:am )?(?:seltensten|schlechtesten) (?:verkauft|bestellt|gekauft)"),
+    ),
+}  # fmt: skip
+"""Words by language that say that somebody has most or least of something."""
+
+_EXTREME = at_words(
+    rf"(?:{'|'.join(f'(?P<{kind}_{language}>{words})' for language, table in _EXTREMES.items() for kind, words in table)})(?!\w)"
+)
+
+_MAY_BE = re.compile(r"\bno\b|nothing|nichts|kein|led\b|est|most|last|least|lead|top|record|peak|best|worst|ste|rekord|spitze|führt|vorn|renner|schluss|hüter|seller|letzte|bottom|rear|ender|eins|one|other|ander")  # fmt: skip
+
+_NOT_FIRST = re.compile(r"\b(?:second|third|2nd|3rd|next|zweit|dritt|at|not the|nicht (?:der|die|das)|one of (?:the|your)|eine[rs]? (?:der|deiner|ihrer)|among (?:the|your))[\s-]?(?:most )?$|(?:n['’]t|\b(?:not|never|nicht|kein\w*))\s(?:\w+\s){0,2}$")  # fmt: skip
+
+_PART = re.compile(
+    r"\b(?:one of|among (?:the|your) (?:(?!latest|newest)\w+est|top|best|most)|eine[rs]? (?:der|ihrer|deiner))\b"
+)
+
+_APART = re.compile(
+    r"\b(?:after|behind|apart from|except(?: for)?|nach|hinter|neben|außer|bis auf)\s(?:dem |der |den )?\ue000"
+)
+
+_KINDS = at_words(
+    r"(?:(?P<date>days?|(?!\w*tagen\b)\w*tage?s?|date|weekday)"
+    r"|(?P<order>orders?|purchases?|sale|basket|\w*bestellung(?:en)?|auftrag|aufträge\w*|einkauf|bestellwert)"
+    r"|(?P<product>products?|items?|sellers?|articles?|\w*artikeln?|\w*produkte?[ns]?|things?|stock|inventory)"
+    r"|(?P<customer>customers?|buyers?|shoppers?|clients?|\w*kund(?:e|en|in|innen)|käufer\w*))(?!\w)"
+)
+
+_MEASURED = {
+    "date": ("day orders", "day totals"),
+    "order": ("order total",),
+    "product": ("units",),
+    "customer": ("customer orders", "order total"),
+}
+
+_MONEY = at_words(r"(?:money|revenues?|sales|turnover|takings|income|earn\w*|value|worth|geld|\w*ums[aä]tz\w*|einnahmen|eingenommen|erlöse?|wert\w*|terms of money)(?!\w)")  # fmt: skip
+
+_ORDERS = at_words(r"(?:orders|purchases|checkouts|bestellungen|käufe|aufträge)(?!\w)")
+
+_STOCK = re.compile(r"\b(?:scarcest|knappste\w*|running (?:out|low)|\w*stock\w*|inventory|\w*bestand\w*|\w*bestände\w*|lager\w*|auf lager|vorrat|vorrätig|on hand|shelf|regal)\b")  # fmt: skip
+
+_PLURAL = re.compile(r"\s(?!(?:of|der|among|unter|von)\b)(?:[\w\ue000]+\s){0,2}?(?:orders|purchases|sales|ones|days|weeks|bestellungen|aufträge|käufe|tage[n]?|\d+|zehn|ten|five|fünf)\b")  # fmt: skip
+
+_EVERY_OTHER = re.compile(
+    r"\b(?:(?P<every>every|each|all|any|jede[rs]?|alle)|(?P<no>no|kein(?:e[rsn]?)?))(?: (?:the|der))?(?P<other> (?:other|andere?[rsn]?))?\s(?P<what>\w+)\b(?P<rest>.*)"
+)
+
+_NOTHING_MORE = re.compile(
+    r"\b(?:nothing|nichts|kein\w* (?:andere\w* )?(?:produkt|artikel)|no (?:other )?(?:product|item))\b[^.,;]*\b(?:better|more|besser|mehr|häufiger)\b[^.,;]*\b(?:than|als)\b"
+)
+
+_MORE = re.compile(r"\b(?:beats?|topped|outsold|outsells?|exceed\w*|surpass\w*|more|better|busier|stronger|ahead|higher|larger|bigger|übertr[ao]f\w*|übertrifft|mehr|besser|\w*stärker|höher|größer|schlug|schlägt)\b")  # fmt: skip
+
+_LESS = re.compile(r"\b(?:fewer|less|worse|weaker|quieter|behind|lower|smaller|weniger|schlechter|schwächer|ruhiger|niedriger|kleiner|hinter)\b")  # fmt: skip
+
+_CLOSE = re.compile(r"\b(?:close|near|match\w*|equal\w*|heran\w*|mithalten|reicht\w*)\b")
+
+_FIRST_PLACE = re.compile(
+    r"\b(?:(?:auf )?(?:platz|nummer|rang) eins|number one|first place|(?:auf )?(?:platz|rang) 1)\b"
+)
+
+_ADJECTIVE = re.compile(r"\s(?:loyal|active|frequent|valuable|expensive|important|successful|profitable)\b")
+
+_NO_NOUN = re.compile(
+    r"[^\w\s]|$|\s(?:\ue000|[#(]|(?:is|was|were|one|of|by|in|on|at|among|this|so|with|for|loyal|active|frequent|valuable|expensive|important|successful|profitable|ist|war|waren|sind|der|die|das|dieser|deiner|ihrer|von|unter|nach|bei|beim|im|am|mit|zum|verkauft|bestellt|gekauft|hat|haben|sich|es|lief|liefen)\b)"
+)
+
+_OF_DAYS = re.compile(r"(?:of|der)\b.*(?:days|tage|seven|sieben)")
+
+_OF_PRODUCTS = re.compile(r"sell|verk[aä]uf|beliebt|renner|meistbestellt|gekauft")
+
+Measure = tuple[str, ...]
+
+
+def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "Tuesday was the quietest day", "#7 is your largest order", "no other day came close to Tuesday"."""
+    masked = said.masked
+    if not _MAY_BE.search(said.plain) or said.plain.rstrip().endswith("?"):
+        return
+    for found in _EXTREME.finditer(masked):
+        word = (found.lastgroup or "").partition("_")[0]
+        clause = said.clause_start(found.start()), said.clause_end(found.end())
+        if _NOT_FIRST.search(masked, max(0, found.start() - 24), found.start()) or _PART.search(masked):
+            continue
+        if UNSURE.search(masked, *clause) or _APART.search(masked) or found[0].startswith(("zweit", "dritt")):
+            continue
+        yield from _claim(said, found, word, clause)
+    for found in _FIRST_PLACE.finditer(said.plain):
+        clause = said.clause_start(found.start()), said.clause_end(found.end())
+        yield from _claim(said, found, "leader", clause)
+    nothing = _NOTHING_MORE.search(masked)
+    if nothing is not None:
+        yield from _decide(
+            said, nothing[0][:60], _nearest(said, nothing, "product"), _measure(said, "product", ""), True
+        )
+    found_other = _EVERY_OTHER.search(masked)
+    if found_other is not None and not found_other["other"] and (found_other["every"] or not THAN.search(masked)):
+        found_other = None
+    if found_other is not None and (kind := _kind_of(found_other["what"])):
+        rest, is_every = found_other["rest"], found_other["every"] is not None
+        more, less = _MORE.search(rest), _LESS.search(rest)
+        is_top = bool(less) if is_every else bool(more or _CLOSE.search(rest))
+        if is_every and _MORE.search(masked, max(0, found_other.start() - 24), found_other.start()):
+            is_top = True  # "Thursday beat every other day"
+        if is_top or (is_every and more):
+            yield from _decide(
+                said, found_other[0][:60], _nearest(said, found_other, kind), _measure(said, kind, ""), is_top
+            )
+
+
+def _claim(said: Said, found: re.Match[str], word: str, clause: tuple[int, int]) -> Iterable[tuple[str, bool]]:
+    masked = said.masked
+    head = next((h for h in _KINDS.finditer(masked, found.end(), min(clause[1], found.end() + 48))), None)
+    kind = head.lastgroup if head else None
+    days = next((p for p in said.periods if 0 <= p.start - found.end() < 12 and _OF_DAYS.match(p.text.lower())), None)
+    if _OF_PRODUCTS.search(found[0]):
+        kind, days = "product", None
+    if days is not None and (head is None or days.start < head.start()):
+        kind = "date"
+    if head is not None and head[0] in ("days", "tage", "tagen") and days is None:
+        return
+    if word in ("newest", "oldest"):
+        if _PLURAL.match(masked, found.end()) and not re.match(r" of\b", masked[found.end() :]):
+            return
+        if kind not in (None, "order") or re.match(r"\w* (?:figures|numbers|data|zahlen|daten)", masked[found.end() :]):
+            return
+        if _is_of_some(said, found, head):
+            return
+        if head is None and not any(0 <= m.start - found.end() < 20 for m in (*said.names, *said.orders)):
+            return
+        yield from _aged(said, found, most=word == "newest")
+        return
+    if word in ("most", "least") and _ADJECTIVE.match(masked, found.end()):
+        word = "top" if word == "most" else "bottom"
+    if word in ("most", "least", "leader", "trailer"):  # "the day with the most orders": the noun behind is the measure
+        before = [h.lastgroup for h in _KINDS.finditer(masked, clause[0], found.start())]
+        there = {k for k in ("date", "customer", "product", "order") if _nearest(said, found, k)}
+        if word in ("leader", "trailer"):
+            there &= {"product", "date"}
+        first = next((k for k in (*reversed(before), "date", "customer", "product", "order") if k in there), None)
+        if re.match(
+            r"\s(?:popular|sold|ordered|stocked|in stock|inventory)|\w* (?:verkauft|auf lager)", masked[found.end() :]
+        ):
+            first = "product" if "product" in there else first
+        kind = first
+    elif kind is None and not _is_plain(said, found):
+        return  # "the biggest surprise"
+    elif kind is None:
+        kind = next((k for k in ("order", "product", "date", "customer") if _nearest(said, found, k)), None)
+    if kind is None or (kind == "order" and _is_of_some(said, found, head)):
+        return  # of those that are open, say, nothing is known
+    if word == "top" and _PLURAL.match(masked, found.end()) and kind != "date":
+        return
+    entities = _nearest(said, found, kind)
+    clause_words = masked[clause[0] : clause[1]] + " " + found[0]
+    yield from _decide(said, found[0], entities, _measure(said, kind, clause_words), word in ("most", "top", "leader"))
+
+
+def _is_of_some(said: Said, found: re.Match[str], head: re.Match[str] | None) -> bool:
+    """ "The oldest open order": of those that are open nothing is known."""
+    return head is not None and any(
+        t.kind in STATUSES | {"open"} and found.end() <= t.start < head.start() for t in said.traits
+    )
+
+
+def _is_plain(said: Said, found: re.Match[str]) -> bool:
+    """Whether no noun follows but a measure."""
+    behind = found.end(), found.end() + 24
+    return any(words.search(said.masked, *behind) for words in (_MONEY, _STOCK)) or bool(
+        _NO_NOUN.match(said.masked, found.end())
+    )
+
+
+def _kind_of(word: str) -> str:
+    found = _KINDS.fullmatch(word)
+    return (found.lastgroup or "") if found else ""
+
+
+def _measure(said: Said, kind: str, clause: str) -> Measure:
+    """By which rankings it is decided."""
+    if kind == "date":
+        if _MONEY.search(said.masked):
+            return ("day totals",)
+        return ("day orders",) if _ORDERS.search(clause) else _MEASURED[kind]
+    if kind == "product":
+        return ("stock",) if _STOCK.search(said.masked) else ("units",)
+    return _MEASURED[kind]
+
+
+def _decide(
+    said: Said, words: str, entities: frozenset[str], measure: Measure, most: bool
+) -> Iterable[tuple[str, bool]]:
+    if not entities:
+        return
+    decided = [_is_top(_within(said, r.values), entities, most) for r in said.grounds.rankings if r.what in measure]
+    known = [ok for ok in decided if ok is not None]
+    if known:
+        yield f"{words}: {', '.join(sorted(e.partition(':')[2] for e in entities))}", any(known)
+
+
+def _within(said: Said, values: dict[str, float]) -> dict[str, float]:
+    """Orders of the day that is spoken of only."""
+    spans: list[Range] = [span for p in (*said.periods, *said.dates) for span in ranges(p, said, said.today)]
+    days = {a for a, b in spans if a == b}
+    if not days or not any(name.startswith("order:") for name in values):
+        return values
+    ages = {n: v for r in said.grounds.rankings if r.what == "newest" for n, v in r.values.items()}
+    zone = said.grounds.now.tzinfo
+    mine = {n: v for n, v in values.items() if n in ages and datetime.fromtimestamp(ages[n], zone).date() in days}
+    return mine or values
+
+
+def _aged(said: Said, found: re.Match[str], *, most: bool) -> Iterable[tuple[str, bool]]:
+    """ "Your newest order is #7", "your oldest order dates from May 3"."""
+    entities = _nearest(said, found, "order")
+    if entities:
+        yield from _decide(said, found[0], entities, ("newest",), most)
+        return
+    days = _nearest(said, found, "date")
+    if not days or said.names or len(said.dates) != 1:
+        return
+    zone = said.grounds.now.tzinfo
+    decided = []
+    for ranking in said.grounds.rankings:
+        ages = [v for n, v in ranking.values.items() if n.startswith("order:")]
+        if ranking.what == "newest" and ages:
+            at = datetime.fromtimestamp(max(ages) if most else min(ages), zone).date()
+            decided.append(f"date:{at.isoformat()}" in days)
+    if decided and not most and not any(decided):
+        oldest = min(d for d in days).removeprefix("date:")
+        ages = [
+            v
+            for r in said.grounds.rankings
+            if r.what == "newest"
+            for n, v in r.values.items()
+            if n.startswith("order:")
+        ]
+        if oldest < datetime.fromtimestamp(min(ages), zone).date().isoformat():
+            return  # of orders that are in no list
+    if decided:
+        yield f"{found[0]}: {', '.join(sorted(d.partition(':')[2] for d in days))}", any(decided)
+
+
+def _nearest(said: Said, found: re.Match[str], kind: str) -> frozenset[str]:
+    """Who of the kind is named nearest: in the clause, then before it, then behind."""
+    clause = said.clause_start(found.start()), said.clause_end(found.end())
+    if kind == "date":
+        mentions: list[Mention] = [*said.periods, *said.dates]
+        spans = {m.start: [a for a, b in ranges(m, said, said.today) if a == b] for m in mentions}
+        mentions = [m for m in mentions if spans[m.start]]
+        here = [m for m in mentions if clause[0] <= m.start < clause[1]] or mentions
+        if not here:
+            return NOTHING
+        named = min(here, key=lambda m: abs(m.start - found.start()))
+        return frozenset(f"date:{day.isoformat()}" for day in spans[named.start])
+    named_: list[tuple[int, frozenset[str]]] = [(m.start, keys(m)) for m in said.names]
+    named_ += [(o.start, frozenset({f"order:{o.value}"})) for o in said.orders]
+    wanted = (kind, "customer") if kind == "order" else (kind,)
+    fitting = [
+        (
+            not clause[0] <= start < max(clause[1], found.end() + 6) and start > found.start(),
+            abs(start - found.start()),
+            theirs,
+        )
+        for start, theirs in named_
+        if any(key.startswith(wanted) for key in theirs)
+    ]
+    if not fitting:
+        return NOTHING
+    *_, theirs = min(fitting, key=lambda each: each[:2])
+    return frozenset(key for key in theirs if key.startswith(wanted))
+
+
+def _is_top(values: dict[str, float], entities: frozenset[str], most: bool) -> bool | None:
+    theirs = [value for entity, value in values.items() if entity in entities]
+    known = {entity.partition(":")[0] for entity in values}
+    if (
+        not values
+        or (len(values) > 1 and min(values.values()) == max(values.values()))
+        or (not theirs and not any(entity.partition(":")[0] in known for entity in entities))
+    ):
+        return None
+    return (max(values.values()) if most else min(values.values())) in theirs
