@@ -132,7 +132,7 @@ _MAJORITY = at_words(
 def majorities(said: Said) -> Iterable[tuple[str, bool]]:
     """ "More than half of them are paid", "6 of the 10, the majority"."""
     found = _MAJORITY.search(said.masked)
-    if found is None or UNSURE.search(said.plain) or HYPOTHETICAL.search(said.plain):
+    if found is None or said.doubts(said.plain) or said.supposes(said.plain):
         return
     sign = 1 if found["more"] else -1
     for number in said.numbers:

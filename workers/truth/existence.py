@@ -11,7 +11,7 @@ from workers.truth.claims import words_of
 from workers.truth.figure import NOTHING, Figure, Range
 from workers.truth.lexicon import at_words
 from workers.truth.periods import near, ranges
-from workers.truth.said import ADVICE, HYPOTHETICAL, UNSURE, Said, keys, kinds
+from workers.truth.said import Said, keys, kinds
 from workers.truth.sentence import Mention, Sentence
 
 _QUANTITIES = {
@@ -102,7 +102,7 @@ def existence(said: Said) -> Iterable[tuple[str, bool]]:
 
 def _is_told(said: Said, clause: tuple[int, int]) -> bool:
     here = said.masked[clause[0] : clause[1]]
-    return not (UNSURE.search(here) or HYPOTHETICAL.search(here) or ADVICE.search(here))
+    return not (said.doubts(here) or said.supposes(here) or said.advises(here))
 
 
 def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_some: bool) -> bool | None:

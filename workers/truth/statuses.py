@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from workers.truth.figures import in_data
 from workers.truth.lexicon import WORDS
 from workers.truth.periods import near, ranges
-from workers.truth.said import STRICT, Said, keys, kinds
+from workers.truth.said import STRICT, THAN, Said, keys, kinds
 from workers.truth.sentence import Number
 
 _ADJECTIVES = re.compile(
@@ -193,7 +193,7 @@ def predicates(said: Said) -> Iterable[tuple[str, bool]]:
         clause = said.masked[begins:end]
         if said.doubts(clause) or said.supposes(clause) or said.advises(clause) or not _VERB_FOLLOWS.match(clause):
             continue
-        if any(t.kind in STATUSES for t in said.traits if begins <= t.start < end):
+        if THAN.search(clause) or any(t.kind in STATUSES for t in said.traits if begins <= t.start < end):
             continue
         if any(n.currencies is not None for n in said.numbers if begins <= n.start < end):
             continue  # it tells what the order is worth
