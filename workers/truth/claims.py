@@ -131,6 +131,8 @@ def _words(sentence: Sentence) -> None:
         if noun and not (noun == "unit" and found[0] == "einmal" and _ADVERB.search(masked, 0, found.start())):
             sentence.subjects.append(Mention(found.start(), found.end(), found[0], noun))
         for trait in traits:
+            if found[0] == "then" and masked.endswith("since ", 0, found.start()):
+                continue
             if trait in _LEFT_OUT and _is_left_out(masked, found):
                 continue
             if (found[0] in ("money", "geld") and not sentence.orders) or (found[0] == "apiece" and sentence.names):

@@ -44,7 +44,7 @@ _UNIT = (
 
 PERIOD = at_words(
     r"(?P<included>(?:today included|including today|einschließlich heute|heute eingeschlossen|inklusive heute))|(?:(?:in|over|for|within|during|of|from|innerhalb|während|aus|über)\s)?(?:the\s|den\s|der\s|die\s)?"
-    r"(?:last|past|previous|letzte[nr]?|vergangene[nr]?|vorige[nr]?)\s"
+    r"(?:last|past|previous|trailing|letzte[nr]?|vergangene[nr]?|vorige[nr]?)\s"
     + _COUNTED.format(1) + r"\s" + _UNIT.format(1) + r""
     r"|(?:in |over |\()?(?P<bare>7|14|28|30|60|90|365|sieben|sechzig|dreißig|seven|sixty|thirty) ?(?P<bare_unit>d|days|tagen?|t\b\.?)(?!\w)(?!\s(?:davor|before|window|zuvor))(?=\s?[:)/,.|]|$|\s?\n| (?:gab|kamen|you|up to|bis|ending|ended))"
     r"|(?P<hyphen>\d{1,3})[- ](?:day|tage)s?(?:[- ](?:window|period|zeitraum|fenster|history|range|sales|orders|revenue|total|average|figures|umsatz))\b"

@@ -76,7 +76,7 @@ _UNTIL = re.compile(
 )
 
 _UNSURE = re.compile(
-    r"\b(?:can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b",
+    r",\s(?:bis|sobald)\b|\b(?:until|can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b",
 )
 
 ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
