@@ -901,6 +901,10 @@ def test_what_is_said_of_an_order_in_words_that_are_not_known_has_no_ground() ->
     assert [line for line in lines(ORDERS_FALSE) if not found(line, read)] == []
 
 
+def test_an_answer_of_no_denies_nothing() -> None:
+    assert found("No, Merino Hiking Socks sold best this week.", grounds()) == []
+
+
 def test_friday_is_no_franc() -> None:
     assert [number.currencies for number in numbers("Mi 1, Do 4, Fr 2")] == [None, None, None]
     assert [number.currencies for number in numbers("Am Freitag Fr. 875.50")] == [frozenset({"CHF"})]
