@@ -20,7 +20,8 @@ from workers.truth import grounding
 from workers.truth.grounds import Grounds
 
 SHOP = "dev-medium.myshopify.com"
-CHARACTERS, ROUNDS = 600, 400
+CHARACTERS, ROUNDS, AT_A_TIME = 600, 25, 20
+"""Several at a time: reading the clock takes as long as a sentence."""
 
 
 def main() -> None:
@@ -29,23 +30,27 @@ def main() -> None:
         now = datetime.now(UTC)
         read = [
             results.fetched(data_type, fetch(client, data_type, scopes=None, now=now), now)
-            for data_type in ("counts", "recent_orders", "overview")
+            for data_type in ("counts", "overview", "recent_orders")
         ]
     text = " ".join(demo_words.sentences({str(result["data_type"]): result for result in read}, now=now))
     text = " ".join([text] * (CHARACTERS // len(text) + 1))[:CHARACTERS].rpartition(".")[0] + "."
-    told, judged = [], []
-    for _ in range(ROUNDS):
-        began = time.process_time()
-        grounds = Grounds.of(read, now=now)
-        ready = time.process_time()
-        verdicts = grounding.check(text, grounds)
-        judged.append((time.process_time() - ready) * 1000)
-        told.append((time.process_time() - began) * 1000)
-    assert grounding.ungrounded(verdicts) == [], verdicts
-    size = sum(len(json.dumps(result)) for result in read)
-    print(f"{len(text)} characters, {size / 1000:.1f} kB of results, {sum(v.grounded for v in verdicts)} claims")
-    for what, times in (("grounds and check", told), ("check alone", judged)):
-        print(f"{what:18} median {statistics.median(times):.2f} ms, best {min(times):.2f} ms")
+    for results_read in (read[:2], read):
+        size = sum(len(json.dumps(result)) for result in results_read)
+        reading, checking = [], []
+        for _ in range(ROUNDS):
+            began = time.process_time()
+            grounds = [Grounds.of(results_read, now=now) for _ in range(AT_A_TIME)]
+            ready = time.process_time()
+            for each in grounds:
+                verdicts = grounding.check(text, each)
+            checking.append((time.process_time() - ready) * 1000 / AT_A_TIME)
+            reading.append((ready - began) * 1000 / AT_A_TIME)
+        assert grounding.ungrounded(verdicts) == [], verdicts
+        claims = sum(verdict.grounded for verdict in verdicts)
+        both = [one + other for one, other in zip(reading, checking, strict=True)]
+        print(f"{len(text)} characters, {size / 1000:.1f} kB of results, {claims} claims")
+        for what, times in (("grounds", reading), ("check", checking), ("grounds and check", both)):
+            print(f"{what:18} median {statistics.median(times):.2f} ms, best {min(times):.2f} ms")
 
 
 if __name__ == "__main__":

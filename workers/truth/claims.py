@@ -35,7 +35,7 @@ _RELATIVE = re.compile(r",\s(?:die|der|das|den|who|which|that|whose) [a-zäöü]
 
 
 _NOT_YET = re.compile(
-    r"\b(?:not|never|none|yet|still|wait\w*|await\w*|needs?|needing|must|have to|has to|had to|to be|pending|left|remain\w*|queue\w*|backlog|outstanding|cannot|due"
+    r"\b(?:not|never|none|no longer|yet|still|wait\w*|await\w*|needs?|needing|must|have to|has to|had to|to be|pending|left|remain\w*|queue\w*|backlog|outstanding|cannot|due"
     r"|nicht|nie|noch|muss|musst|müssen|wart\w*|zu|steh\w*|ausstehend\w*|offen\w*|unbezahlt\w*|fehl\w*|keine\w*)\b|n't\b"
 )
 
@@ -131,6 +131,8 @@ def _words(sentence: Sentence) -> None:
         if noun and not (noun == "unit" and found[0] == "einmal" and _ADVERB.search(masked, 0, found.start())):
             sentence.subjects.append(Mention(found.start(), found.end(), found[0], noun))
         for trait in traits:
+            if found[0] == "then" and masked.endswith("since ", 0, found.start()):
+                continue
             if trait in _LEFT_OUT and _is_left_out(masked, found):
                 continue
             if (found[0] in ("money", "geld") and not sentence.orders) or (found[0] == "apiece" and sentence.names):

@@ -8,7 +8,7 @@ from workers.truth.figure import Figure, Range, fits
 from workers.truth.figures import TO, role_of
 from workers.truth.lexicon import at_words
 from workers.truth.periods import near, ranges
-from workers.truth.said import ADVICE, HYPOTHETICAL, THAN, UNSURE, Said, keys, kinds
+from workers.truth.said import THAN, Said, keys, kinds
 from workers.truth.sentence import Mention, Number
 
 STEADY = 0.2
@@ -132,7 +132,7 @@ _MAJORITY = at_words(
 def majorities(said: Said) -> Iterable[tuple[str, bool]]:
     """ "More than half of them are paid", "6 of the 10, the majority"."""
     found = _MAJORITY.search(said.masked)
-    if found is None or UNSURE.search(said.plain) or HYPOTHETICAL.search(said.plain):
+    if found is None or said.doubts(said.plain) or said.supposes(said.plain):
         return
     sign = 1 if found["more"] else -1
     for number in said.numbers:
@@ -162,8 +162,8 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
     for found in _DIRECTION.finditer(said.masked):
         masked, group = said.masked, found.lastgroup or ""
         clause = masked[said.clause_start(found.start()) : said.clause_end(found.end())]
-        is_unsure = UNSURE.search(clause) is not None and not found[0].startswith(("can", "could"))
-        if is_unsure or ADVICE.search(clause) or HYPOTHETICAL.search(clause.replace("could", "")):
+        is_unsure = said.doubts(clause) and not found[0].startswith(("can", "could"))
+        if is_unsure or said.advises(clause) or said.supposes(clause.replace("could", "")):
             continue
         if _ONCE.match(masked, found.end()) or _NO_DIRECTION.search(masked[: found.start()][-12:] + found[0]):
             continue

@@ -97,6 +97,10 @@ _OTHER_SIDE = re.compile(
 _RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?\s?(?:\(|:|=)\W*")
 
 
+_SHIPPING = re.compile(r"(?<!\w)(?:shipping|deliver(?:y|ies)|freight|porto|\w*versand\w*|fracht\w*)(?!\w)")
+_SENT = frozenset({"fulfilled", "unfulfilled"})
+
+
 def description(said: Said, number: Number, left: int, right: int, subjects: frozenset[str]) -> Description:
     """What the words say of the number: right beside it, up to its neighbours, in the sentence, and before."""
     lower, upper = _neighbours(said, number, left, right)
@@ -151,6 +155,9 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         near |= {"largest", "smallest"}
     if "middle" in near:
         near |= VAGUE["middle"]
+    if number.currencies is not None and said.has(_SHIPPING) and not OF_SALES & wide:
+        near |= {"postage"}  # money is not shipped: it is what shipping brought
+        lacking, required = lacking - _SENT, required - _SENT
     for vague in ("loose", "shipping", "refunding"):
         if vague in near:
             wide |= VAGUE[vague]
@@ -262,7 +269,7 @@ def _names_of(said: Said, number: Number, own: tuple[int, int], near: tuple[int,
             elif (
                 near[0] <= mention.start
                 and mention.end <= near[1]
-                and (before or not re.search(r"[,;]", said.masked[number.end : mention.start]))
+                and (before or not re.search(r"[,;]|\b(?:and|und)\b", said.masked[number.end : mention.start]))
             ):
                 rank = 2
             else:

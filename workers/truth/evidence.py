@@ -100,6 +100,8 @@ class Evidence:
     """Why something could not be read, in sentences that may be said."""
     old: dict[Any, str | bool] = field(default_factory=dict)
     """Of each data type, why its newest result is not current."""
+    _rows: dict[str, tuple[Mapping[str, Any], str, bool, Range | None]] = field(default_factory=dict)
+    """Orders by id, and how they were read."""
     _derived: set[object] = field(default_factory=set)
     """Lists of orders from which all that follows is in the figures."""
 
@@ -234,9 +236,13 @@ class Evidence:
             self._figure(float(text), place.about(*concepts(key)), key)
 
     def _object(self, node: Mapping[str, Any], place: _Place, key: str) -> None:
-        place = self._inside(node, place, key)
         currency = node.get("currency")
-        if isinstance(currency, str) and any(name in node for name in ("amount", "current_amount")):
+        if len(node) == 2 and "amount" in node and isinstance(currency, str):  # most objects are money
+            self._money(node, currency, place)
+            self.words.append(currency)
+            return
+        place = self._inside(node, place, key)
+        if isinstance(currency, str) and ("amount" in node or "current_amount" in node):
             self._money(node, currency, place)
         for name, value in node.items():
             if value is None or value is True or value is False:
@@ -276,7 +282,7 @@ class Evidence:
 
     def _inside(self, node: Mapping[str, Any], place: _Place, key: str) -> _Place:
         """The place of an object's values: whose it is, and of which period."""
-        if len(node) == 2 and "amount" in node:  # most objects are money
+        if len(node) == 2 and "amount" in node:
             return place
         entities = set(place.entities)
         if key == "customer" or ("orders" in node and "name" in node and "total" not in node):
@@ -353,8 +359,21 @@ class Evidence:
             self._rank("stock", stock)
         if key == "by_day":
             self._days(objects, place)
-        for row in rows:
-            self._walk(row, place, key.removesuffix("s") if key == "customers" else key)
+        if key == "customers":
+            key = "customer"
+        for row in objects if len(objects) == len(rows) else rows:
+            if not self._is_known(row, place, key):
+                self._walk(row, place, key)
+
+    def _is_known(self, row: Any, place: _Place, key: str) -> bool:
+        """Whether it is an order that another result said at least as much of: several kinds list the latest ones."""
+        if key not in ("orders", "recent_orders") or not isinstance(row, dict) or "id" not in row:
+            return False
+        known = self._rows.get(row["id"])
+        if known is not None and known[1:] == (place.old, place.aged, place.period) and _says(known[0], row):
+            return True
+        self._rows[row["id"]] = row, place.old, place.aged, place.period
+        return False
 
     def _days(self, days: Sequence[Mapping[str, Any]], place: _Place) -> None:
         self._rank(
@@ -674,16 +693,33 @@ def _total(row: Mapping[str, Any], *, current: bool = False) -> tuple[float | No
     return _decimal(amount), row.get("currency")
 
 
+def _says(known: Any, other: Any) -> bool:
+    """Whether an object or a list of them has all that another one has; what is not read does not matter."""
+    if isinstance(known, dict) and isinstance(other, dict):
+        return all(name in SKIPPED or (name in known and _says(known[name], value)) for name, value in other.items())
+    if isinstance(known, list) and isinstance(other, list):
+        return len(known) == len(other) and all(map(_says, known, other))
+    return bool(known == other)
+
+
 def _decidable(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The kinds of which every one of these orders says whether it is one."""
-    told = {
-        **dict.fromkeys(("test", "cancelled"), ("test",)),
-        **dict.fromkeys(("paid", "unpaid", "refunded"), ("financial_status",)),
-        **dict.fromkeys(("fulfilled", "unfulfilled"), ("fulfillment_status",)),
-        "guest": ("customer",),
-        **dict.fromkeys(("first_time", "returning"), ("customer", "customer_orders")),
-    }
-    return (kind for kind in KINDS if all(any(name in row for name in told[kind]) for row in rows))
+    told = [_told(tuple(name in row for name in TELLING)) for row in rows]
+    return (kind for kind in KINDS if all(kind in each for each in told))
+
+
+TELLING = ("test", "financial_status", "fulfillment_status", "customer", "customer_orders")
+"""What of an order says of which kind it is."""
+
+
+@lru_cache(maxsize=32)
+def _told(has: tuple[bool, ...]) -> frozenset[str]:
+    test, financial, fulfillment, customer, number = has
+    kinds = {"test", "cancelled"} if test else set()
+    kinds |= {"paid", "unpaid", "refunded"} if financial else set()
+    kinds |= {"fulfilled", "unfulfilled"} if fulfillment else set()
+    kinds |= {"guest"} if customer else set()
+    return frozenset(kinds | ({"first_time", "returning"} if customer or number else set()))
 
 
 def _kinds(row: Mapping[str, Any]) -> frozenset[str]:

@@ -11,12 +11,12 @@ from workers.truth.claims import words_of
 from workers.truth.figure import NOTHING, Figure, Range
 from workers.truth.lexicon import at_words
 from workers.truth.periods import near, ranges
-from workers.truth.said import ADVICE, HYPOTHETICAL, UNSURE, Said, keys, kinds
+from workers.truth.said import Said, keys, kinds
 from workers.truth.sentence import Mention, Sentence
 
 _QUANTITIES = {
     "en": (
-        ("none", r"none|nothing|nobody|no[ -]one|not (?:a single|any|one)\b|no(?! (?:less|fewer|more|longer|matter|need|doubt|wonder)\b)|without (?:a single|any)|zilch|nada"
+        ("none", r"none|nothing|nobody|no[ -]one|not (?:a single|any|one)\b|no(?![,.!]| (?:less|fewer|more|longer|matter|need|doubt|wonder)\b)|without (?:a single|any)|zilch|nada"
                  r"|(?:\w+n['’]t|not|never) (?:[\w\ue000]+ ){0,3}?(?:a single|any|anything|anyone|anybody)\b"),
         ("some", r"some(?:thing|one|body)?|a (?:few|couple|handful|number|bunch)|(?:first |quite a )few|several|plenty|many|numerous|various|lots|a lot|loads"),
         ("empty", r"(?:queues?|backlog|pipeline|pile|list|inbox|desk)\b[^.,;:]{0,24}?\b(?:empty|clear|cleared|gone|clean)|all caught up|nothing (?:is )?(?:left|waiting)(?! to )"),
@@ -102,7 +102,7 @@ def existence(said: Said) -> Iterable[tuple[str, bool]]:
 
 def _is_told(said: Said, clause: tuple[int, int]) -> bool:
     here = said.masked[clause[0] : clause[1]]
-    return not (UNSURE.search(here) or HYPOTHETICAL.search(here) or ADVICE.search(here))
+    return not (said.doubts(here) or said.supposes(here) or said.advises(here))
 
 
 def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_some: bool) -> bool | None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from workers.truth.figure import NOTHING, Range
 from workers.truth.lexicon import at_words
 from workers.truth.periods import ranges
-from workers.truth.said import THAN, UNSURE, Said, keys
+from workers.truth.said import THAN, Said, keys
 from workers.truth.sentence import Mention
 from workers.truth.statuses import STATUSES
 
@@ -117,7 +117,7 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
         clause = said.clause_start(found.start()), said.clause_end(found.end())
         if _NOT_FIRST.search(masked, max(0, found.start() - 24), found.start()) or _PART.search(masked):
             continue
-        if UNSURE.search(masked, *clause) or _APART.search(masked) or found[0].startswith(("zweit", "dritt")):
+        if said.doubts(masked[slice(*clause)]) or _APART.search(masked) or found[0].startswith(("zweit", "dritt")):
             continue
         yield from _claim(said, found, word, clause)
     for found in _FIRST_PLACE.finditer(said.plain):

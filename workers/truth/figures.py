@@ -11,9 +11,7 @@ from workers.truth.description import MOST, Description, description, distance_t
 from workers.truth.figure import Figure, fits
 from workers.truth.lexicon import OFFER
 from workers.truth.said import (
-    ADVICE,
     AGAINST,
-    HYPOTHETICAL,
     OF_SALES,
     OWNED,
     STRICT,
@@ -194,18 +192,20 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
         return False
     owned = OWNED.search(before) is not None or _STATED.search(before) is not None
     clause = before + said.masked[number.start : number.end] + after
-    if HYPOTHETICAL.search(clause):
+    if said.supposes(clause):
         return OWNED.search(before) is not None and about_store
     if not is_count and not number.percent and any(left <= o.start and o.end <= number.start for o in said.orders):
         return True  # "thank Anna for #1120 ($84.00)"
     if _GENERALLY.search(clause) and not said.periods and not _OF_STORE.search(said.masked):
         return about_store
-    if ADVICE.search(clause) or _TIPS.search(said.masked[: number.start]) or _is_asked(said, number):
+    if said.advises(clause) or _TIPS.search(said.masked[: number.start]) or _is_asked(said, number):
         return owned if not is_count or not about_store else True
+    if is_count:
+        return about_store or not (after[:1].isalpha() or before[-1:].isalpha())
     is_stated = owned or re.search(r"[:=(]\s*$", before) is not None
     sentence = said.masked[said.clause_start(number.start) : said.clause_end(number.end)]
     told = _OFFERED.split(said.masked, 1)[0]
-    if not is_count and not is_stated and (ADVICE.search(sentence) or HYPOTHETICAL.search(told)):
+    if not is_count and not is_stated and (said.advises(sentence) or said.supposes(told)):
         return False
     return about_store or not is_count or not (after[:1].isalpha() or before[-1:].isalpha())
 

@@ -45,7 +45,7 @@ def _parsed(text: str, grounds: Grounds) -> Sentence:
     """Read once a turn: a reply is checked sentence by sentence as it comes, and once more as a whole."""
     found = grounds.parsed.get(text)
     if found is None:
-        told = _ASSERTED.sub(".", text) if _TELLING.search(text) else text
+        told = _ASSERTED.sub(".", text) if "?" in text and _TELLING.search(text) else text
         found = grounds.parsed[text] = parse(told.replace("**", ""), grounds.names)
     return found
 
@@ -110,6 +110,7 @@ _CLAIMS = (
     comparisons.majorities,
     names.relations,
     statuses.statuses,
+    statuses.predicates,
     statuses.sold_out,
     statuses.most,
 )

@@ -86,7 +86,7 @@ _NOUNS = re.compile(
     r"(?P<sale>sales?|verk[aä]uf(?:en?)?)"
     r"|(?P<money>revenues?|turnover|income|earnings|takings|proceeds|\w*umsatz\w*|\w*umsätze\w*|\w*erlöse?s?|\w*einnahmen|(?:bestell|auftrags|waren(?:korb)?|gesamt|einkaufs)wert\w*)"
     r"|(?P<order>orders?|checkouts?|purchases?|transactions?|parcels?|packages?|shipments?|deliver(?:y|ies)|pakete?n?|päckchen|sendung(?:en)?|lieferung(?:en)?|baskets?|bons?|commandes?|pedidos?|ordin[ei]|bestelling(?:en)?"
-    r"|\w*bestellung(?:en)?|bestell(?:zahl|menge|eing[aä]ng)\w*|\w*auftr[aä]ge?(?:n|s|es)?|(?:\w*(?<!ver)k[aä]uf|(?<!ver)k[aä]ufen?))"
+    r"|\w*bestellung(?:en)?|bestell(?:zahl|menge|eing[aä]ng)\w*|vorg[aä]nge?n?|\w*auftr[aä]ge?(?:n|s|es)?|(?:\w*(?<!ver)k[aä]uf|(?<!ver)k[aä]ufen?))"
     r"|(?P<customer>customers?|buyers?|clients?|shoppers?|purchasers?|people|persons?|personen|leuten?|faces|gesichter|newcomers?|patrons?|menschen|haushalte?|(?!sek|be)\w*kund(?:e|en|in|innen|schaft)|kunden\w*|kundschaft"
     r"|\w*käufer\w*|\w*besteller\w*|clientes?|clienti|klanten)"
     r"|(?P<product>products?|\w*produkte?[ns]?|produits?|productos?|prodott[io]|producten)"
@@ -120,7 +120,7 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
         "new": r"new|joined|neu(?:e[nrsm]?)?",
         "first_time": r"first-time\w*|first-timers?|newcomers?|neulinge?n?|erstbestell\w*|erstkauf\w*|neu(?:kund|käufer)\w*|erst(?:käufer|besteller|kund)\w*|erstmals|erstmalig\w*",
         "returning": r"return(?:ing|ed)|repeat\w*|regulars?|existing|familiar|recurring|bestehend\w*|bekannte[nr]?|wiederkäufer\w*|wiederkauf\w*|wiederbesteller\w*|treuen|stamm(?:kund|käufer)\w*|wiederkehrend\w*|wiederkehrer\w*|wiederholt\w*|mehrfach\w*|bestandskund\w*|wiederholungs\w*|loyal|treue[rn]?",
-        "stock": r"inventory(?:-wise)?|warehouse|shelf|shelves|regal\w*|vorräte?n?|(?:\w+-)?stock(?:ed)?|\w*lager\w*|(?:lager|waren)?best[aä]nde?[sn]?|vorrätig\w*|vorrat|verfügbar\w*|available|hand",
+        "stock": r"inventory(?:-wise)?|warehouse|shelf|shelves|regal\w*|vorräte?n?|(?:\w+-)?stock(?:ed)?|\w*lager\w*|(?:lager|waren)?best[aä]nde?[sn]?|vorrätig\w*|bestandsseitig|lagerseitig|vorrat|verfügbar\w*|available|hand",
         "sold": r"outsold|shifted|sell(?:s|ing|ers?)?|best-?sell\w*|\w*verkauf\w+|bestseller\w*|topseller\w*|abgesetzt|absatz\w*",
         "average": r"mean|averag\w*|avg|aov|ø|\w*durchschnitt\w*|\w*schnitt(?:swert|lich)?|mittelwert\w*|apiece",
         "median": r"med(?:ian\w*)?|zentralwert\w*",
@@ -156,8 +156,8 @@ PHRASES = at_words(
     r"|(?P<guest>without (?:an |any )?account|ohne (?:ein )?(?:kunden)?konto|(?:not|didn't|never|nicht) (?:sign|log|logged|signed|angemeldet)(?: in)?)|(?P<returning>back again|been (?:here|there) before|old friends|alte bekannte|(?:many|several|multiple) times|schon (?:oft|öfter|mehrmals)|more than (?:once|one order)|(?:ordered|bought|purchased|been here|shopped|customers)(?: (?:from|with|at) (?:you|us))? (?:again|before|already)|repeat|mehr als (?:einmal|eine)|(?:schon|bereits) (?:früher|vorher|einmal|mal|zuvor|öfter)"
     r"|c[oa]mes? back|coming back|kommt (?:immer )?wieder|(?:kamen|kommen|kam|sind|ist) (?:[\w\ue000]+ ){0,3}(?:wieder|zurück)|wieder (?:gekauft|bestellt|da)|knew you|kannten)"
     r"|(?P<largest>(?:top|record|peak)(?= order| purchase| sale))"
-    r"|(?P<left>(?:has|have) left(?= ?[.,!;]|$| the| your| today| yesterday)|(?:on (?:its|their|the)|auf dem) (?:way|weg|road)|zur post|aus dem haus|(?:in den|im) versand|(?:verl[aä]ss\w*|verließ\w*) (?:\w+ )?(?:lager|haus)|(?:lager|haus|depot)(?: \w+){0,3} verlassen|out the door|(?:left|leave|leaving) the (?:building|warehouse|house)|(?:go|gone|went|going) out|(?:geht|gehen|ging|gingen) (?:\w+ )?raus|raus)(?!\w)"
-    r"|(?P<postage>shipping (?:charges?|costs?|fees?|income))"
+    r"|(?P<left>(?:has|have) left(?= ?[.,!;]|$| the| your| today| yesterday)|(?:on (?:its|their|the)|auf dem) (?:way|weg|road)|zur post|aus dem haus|(?:in den|im) versand|(?:verl[aä]ss\w*|verließ\w*) (?:\w+ )?(?:lager|haus)|(?:lager|haus|depot)(?: \w+){0,3} verlassen|out the door|out of the (?:door|house)|made it to (?:its|the|their) \w+|(?:left|leave|leaving) the (?:building|warehouse|house)|(?:go|gone|went|going) out|(?:geht|gehen|ging|gingen) (?:\w+ )?raus|raus)(?!\w)"
+    r"|(?P<open>in (?:the|der) pipeline|in the works|in arbeit)|(?P<postage>shipping (?:charges?|costs?|fees?|income))"
     r"|(?P<unpaid>payment (?:is |are )?(?:still )?pending|pending payment|awaiting payment|zahlung (?:steht|fehlt|offen)|owe(?=s? you)|owed|schulde\w*)"
     r"|(?P<refunded>(?:money|geld) (?:back|zurück)|sent back|zurückgeschickt|zurückgesandt)|(?P<done>(?:arrived|delivered) (?:at|with|to) (?:the|your) (?:customer|buyer)|beim (?:kund|käuf)\w+ (?:angekommen|eingetroffen))|(?P<paid>(?:got|received|have|erhalten|bekommen|haben) (?:the |das )(?:money|geld))|(?P<finished>(?:wrapp\w+|wound|tied) up|dealt with|taken care of|sorted out)|(?P<cancelled>call(?:ed|ing)? off)|(?P<previous>(?:same|gleiche[rnm]?) (?:days|period|stretch|time|zeitraum|tage))|(?P<average>a pop|each(?=\s*(?:[.,;:!?)]|$))|(?:also|oder) je(?= \W?\w{0,4}\W{0,2}\d)|per order|(?:pro|je) (?:bestellung|kauf|auftrag|einkauf)|im (?:schnitt|mittel)|each order)"
     r"|(?P<daily>(?:per|a|each|every) (?:single )?day|(?:pro|je|am|jeden|auf den|einen) tag)"

@@ -11,7 +11,7 @@ from workers.truth.claims import concepts
 from workers.truth.figure import NOTHING
 from workers.truth.lexicon import CODES, SYMBOLS, WORDS, at_words
 from workers.truth.periods import ranges
-from workers.truth.said import ADVICE, HYPOTHETICAL, ITEM, Said, is_german, keys
+from workers.truth.said import ITEM, Said, is_german, keys
 from workers.truth.sentence import Mention
 
 _CAPITAL = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*"
@@ -84,7 +84,7 @@ def orders(said: Said) -> Iterable[tuple[str, bool]]:
         name = str(order.value)
         if len(name) <= 2 and name.isdigit() and name not in known:
             continue
-        if HYPOTHETICAL.search(said.plain) and name not in known:
+        if said.supposes(said.plain) and name not in known:
             continue
         ok = name in known or any(each.endswith(name) and not each[: -len(name)][-1:].isdigit() for each in known)
         yield order.text, ok or name.lower() in said.grounds.texts
@@ -93,7 +93,7 @@ def orders(said: Said) -> Iterable[tuple[str, bool]]:
 def moments(said: Said) -> Iterable[tuple[str, bool]]:
     moments = said.grounds.moments
     names = frozenset(key for mentions in said.mentions().values() for each in mentions for key in keys(each))
-    if ADVICE.search(said.plain) and not names:
+    if said.advises(said.plain) and not names:
         return
     everybody = names
     for when in said.dates:
@@ -232,7 +232,7 @@ def relations(said: Said) -> Iterable[tuple[str, bool]]:
     yield from _of_above(said)
     known = said.grounds.linked
     mentions = [m for m in mentions if isinstance(m.value, frozenset) and m.value & known]
-    if len(mentions) < 2 or (ADVICE.search(said.plain) and not said.orders):
+    if len(mentions) < 2 or (said.advises(said.plain) and not said.orders):
         return
     mentions.sort(key=lambda mention: mention.start)
     for one, other in itertools.pairwise(mentions):

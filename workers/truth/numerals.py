@@ -32,15 +32,15 @@ _DIGITS = (
 )
 
 
-_NUMBER = re.compile(
+_IN_DIGITS = re.compile(
     rf"(?:(?<![^\W\d_])(?P<before>(?i:{_CURRENCY})|(?:{CODE})(?![^\W\d_])|(?i:kr|fr|sfr|rs)\b\.?)\s?)?"
     rf"(?<![\w.,\ue000])(?P<sign>[-+−–]\s?)?(?P<digits>{_DIGITS})"
     r"(?:\s?(?P<scale>(?i:thousand|tausend|hundred|millions?|millionen|billion|milliarden|tsd\.?|mio\.?|mrd\.?|lakh|crore"
     r"|k|mn|m|bn)(?![\w²³])))?(?P<plus>\+)?"
     rf"(?:[\s\u00a0\u202f]?(?:(?P<percent>%|(?i:percent(?:age points?)?|per cent|prozent(?:punkte)?|pct)\b)"
     rf"|(?P<after>{_CURRENCY}|(?:{CODE})(?![^\W\d_])|(?i:{_MONEY_WORD})(?i:s|es)?(?![^\W\d_])\.?)))?"
-    rf"|(?P<word_currency>{_CURRENCY})?(?<![\w\ue000-])(?P<word>[A-Za-zäöüßÄÖÜ]+(?:-[a-z]+)?)(?![\w-])"
 )
+_NUMBER = re.compile(rf"{_IN_DIGITS.pattern}|(?<![\w\ue000-])(?P<word>[A-Za-zäöüßÄÖÜ]+(?:-[a-z]+)?)(?![\w-])")
 
 
 _ABOUT = (
@@ -62,6 +62,12 @@ _HOW = re.compile(
     rf"(?<!\w)(?:(?P<about>{_ABOUT})|(?P<over>{_OVER})|(?P<under>{_UNDER}))\s*(?:(?:a|an|the|der|den|die)\s)?$",
     re.IGNORECASE,
 )
+
+
+_WEEKDAYS = re.compile(r"\b(?:Mo|Di|Mi|Do|Sa|So)\b(?=[.:]?\s\D{0,3}\d)")
+_FRIDAY = re.compile(r"(?i:fr\.?)")
+_LETTERS = re.compile(r"[a-zäöüß]+(?:-[a-z]+)?")
+_DIGIT = re.compile(r"\d")
 
 
 def _readings(digits: str, scale: float) -> tuple[tuple[float, float], ...]:
@@ -116,16 +122,22 @@ _ONE_THING = re.compile(
 
 
 def numbers(text: str) -> list[Number]:
+    has_words = not WORDS.keys().isdisjoint(_LETTERS.findall(text.lower()))
+    if not has_words and _DIGIT.search(text) is None:
+        return []
     found: list[Number] = []
-    for match in _NUMBER.finditer(text):
-        if match["word"]:
+    for match in (_NUMBER if has_words else _IN_DIGITS).finditer(text):
+        if has_words and match["word"]:
             number = _in_letters(text, match)
         else:
             scale = _SCALES.get((match["scale"] or "").lower().rstrip("."), 1.0)
             readings = _readings(match["digits"], scale)
             if scale != 1.0 and len(match["scale"]) == 1:  # "5 m" may be metres
                 readings += _readings(match["digits"], 1.0)
-            currencies = money(match["before"]) or money(match["after"])
+            before, after = match["before"], match["after"]
+            if _WEEKDAYS.search(text):  # "Do 3, Fr 4": no francs
+                before, after = (None if _FRIDAY.fullmatch(each or "") else each for each in (before, after))
+            currencies = money(before) or money(after)
             number = Number(match.start(), match.end(), match[0].strip(), readings, "exact", currencies)
             number.percent = match["percent"] is not None
         if number is None:

@@ -36,19 +36,22 @@ def is_german(text: str) -> bool:
     return sum(word in _GERMAN for word in words) > sum(word in _ENGLISH for word in words)
 
 
-HYPOTHETICAL = at_words(
+_HYPOTHETICAL = at_words(
     r"(?:if (?!i\b)|could|would|imagine|suppose|aim|goal|target|for example|for instance|e\.g\.|such as|say,|once you|when you|as soon as"
     r"|wenn (?!ich\b)|falls|sobald|könnten?|würden?|angenommen|stell\w* (?:dir|sie)|zum beispiel|z\. ?b\.|etwa wenn|ziel|wie wäre)\b",
 )
 
-ADVICE = re.compile(
+_ADVICE = re.compile(
     r"\b(?:should|might|consider|try|recommend|suggest|offer(?:ing)?|let's|let us|why not|how about|maybe|perhaps"
     r"|(?:many|most|some|other|viele|andere|manche) (?:shops|stores|merchants|brands|sellers|händler|läden|marken)|studies|research|studien|erfahrungsgemäß|industry|benchmark|codes?|coupons?|vouchers?|gutschein\w*|best practice|tip|idea|you can|we can|i can (?:help|offer|send|show|also|look)|shall|helps? to|to (?:boost|grow|increase|improve|win|raise|lift)"
     r"|to (?:use|add|set|send|run|start|create|give|reply|respond|answer|follow up)"
     r"|sollten?|empfehl\w*|empfiehlt|vorschl\w*|schlage|versuch\w*|bieten?|biete|lass\w*|vielleicht|probier\w*|tipp|idee"
-    r"|sie können|du kannst|wir können|ich kann (?:ihnen|dir|gern)|soll ich|möchten sie|möchtest du|um (?:ihren|den|deinen))\b|\?\s*$"
-    r"|^\W*(?:\d{1,2}[.)]\s+|[-*•]\s+)?(?:then |please |just )?(?:use|add|set|send|run|start|create|give|reply|respond|answer|follow|write|plan|keep|check|make|ship|look|ask|thank|invite|bundle|reward)\b",
+    r"|sie können|du kannst|wir können|ich kann (?:ihnen|dir|gern)|soll ich|möchten sie|möchtest du|um (?:ihren|den|deinen))\b"
 )
+_TOLD_TO = re.compile(
+    r"^\W*(?:\d{1,2}[.)]\s+|[-*•]\s+)?(?:then |please |just )?(?:use|add|set|send|run|start|create|give|reply|respond|answer|follow|write|plan|keep|check|make|ship|look|ask|thank|invite|bundle|reward)\b"
+)
+"""How a line begins that tells what to do."""
 
 OWNED = re.compile(
     r"\b(?:your|the|these|those|all|ihre?[nmrs]?|deine?[nmrs]?|eure?[nmr]?|die|der|den|diese[nr]?)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
@@ -72,8 +75,8 @@ _UNTIL = re.compile(
     r"\s?(?:-|–|to|up to|ending|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?(?:(?:mon|tue|wed|thu|fri|sat|sun|\w+tag)\w*,? )?"
 )
 
-UNSURE = re.compile(
-    r"\b(?:can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b|\?\s*$",
+_UNSURE = re.compile(
+    r",\s(?:bis|sobald)\b|\b(?:until|can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b",
 )
 
 ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
@@ -267,8 +270,22 @@ class Said(Sentence):
         self._spans = found
         return found
 
+    def advises(self, clause: str) -> bool:
+        """Whether a part of the sentence is advice, or asks."""
+        if self.has(_ADVICE) and _ADVICE.search(clause):
+            return True
+        return clause.rstrip().endswith("?") or _TOLD_TO.match(clause) is not None
+
+    def supposes(self, clause: str) -> bool:
+        """Whether a part of the sentence tells what would be."""
+        return self.has(_HYPOTHETICAL) and _HYPOTHETICAL.search(clause) is not None
+
+    def doubts(self, clause: str) -> bool:
+        """Whether a part of the sentence tells what is not known, or asks."""
+        return clause.rstrip().endswith("?") or (self.has(_UNSURE) and _UNSURE.search(clause) is not None)
+
     def is_advice(self, found: re.Match[str]) -> bool:
         here = self.masked[self.clause_start(found.start()) : self.clause_end(found.end())]
         if self.orders:  # "thank Anna for #1120"
             return False
-        return ADVICE.search(here) is not None or HYPOTHETICAL.search(here) is not None
+        return self.advises(here) or self.supposes(here)

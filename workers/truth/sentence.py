@@ -7,7 +7,7 @@ from typing import Literal
 How = Literal["exact", "about", "over", "under"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Number:
     """A number: each reading is a value and the size of its last digit. `currencies` None: not money."""
 
@@ -22,7 +22,7 @@ class Number:
     """Whether it was written in letters."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Mention:
     """Something at a place: a name (its keys), a period, a date, a subject or a trait."""
 

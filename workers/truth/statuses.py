@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable
 
 from workers.truth.figures import in_data
+from workers.truth.lexicon import WORDS
 from workers.truth.periods import near, ranges
-from workers.truth.said import ADVICE, HYPOTHETICAL, STRICT, UNSURE, Said, keys, kinds
+from workers.truth.said import STRICT, THAN, Said, keys, kinds
 from workers.truth.sentence import Number
 
 _ADJECTIVES = re.compile(
@@ -54,7 +55,7 @@ def nones(said: Said) -> Iterable[tuple[str, bool]]:
     for found in _NOBODY.finditer(said.masked):
         end = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
         clause = said.masked[said.clause_start(found.start()) : end]
-        if UNSURE.search(clause) or HYPOTHETICAL.search(clause) or clause.rstrip().endswith("?"):
+        if said.doubts(clause) or said.supposes(clause) or clause.rstrip().endswith("?"):
             continue
         if _NOT_NONE.match(said.masked, found.start(), end) or (
             found[0].startswith(("without", "ohne"))
@@ -100,7 +101,7 @@ def _is_none(said: Said, found: re.Match[str]) -> bool:
 def alls(said: Said) -> Iterable[tuple[str, bool]]:
     """ "All orders are paid": where the data decides it, and it has both numbers."""
     for found in _ALL.finditer(said.masked):
-        if found["not"] or UNSURE.search(said.plain) or HYPOTHETICAL.search(said.plain):
+        if found["not"] or said.doubts(said.plain) or said.supposes(said.plain):
             continue
         right = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
         subjects = {s.kind for s in said.subjects if found.end() <= s.start < right} or set(said.context.subjects)
@@ -141,10 +142,15 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
     if not mentions or not said.traits:
         return
     for trait in said.traits:
-        if trait.kind not in STATUSES or any(trait.start < m.end and m.start < trait.end for m in mentions):
+        is_loose = trait.kind in ("loose", "open") and not any(t.kind in STATUSES for t in said.traits)
+        if is_loose and (trait.text in _NOT_OF_STATUS or said.numbers or said.names):
+            continue
+        if (trait.kind not in STATUSES and not is_loose) or any(
+            trait.start < m.end and m.start < trait.end for m in mentions
+        ):
             continue
         clause = said.masked[said.clause_start(trait.start) : said.clause_end(trait.end)]
-        if UNSURE.search(clause) or HYPOTHETICAL.search(clause) or ADVICE.search(clause):
+        if said.doubts(clause) or said.supposes(clause) or said.advises(clause):
             continue
         if any(n.currencies is None and not n.percent and abs(n.start - trait.start) < 30 for n in said.numbers):
             continue  # it is said of a number
@@ -160,11 +166,76 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
         denied = _DENIED.search(said.masked[max(0, trait.start - 25) : trait.start].rpartition("(")[2]) is not None
         for mention in each:
             known = [told for key in keys(mention) for told in said.grounds.statuses.get(key, ())]
-            decided = [trait.kind in has for could, has in known if trait.kind in could]
+            if is_loose:  # "still outstanding": something is left to do
+                left = frozenset({"unfulfilled"}) if any(t.kind == "stock" for t in said.traits) else _LEFT_TO_DO
+                decided = [bool(has & left) for could, has in known if could >= _LEFT_TO_DO]
+            else:
+                decided = [trait.kind in has for could, has in known if trait.kind in could]
             if decided and trait.kind not in ("unfulfilled", "unpaid", "fulfilled", "paid"):
                 decided = [ok != denied for ok in decided]
             if decided:
                 yield f"{mention.text}: {trait.text}", any(decided)
+
+
+_LEFT_TO_DO = frozenset({"unfulfilled", "unpaid"})
+_NOT_OF_STATUS = frozenset({"left", "must", "muss", "müssen", "musst", "due", "übrig"})
+
+
+def predicates(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "#1120 is off your desk": what is said of one order in words that are not understood has no ground. Little is
+    true of an order without a figure, a name or a status, and the words for that are few; those for a lie are not.
+    """
+    for order in said.orders:
+        if not _IS_SUBJECT.search(said.masked[said.clause_start(order.start) : order.start]):
+            continue
+        begins = order.end + len((_ASIDE.match(said.masked, order.end) or [""])[0])
+        end = said.clause_end(begins)
+        clause = said.masked[begins:end]
+        if said.doubts(clause) or said.supposes(clause) or said.advises(clause) or not _VERB_FOLLOWS.match(clause):
+            continue
+        if THAN.search(clause) or any(t.kind in STATUSES for t in said.traits if begins <= t.start < end):
+            continue
+        if any(n.currencies is not None for n in said.numbers if begins <= n.start < end):
+            continue  # it tells what the order is worth
+        known = [t for t in said.traits if begins <= t.start < end and t.text != "left"] + [
+            s for s in said.subjects if begins <= s.start < end
+        ]
+        for word in _WORDS.finditer(clause):
+            if _SAYS_NOTHING.fullmatch(word[0]):
+                continue
+            place = begins + word.start()
+            is_known = any(each.start <= place < each.end for each in known) or _OF_ORDERS.fullmatch(word[0])
+            if not is_known and word[0] not in WORDS:
+                yield f"{order.text} … {word[0]}", False
+            break
+
+
+_IS_SUBJECT = re.compile(
+    r"(?:^|[:.!?\n])[^\w\ue000]*$|^\W*(?:and|but|while|und|aber|while|während|so|yes|no|ja|nein|also|heads up|note|then|the|your|die|deine|ihre|order|bestellung|auftrag|number|nummer|latest|newest|last|letzte|neueste|jüngste|\W)*$"
+)
+_ASIDE = re.compile(r"\s*\([^)]*\)")
+_VERB_FOLLOWS = re.compile(
+    r"(?:\s(?:from|by|for|of|over|von|vom|für|über)\s[$€£]?(?:\ue000+(?:\s\ue000+)*|[\d.,]+)\S*)?\s[^\W\d_]"
+)
+_WORDS = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_SAYS_NOTHING = re.compile(
+    r"is|was|are|were|has|have|had|been|be|it|will|would|does|did|do|already|still|now|just|finally|also|not|never|no|longer|yet|currently|only|so|and|but|both|all|too"
+    r"|a|an|the|your|you|my|to|of|for|from|by|with|at|on|in|as|who|which|that|come|comes|came|go|goes|went|got|gets|isn't|wasn't|hasn't|hadn't|doesn't|didn't|actually|really|again|even|there"
+    r"|ist|war|sind|waren|hat|haben|hatte|wurde|wurden|wird|werden|worden|bereits|schon|noch|nun|jetzt|gerade|nicht|nie|mehr|inzwischen|endlich|auch|soeben|erst|nur|sich|und|aber|beide"
+    r"|ein|eine[nmrs]?|der|die|das|den|dem|des|dein\w*|ihr\w*|sie|du|dir|ihnen|zu|zur|zum|von|vom|für|über|bei|mit|im|in|am|an|als|um|es|da|wieder|tatsächlich|kam|kamen|kommt|ging|gingen|geht|ja|übrigens|ago|vor|uhr|am|pm|a|m|p"
+)
+"""Words that leave open what is said."""
+_OF_ORDERS = re.compile(
+    r"coming|placed|bought|ordered|purchased|made|created|received|arrived|landed|logged|recorded|entered|submitted|worth|total(?:s|led|ed|ling)?|amount(?:s|ed)?|costs?|brings?|brought|adds?|sums?|valued|priced|charged"
+    r"|stands|runs|contains?|includes?|holds?|consists|covers?|lists?|belongs|shows?|reads?|has|is|one|latest|newest|recent|last|first|second|third|next|largest|biggest|smallest|highest|lowest|most|least|top|cheapest|oldest"
+    r"|follow(?:s|ed)?|leads?|tops?|beats?|outranks?|exceeds?|worth|more|less|higher|lower|bigger|larger|smaller|ahead|behind|above|below|than|in|through|marked|listed|shown|tagged|named|called|sums|up"
+    r"|eingegangen|ein|herein|rein|aufgegeben|bestellt\w*|gekauft|kaufte|angelegt|erhalten|stammt|stammen|gehört|umfasst|enthält|besteht|beträgt|beläuft|beläuft|liegt|liegen|lag|kostet|wert|bringt|brachte|steht|stehen"
+    r"|lautet|heißt|hat|zählt|macht|größte\w*|kleinste\w*|höchste\w*|niedrigste\w*|neueste\w*|jüngste\w*|letzte\w*|erste\w*|zweite\w*|teuerste\w*|günstigste\w*|folgt\w*|übertrifft|übersteigt|höher|niedriger|mehr|weniger|größer|kleiner|als"
+    r"|\w+est|\w+ste[nrsm]?|\w+day|\w+tag|mon|tue|wed|thu|fri|sat|sun|dates?|sits?|sitting|lies|lying|\w+stück\w*|worth|looks?|remains?|deserves?|needs?|bleibt|dates|sollte\w*"
+    r"|big|small|good|great|nice|fine|special|unusual|interesting|impressive|groß\w*|klein\w*|gut\w*|schön\w*|stattlich\w*|besonders|ungewöhnlich\w*"
+    r"|status|summe|gesamt\w*|höhe|betrag|markiert|gelistet|führt|schlägt|datiert|dated|today|yesterday|heute|gestern"
+)
+"""What may be true of any order beside its status: when it came, of whom it is, what is in it, what it is worth."""
 
 
 def sold_out(said: Said) -> Iterable[tuple[str, bool]]:
@@ -172,7 +243,7 @@ def sold_out(said: Said) -> Iterable[tuple[str, bool]]:
     for found in _SOLD_OUT.finditer(said.masked):
         clause = said.masked[said.clause_start(found.start()) : said.clause_end(found.end())]
         named = [m for m in said.mentions().get("product", ()) if m.end <= found.start()]
-        if not named or UNSURE.search(clause) or HYPOTHETICAL.search(clause):
+        if not named or said.doubts(clause) or said.supposes(clause):
             continue
         stock = [
             r.values[k] for r in said.grounds.rankings if r.what == "stock" for k in keys(named[-1]) if k in r.values
@@ -184,7 +255,7 @@ def most(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Most of your customers were new"."""
     found = _MOSTLY.search(said.masked)
     kinds = {trait.kind for trait in said.traits} & {"first_time", "returning"}
-    if found is None or len(kinds) != 1 or len(said.numbers) > 1 or UNSURE.search(said.plain):
+    if found is None or len(kinds) != 1 or len(said.numbers) > 1 or said.doubts(said.plain):
         return
     [kind] = kinds
     spans = [span for period in said.periods for span in ranges(period, said, said.today)]

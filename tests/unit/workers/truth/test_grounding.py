@@ -9,6 +9,7 @@ import pytest
 from workers.agent.calculate_metrics import MetricsArguments, calculate
 from workers.truth.grounding import check, plain, ungrounded, without
 from workers.truth.grounds import Grounds
+from workers.truth.numerals import numbers
 
 NOW = datetime(2026, 11, 22, 12, 5, tzinfo=UTC)
 WINDOW = {"orders_from": "2026-09-23T12:04:50Z", "complete_history": False, "reason": "read_all_orders not granted"}
@@ -867,3 +868,43 @@ def test_results_that_come_one_by_one_are_the_same_grounds_as_all_at_once() -> N
     newer = {**results[0], "as_of": "2026-11-22T12:05:00+00:00"}
     assert not growing.add([newer], NOW)  # what was read of its kind is an earlier one now
     assert not growing.add([result("sales")], NOW + timedelta(days=1))
+
+
+ORDERS_TRUE = """
+#1120 is still sitting on the shelf.
+#1120 came in today and is worth $84.00.
+#1119 was placed yesterday.
+#1118 is your largest order.
+#1117 (19.90 USD) hasn't been paid yet.
+#1119 wurde von Ben Fox aufgegeben.
+#1120 muss noch raus.
+Could you check whether #1120 was picked up?
+"""
+ORDERS_FALSE = """
+#1120 left yesterday.
+#1120 is done.
+#1120 has been handed to the courier.
+#1120 ($84.00) is off your desk.
+#1117 is no longer outstanding.
+#1119 is still in the warehouse.
+#1118 bounced.
+#1119 liegt noch im Lager.
+#1120 wurde dem Boten übergeben.
+#1120 ist nicht mehr offen.
+Good news: #1120 went missing.
+"""
+
+
+def test_what_is_said_of_an_order_in_words_that_are_not_known_has_no_ground() -> None:
+    read = grounds()
+    assert [(line, bad) for line in lines(ORDERS_TRUE) if (bad := found(line, read))] == []
+    assert [line for line in lines(ORDERS_FALSE) if not found(line, read)] == []
+
+
+def test_an_answer_of_no_denies_nothing() -> None:
+    assert found("No, Merino Hiking Socks sold best this week.", grounds()) == []
+
+
+def test_friday_is_no_franc() -> None:
+    assert [number.currencies for number in numbers("Mi 1, Do 4, Fr 2")] == [None, None, None]
+    assert [number.currencies for number in numbers("Am Freitag Fr. 875.50")] == [frozenset({"CHF"})]
