@@ -151,7 +151,10 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     if "foreign" in nouns and not traits & _OF_MONEY:
         return None
     is_bought = _ACQUIRED.search(masked, start, end) is not None
-    products = [keys(m) for m in said.mentions().get("product", ()) if start <= m.start < end]
+    named = said.mentions().get("product", ())
+    products = [keys(m) for m in named if start <= m.start < end]
+    if not products and not behind and word in _PRONOUNS:  # "Your best-stocked product is X; none was sold"
+        products = [keys(m) for m in named if m.start < start]
     if len(products) > 1 or said.mentions().get("customer") or not (nouns or traits or is_bought or products):
         return None
     nouns = nouns or ({"order"} if traits or is_bought else set())
@@ -159,7 +162,7 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
         nouns = {"order"}
     whose = products[0] if products else NOTHING
     if whose:
-        stock = any(t.kind == "stock" for t in said.traits)
+        stock = not is_bought and any(t.kind == "stock" for t in said.traits)
         traits, nouns = {"stock" if stock else "sold"}, {"unit"}
     recent = any(t.kind == "recent" for t in read.traits) or any(
         n.start >= found.end() and n.end <= end for n in said.numbers
@@ -245,6 +248,7 @@ def _bare(said: Said) -> Iterable[tuple[str, bool]]:
             yield f"{found[0]} … {nouns[0].text}", False
 
 
+_PRONOUNS = ("none", "nothing", "keine", "keins", "keines", "nichts")
 _COMPARING = re.compile(
     r"\b(?:more|less|fewer|mehr|weniger|most|least|fewest|meisten|wenigsten|average|durchschnitt\w*|all|alle|half|hälfte)\b"
 )

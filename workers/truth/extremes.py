@@ -80,6 +80,7 @@ _EVERY_OTHER = re.compile(
     r"\b(?:(?P<every>every|each|all|any|jede[rs]?|alle)|(?P<no>no|kein(?:e[rsn]?)?))(?: (?:the|der))?(?P<other> (?:other|andere?[rsn]?))?\s(?P<what>\w+)\b(?P<rest>.*)"
 )
 
+_SOLD = re.compile(r"\b(?:sold|sells?|verkauf\w*)\b")
 _NOTHING_MORE = re.compile(
     r"\b(?:nothing|nichts|kein\w* (?:andere\w* )?(?:produkt|artikel)|no (?:other )?(?:product|item))\b[^.,;]*\b(?:better|more|besser|mehr|häufiger)\b[^.,;]*\b(?:than|als)\b"
 )
@@ -126,7 +127,7 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
     nothing = _NOTHING_MORE.search(masked)
     if nothing is not None:
         yield from _decide(
-            said, nothing[0][:60], _nearest(said, nothing, "product"), _measure(said, "product", ""), True
+            said, nothing[0][:60], _nearest(said, nothing, "product"), _measure(said, "product", said.masked), True
         )
     found_other = _EVERY_OTHER.search(masked)
     if found_other is not None and not found_other["other"] and (found_other["every"] or not THAN.search(masked)):
@@ -139,7 +140,11 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
             is_top = True  # "Thursday beat every other day"
         if is_top or (is_every and more):
             yield from _decide(
-                said, found_other[0][:60], _nearest(said, found_other, kind), _measure(said, kind, ""), is_top
+                said,
+                found_other[0][:60],
+                _nearest(said, found_other, kind),
+                _measure(said, kind, said.masked if kind == "product" else ""),
+                is_top,
             )
 
 
@@ -218,7 +223,7 @@ def _measure(said: Said, kind: str, clause: str) -> Measure:
             return ("day totals",)
         return ("day orders",) if _ORDERS.search(clause) else _MEASURED[kind]
     if kind == "product":
-        return ("stock",) if _STOCK.search(said.masked) else ("units",)
+        return ("stock",) if _STOCK.search(clause) and not _SOLD.search(clause) else ("units",)
     return _MEASURED[kind]
 
 
