@@ -64,20 +64,19 @@ MOST_OWED = 20
 RECONNECT_ASKED = "reconnect_asked"
 
 SQL = sql.load("turns")
-#: What the fragment of this name reads.
-AROUND = (
-    *(
-        "last_turn",
-        "conversation_workflow",
-        "context",
-        "shop_of",
-        "shop_domain",
-        "token_version",
-        "scopes",
-        "is_active",
-    ),
-    *("status", "access_expires_at", "connected_at"),
+_OF_CONVERSATION = ("last_turn", "conversation_workflow", "context")
+_OF_SHOP = (
+    "shop_of",
+    "shop_domain",
+    "token_version",
+    "scopes",
+    "is_active",
+    "status",
+    "access_expires_at",
+    "connected_at",
 )
+#: What the fragment of this name reads.
+AROUND = (*_OF_CONVERSATION, *_OF_SHOP)
 
 Sender = Literal["merchant", "system", "cj"]
 #: What an ended turn leaves to be told: once a model answers, once the store is connected again, once Shopify gives the

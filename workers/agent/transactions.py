@@ -336,7 +336,7 @@ class TurnTransactions:
         held = claim.held
         assert held is not None
         workflow = self._workflow(session, claim, held.workflow)
-        begins_with = TurnChange()
+        begins_with = NOTHING
         if claim.workflow_hash is None:
             if workflow.hash not in self._remembered:
                 conversations.remember_workflow(session, workflow.hash, workflow.name, workflow.text)
@@ -392,7 +392,7 @@ class TurnTransactions:
         return True
 
     def _add(self, session: Session, claim: Claim, answer: NewStep) -> StepRow:
-        """Keep the answer, which is the write's fence, and count it."""
+        """Keep the answer, and count what it cost."""
         spent = {} if answer.spent is None else vars(answer.spent)
         return turns.add_step(session, claim, answer.step, answer.assistant, **spent)
 
