@@ -18,13 +18,14 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import psycopg2
 import psycopg2.errors
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
+from sqlalchemy import Connection, Engine, ExceptionContext, IteratorResult, TextClause, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -81,9 +82,49 @@ READ_ONLY = "25006"
 NOT_ALLOWED = "42501"
 
 
-#: What statements run in: SQLAlchemy's connection, in a transaction or reading. Our SQL has no use for its ORM's
-#: session, which takes as long as all statements of a short transaction together.
-Session = Connection
+class Rows(IteratorResult[Any]):
+    """What a statement answered, with everything read."""
+
+    def __init__(self, names: tuple[str, ...], rows: list[tuple[Any, ...]], count: int) -> None:
+        super().__init__(_columns(names), iter(rows))
+        self.rowcount = count
+        """How many rows it returned or changed."""
+
+
+class Session(Connection):
+    """What statements run in: SQLAlchemy's connection, in a transaction or reading.
+
+    Its own way from a statement's text to a result takes longer than Postgres takes for a short statement, so a text
+    goes to psycopg2 as it is. What psycopg2 raises goes back to SQLAlchemy, which knows when a connection is lost.
+    """
+
+    def execute(self, statement: Any, parameters: Any = None, **options: Any) -> Any:
+        """The `Rows` of a text, with its named parameters."""
+        if not isinstance(statement, TextClause) or options:
+            return super().execute(statement, parameters, **options)
+        cursor = self.connection.cursor()
+        try:
+            cursor.execute(_for_psycopg2(statement.text), parameters or {})
+            described = cursor.description
+            rows = cursor.fetchall() if described else []
+        except BaseException as error:  # noqa: BLE001 - raised again there
+            self._handle_dbapi_exception(error, None, None, cursor, None)
+        cursor.close()
+        return Rows(tuple(column[0] for column in described or ()), rows, cursor.rowcount)
+
+
+@lru_cache(maxsize=1000)
+def _for_psycopg2(statement: str) -> str:
+    """`:name` becomes `%(name)s`."""
+    return _PARAMETER.sub(r"%(\1)s", statement.replace("%", "%%")).replace("\\:", ":")
+
+
+_PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
+
+
+@lru_cache(maxsize=1000)
+def _columns(names: tuple[str, ...]) -> SimpleResultMetaData:
+    return SimpleResultMetaData(names)
 
 
 class Database:
@@ -105,7 +146,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A session whose work is committed at the end of the block and rolled back if it raises."""
-        with _translating(), self._engine.begin() as session:
+        with _translating(), Session(self._engine) as session, session.begin():
             yield session
 
     @contextmanager
@@ -113,7 +154,7 @@ class Database:
         """A session for reading without a transaction: two statements may see two states of the database."""
         with (
             _translating(),
-            self._engine.connect() as session,
+            Session(self._engine) as session,
             _autocommit(session),
         ):
             yield session

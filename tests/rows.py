@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any, TypeVar
 
+import pytest
 from sqlalchemy import text
 
 from storage import connections, conversations, inbox, merchants, turns
@@ -133,6 +134,19 @@ def execute(database: Database, statement: str, **values: Any) -> None:
 def query(database: Database, statement: str, **values: Any) -> list[tuple[Any, ...]]:
     with database.transaction() as session:
         return [tuple(row) for row in session.execute(text(statement), values)]
+
+
+def statements_seen(patches: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """The statements that are executed from now on, with their parameters."""
+    seen: list[tuple[str, Any]] = []
+    execute = Session.execute
+
+    def noting(session: Session, statement: Any, parameters: Any = None) -> Any:
+        seen.append((statement.text, parameters))
+        return execute(session, statement, parameters)
+
+    patches.setattr(Session, "execute", noting)
+    return seen
 
 
 def let_lease_run_out(database: Database, turn_id: int) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import event
 
 from storage import agui, merchants, turns
 from storage.database import Database, Session
@@ -186,13 +185,11 @@ def test_a_commit_that_is_tried_again_counts_one_call(database: Database, monkey
     assert len(tries) == 3
 
 
-def test_a_commit_of_a_turn_takes_three_statements(database: Database) -> None:
+def test_a_commit_of_a_turn_takes_three_statements(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hold, keep, and all that it tells and counts; results that waited take one more."""
     transactions = TurnTransactions(database, load_folder(), lease_seconds=60.0, owner="test")
     turn_id = rows.queue(database)
-    asked: list[str] = []
-    with database.transaction() as session:
-        event.listen(session.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    asked = rows.statements_seen(monkeypatch)
     state = begins_with_a_call(transactions, turn_id)
     assert len(asked) == 4 + 3  # the workflow's text is new; the claim lines up
     asked.clear()

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from storage import inbox, outbox, turns
 from storage.database import Database, Session
 from storage.outbox import NewReply
-from tests.rows import claim, execute, let_lease_run_out, new_event, query, queue
+from tests.rows import claim, execute, let_lease_run_out, new_event, query, queue, statements_seen
 from tests.waiting import wait_until
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.sweeper import Duties, Sweeper
@@ -147,24 +147,13 @@ def explained(database: Database, run: Callable[[Session], object]) -> list[str]
     plans: list[str] = []
     with database.transaction() as session:
         run(session)  # what is due now is done; the plans are those of the second time
-    seen: list[tuple[str, Any]] = []
-
-    def note(_connection: object, _cursor: object, statement: str, values: Any, *_rest: object) -> None:
-        seen.append((statement, values))
-
+    with database.transaction() as session, pytest.MonkeyPatch.context() as patches:
+        seen = statements_seen(patches)
+        run(session)
     with database.transaction() as session:
-        engine = session.engine
-        event.listen(engine, "before_cursor_execute", note)
-        try:
-            run(session)
-        finally:
-            event.remove(engine, "before_cursor_execute", note)
-    with database.transaction() as session:
-        driver: Any = session.connection.dbapi_connection
         for statement, values in seen:
-            with driver.cursor() as cursor:
-                cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS OFF) {statement}", values)
-                plans.append("\n".join(line for (line,) in cursor))
+            lines = session.execute(text(f"EXPLAIN (ANALYZE, BUFFERS OFF) {statement}"), values)
+            plans.append("\n".join(line for (line,) in lines))
     return plans
 
 
