@@ -16,14 +16,25 @@ Each kind of process connects with a role of its own; see `storage.roles`.
 
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import psycopg2
 import psycopg2.errors
-from sqlalchemy import Connection, Engine, ExceptionContext, IteratorResult, TextClause, create_engine, event, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    ExceptionContext,
+    Executable,
+    IteratorResult,
+    Result,
+    TextClause,
+    create_engine,
+    event,
+    text,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
@@ -82,10 +93,10 @@ READ_ONLY = "25006"
 NOT_ALLOWED = "42501"
 
 
-class Rows(IteratorResult[Any]):
+class Rows(IteratorResult[*tuple[Any, ...]]):
     """What a statement answered, with everything read."""
 
-    def __init__(self, names: tuple[str, ...], rows: list[tuple[Any, ...]], count: int) -> None:
+    def __init__(self, names: tuple[str, ...], rows: Sequence[Any], count: int) -> None:
         super().__init__(_columns(names), iter(rows))
         self.rowcount = count
         """How many rows it returned or changed."""
@@ -98,7 +109,9 @@ class Session(Connection):
     goes to psycopg2 as it is. What psycopg2 raises goes back to SQLAlchemy, which knows when a connection is lost.
     """
 
-    def execute(self, statement: Any, parameters: Any = None, **options: Any) -> Any:
+    def execute(  # type: ignore[override]
+        self, statement: Executable, parameters: Any = None, **options: Any
+    ) -> Result[*tuple[Any, ...]]:
         """The `Rows` of a text, with its named parameters."""
         if not isinstance(statement, TextClause) or options:
             return super().execute(statement, parameters, **options)
@@ -146,7 +159,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A session whose work is committed at the end of the block and rolled back if it raises."""
-        with _translating(), Session(self._engine) as session, session.begin():
+        with _translating(), closing(Session(self._engine)) as session, session.begin():
             yield session
 
     @contextmanager
@@ -154,7 +167,7 @@ class Database:
         """A session for reading without a transaction: two statements may see two states of the database."""
         with (
             _translating(),
-            Session(self._engine) as session,
+            closing(Session(self._engine)) as session,
             _autocommit(session),
         ):
             yield session

@@ -22,8 +22,8 @@ Nothing is lost then: until a new pair is used for the first time, Shopify takes
 import hmac
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import SecretStr
@@ -73,6 +73,11 @@ class AccessToken:
     seconds_left: float | None = None
     #: Whether a refresh token is kept with it.
     renewable: bool = False
+
+    def aged(self, seconds: float) -> "AccessToken":
+        """The same, so many seconds after it was read."""
+        left = None if self.seconds_left is None else self.seconds_left - seconds
+        return replace(self, read_at=self.read_at + timedelta(seconds=seconds), seconds_left=left)
 
 
 @dataclass(frozen=True)

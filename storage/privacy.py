@@ -22,10 +22,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Result, TextClause
+from sqlalchemy import Result, TextClause
 
 from storage import sql
-from storage.database import Session
+from storage.database import Rows, Session
 from storage.mentions import CONTACTS, Needles, Person
 from storage.sql import dump
 from storage.turns import EXTRAS
@@ -480,7 +480,7 @@ def _erase_conversation(session: Session, conversation_id: str, before: datetime
 
 
 def _count(result: Result[Any]) -> int:
-    return cast("CursorResult[Any]", result).rowcount
+    return cast("Rows", result).rowcount
 
 
 def _said(turn: _Turn, at: datetime, who: Any, words: Any) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def run_turn(turn_id: int) -> None:
 @app.task(name=FETCH, queue=queues.SHOPIFY)
 def fetch_shopify_data(*requests: dict[str, Any]) -> None:
     """Queue `shopify`: answer fetch requests in turn. Only the workers of this queue read access tokens."""
+    token = None
     for request in requests:
         try:
             wanted = FetchRequest.from_json(request)
@@ -65,7 +66,7 @@ def fetch_shopify_data(*requests: dict[str, Any]) -> None:
             logs.about(merchant_id=wanted.merchant_id, trace_id=trace_id, **ids),
             tracing.fetch(wanted.data_type, wanted.traceparent),
         ):
-            bootstrap.current().shopify_fetcher.fetch(wanted)
+            token = bootstrap.current().shopify_fetcher.fetch(wanted, token)
 
 
 @app.task(name="cj.migrate", queue=queues.OPS)

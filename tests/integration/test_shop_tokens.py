@@ -24,7 +24,8 @@ from storage.database import Database
 from storage.merchants import AccessToken
 from storage.redis_server import RedisServer
 from storage.vault import Vault, new_key_text
-from tests.rows import at_once, execute, query
+from tests.rows import at_once, execute, query, statements_seen
+from workers.shop import fetch
 from workers.shop.fetch import FetchRequest, ShopifyFetcher
 from workers.shop.reader import ShopReader
 from workers.shop.tokens import TokenKeeper
@@ -274,14 +275,38 @@ def test_a_refused_token_that_cannot_be_renewed_is_tried_again_before_it_is_give
     assert world.integration().status == "active"
 
 
+def a_fetcher(world: World, cache: Cache) -> ShopifyFetcher:
+    return ShopifyFetcher(world.database, world.keeper(), cache, ShopReader(world.database, world.client))
+
+
 def fetched(world: World, cache: Cache, data_type: str = "counts") -> dict[str, Any]:
     """The result of one fetch by a Shopify worker."""
-    fetcher = ShopifyFetcher(world.database, world.keeper(), cache, ShopReader(world.database, world.client))
     request_id = str(uuid.uuid4())
-    fetcher.fetch(FetchRequest("m1", data_type, request_id))
+    a_fetcher(world, cache).fetch(FetchRequest("m1", data_type, request_id))
     found = cache.wait_answer(request_id, 1.0)
     assert found is not None
     return found
+
+
+def test_the_requests_of_one_message_read_the_token_once(
+    world: World, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.connect(None, refresh=False)
+    fetcher, token = a_fetcher(world, Cache(server)), None
+    seen = statements_seen(monkeypatch)
+    for data_type in ("counts", "recent_orders", "overview", "overview"):
+        token = fetcher.fetch(FetchRequest("m1", data_type), token)
+        assert text(token) == FIRST
+    assert sum("api_key" in statement for statement, _ in seen) == 1
+    assert fetcher.fetch(FetchRequest("m2", "counts"), token) is None  # another merchant's
+    monkeypatch.setattr(fetch, "SAME_TOKEN_SECONDS", 0.0)
+    assert fetcher.fetch(FetchRequest("m1", "counts"), token) is None
+
+
+def test_after_a_refusal_the_next_request_of_a_message_reads_the_token_anew(world: World, server: RedisServer) -> None:
+    world.connect(None, refresh=False)
+    world.shopify.fault(SHOP, "unauthorized")
+    assert a_fetcher(world, Cache(server)).fetch(FetchRequest("m1", "counts")) is None
 
 
 @pytest.mark.parametrize("refresh", [False, True])

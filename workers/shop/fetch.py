@@ -34,6 +34,8 @@ log = logs.get(__name__)
 
 FETCH_SECONDS = 6.0
 """Deadline of one fetch, including all pages and retries."""
+SAME_TOKEN_SECONDS = 1.0
+"""After a fetch that took longer, the next one of its message reads the token anew."""
 REMEMBERED_SECONDS = 5.0
 LONGEST_REMEMBERED_SECONDS = 10.0
 """How long a failure of the whole shop answers the next fetch at once; longer if Shopify says so, up to the second."""
@@ -125,18 +127,37 @@ class ShopifyFetcher:
         self._lead_ttl_ms = round(LEAD_TTL_MS * recovery_factor)
         self._renew_seconds = RENEW_SECONDS * recovery_factor
 
-    def fetch(self, request: FetchRequest) -> None:
-        """Answer `request`: from the cache, from a fetch in flight, or from Shopify."""
+    def fetch(self, request: FetchRequest, earlier: AccessToken | None = None) -> AccessToken | None:
+        """Answer `request`: from the cache, from a fetch in flight, or from Shopify.
+
+        Returns the token for the next request of the same message, which takes it as `earlier` and need not read it;
+        None if it was refused, or if this took so long that it is to be read again.
+        """
+        began = time.monotonic()
+        token = earlier if earlier is not None and earlier.integration.merchant_id == request.merchant_id else None
+        if token is None and (token := self._token(request)) is None:
+            return None
+        is_good = self._fetch(request, token)
+        took = time.monotonic() - began
+        return token.aged(took) if is_good and took < SAME_TOKEN_SECONDS else None
+
+    def _token(self, request: FetchRequest) -> AccessToken | None:
+        """The token to use; None if there is none, and the request was told so."""
         try:
             token = self._keeper.current(request.merchant_id, time.monotonic() + FETCH_SECONDS)
             if token is None:
-                return self._answer(request, self._not_connected(request))
+                self._answer(request, self._not_connected(request))
+            return token
         except (TokenUnreadable, StorageUnavailable) as error:
             log.error("cannot read the access token", merchant_id=request.merchant_id, reason=str(error))
-            return self._answer(request, results.failed(request.data_type, "shopify.no_token", OUR_FAULT))
+            self._answer(request, results.failed(request.data_type, "shopify.no_token", OUR_FAULT))
         except ShopifyError as error:
             log.warning("no access token", error_code=error.code, reason=error.operator)
-            return self._answer(request, self._without_token(request, error))
+            self._answer(request, self._without_token(request, error))
+        return None
+
+    def _fetch(self, request: FetchRequest, token: AccessToken) -> bool:
+        """Answer `request`. False if the token was refused, or nobody knows."""
         flight = self._cache.flight_key(request.merchant_id, token.integration.connection, request.key)
         match self._cache.join(flight, request.request_id, lead_ttl_ms=self._lead_ttl_ms):
             case Hit(value=kept):
@@ -150,10 +171,10 @@ class ShopifyFetcher:
                 log.info("request was already answered", data_type=request.data_type)
             case Lead(failure=failure):
                 metrics.cache_read(request.data_type, "miss")
-                self._lead(request, token, flight, failure)
-        return None
+                return self._lead(request, token, flight, failure)
+        return True
 
-    def _lead(self, request: FetchRequest, token: AccessToken, flight: str, failure: Result | None) -> None:
+    def _lead(self, request: FetchRequest, token: AccessToken, flight: str, failure: Result | None) -> bool:
         started, accepted = time.monotonic(), None
         try:
             with self._staying_alive(flight):
@@ -182,6 +203,7 @@ class ShopifyFetcher:
             stale=result.get("stale", {}).get("code"),
             milliseconds=round(took * 1000),
         )
+        return accepted == token.integration.token_version
 
     @contextmanager
     def _staying_alive(self, flight: str) -> Iterator[None]:
