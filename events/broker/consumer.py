@@ -304,7 +304,7 @@ class PlainConsumer:
     def _take(self, link: _OpenConnection, queue: RedisQueue, seconds: float) -> None:
         """Put one message into `arrived`, waiting at most `seconds`; a foreign item is left to the next call."""
         try:
-            taken = queue.take(1)
+            taken = queue.take(1) if queue.has_more else []
             self._works()
             if not taken and not queue.needs_kombu():
                 queue.wait(seconds)

@@ -22,8 +22,9 @@ from typing import Any
 from kombu.message import Message
 from kombu.utils.json import loads
 
-#: Seconds between two searches for messages that dead consumers had taken.
+#: Seconds between two searches for messages that dead consumers had taken: before it waits, else at the latest.
 _RESTORE_EVERY = 1.0
+_RESTORE_AT_LATEST = 2.0
 
 #: How long a holder may be silent before the next consumer has the queue: three seconds for one reply, if the lease is
 #: never older than `RENEW_SECONDS` when it begins with it.
@@ -36,7 +37,7 @@ _TAKE = """
 local is_new = 0
 if ARGV[3] ~= '' then
     local holder = redis.call('GET', KEYS[4])
-    if holder and holder ~= ARGV[3] then return {2, {}, 0} end
+    if holder and holder ~= ARGV[3] then return {2, {}, 0, 0} end
     redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[4])
     if redis.call('GET', KEYS[5]) ~= ARGV[5] then
         is_new = 1
@@ -66,15 +67,15 @@ end
 local taken = {}
 for n = 1, tonumber(ARGV[1]) do
     local item = redis.call('LINDEX', KEYS[1], -1)
-    if not item then return {0, taken, is_new} end
+    if not item then return {0, taken, is_new, 0} end
     local ok, message = pcall(cjson.decode, item)
-    if not ok or not is_plain(message) then return {1, taken, is_new} end
+    if not ok or not is_plain(message) then return {1, taken, is_new, 1} end
     redis.call('RPOP', KEYS[1])
     redis.call('ZADD', KEYS[2], ARGV[2], message.properties.delivery_tag)
     redis.call('HSET', KEYS[3], message.properties.delivery_tag, '[' .. item .. ',"",' .. cjson.encode(KEYS[1]) .. ']')
     taken[n] = item
 end
-return {0, taken, is_new}
+return {0, taken, is_new, redis.call('LLEN', KEYS[1])}
 """
 
 _GIVE_BACK = """
@@ -114,6 +115,8 @@ class RedisQueue:
         self._is_held = False
         self.times_held = 0
         """How often it became the holder."""
+        self.has_more = True
+        """Whether messages waited when it last took some; if not, it is better to `wait` than to take none."""
         self._instance = uuid.uuid4().hex
         self._items: dict[str, bytes] = {}
         self._renewed_at = 0.0
@@ -132,7 +135,7 @@ class RedisQueue:
 
     def take(self, limit: int) -> list[Message]:
         """Up to `limit` waiting messages, the oldest first. Raises the transport's errors."""
-        self._restore()
+        self._restore(_RESTORE_AT_LATEST)
         limit = max(min(limit, self._prefetch - len(self._items)), 0)
         if self._is_refused or (limit == 0 and self._holder_key is None):
             return []
@@ -140,12 +143,13 @@ class RedisQueue:
         try:
             with self._channel.conn_or_acquire() as client:
                 keys = [*self._keys, *self._holder_keys]
-                state, items, is_new = client.eval(_TAKE, len(keys), *keys, limit, time.time(), *self._lease)
+                state, items, is_new, left = client.eval(_TAKE, len(keys), *keys, limit, time.time(), *self._lease)
         except self._channel.ResponseError:  # a server that runs no scripts, or a key of another kind: kombu says which
             self._is_refused = True
             return []
         self._is_foreign_next, self._is_held, self._renewed_at = state == 1, state == 2, began
         self.times_held += is_new
+        self.has_more = left > 0
         if self._is_held:
             self._items.clear()  # the holder has them
         return [self._message(item) for item in items]
@@ -174,6 +178,7 @@ class RedisQueue:
 
     def wait(self, seconds: float) -> None:
         """Return when a message waits, or after `seconds`. Raises the transport's errors."""
+        self._restore(_RESTORE_EVERY)
         if len(self._items) >= self._prefetch or self._is_held:
             time.sleep(min(seconds, _ASK_SECONDS) if self._is_held else seconds)
             return
@@ -207,8 +212,8 @@ class RedisQueue:
         """kombu's consumer has handled the foreign item, or found none."""
         self._is_foreign_next = False
 
-    def _restore(self) -> None:
-        if time.monotonic() - self._restored_at >= _RESTORE_EVERY:
+    def _restore(self, every: float) -> None:
+        if time.monotonic() - self._restored_at >= every:
             self._restored_at = time.monotonic()
             self._channel.qos.restore_visible(interval=1)
 

@@ -81,6 +81,24 @@ def test_a_message_that_comes_while_it_is_waited_for_is_there_at_once(valkey_url
     assert delivery.body == numbers(1, 1)[0]
 
 
+def test_who_has_taken_all_waits_without_asking_again(
+    valkey_url: str, consumer: PlainConsumer, client: redis.Redis
+) -> None:
+    put(valkey_url, *numbers(1, 2))
+    assert consumer.receive(0.2)
+    before = asked(client)
+    assert consumer.receive(0.2)  # another one waited
+    assert asked(client) == [before[0] + 1, before[1]]
+    assert consumer.receive(0.01) is None  # none does
+    assert asked(client) == [before[0] + 2, before[1] + 1]
+
+
+def asked(client: redis.Redis) -> list[int]:
+    """How often messages were to be taken, and were waited for."""
+    counted = client.info("commandstats")
+    return [counted.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("eval", "blmove")]
+
+
 def test_what_is_not_acked_goes_back_in_order(valkey_url: str, client: redis.Redis) -> None:
     put(valkey_url, *numbers(1, 20))
     first = PlainConsumer(valkey_url, QUEUE)
