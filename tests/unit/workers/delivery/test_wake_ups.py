@@ -1,8 +1,11 @@
 """Wake-ups may be lost, but must not delay anybody."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from celery import Celery
+from kombu import Queue
 
 from tests.waiting import wait_until
 from workers.delivery.wake_ups import WakeUps, broker_breaker
@@ -23,12 +26,23 @@ class BrokenBroker:
         self.away = True
         self.asked = 0
         self.sent: list[tuple[str, list[Any]]] = []
+        self.declared: list[str] = []
 
-    def send_task(self, name: str, args: list[Any], **options: Any) -> None:
+    amqp = Celery(set_as_current=False).amqp
+
+    @contextmanager
+    def producer_or_acquire(self) -> Iterator["BrokenBroker"]:
         self.asked += 1
         if self.away:
             raise ConnectionRefusedError
-        self.sent.append((name, args))
+        yield self
+
+    def maybe_declare(self, queue: Queue) -> None:
+        self.declared.append(queue.name)
+
+    def publish(self, body: tuple[Any, ...], *, routing_key: str, headers: dict[str, Any], **_options: Any) -> None:
+        assert routing_key in self.declared
+        self.sent.append((headers["task"], list(body[0])))
 
 
 def test_a_broker_that_is_away_is_left_alone_for_a_while() -> None:
@@ -42,6 +56,8 @@ def test_a_broker_that_is_away_is_left_alone_for_a_while() -> None:
     assert wake_ups.run_turn(3)
     assert wake_ups.handle_events([4])
     assert broker.sent == [("cj.run_turn", [3]), ("cj.handle_event", [4])]
+    assert wake_ups.run_turn(5)
+    assert broker.declared == ["turns", "workflow"]  # once each
 
 
 def test_a_turn_can_be_asked_for_later_and_the_sooner_comes_first() -> None:
