@@ -17,9 +17,8 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from shopify.development_store import responses
-from shopify.development_store.admin_api import AdminCall, answer_call
+from shopify.development_store.admin_api import GraphQLRequest, answer_call
 from shopify.development_store.faults import GRAPHQL, OAUTH, StoreFault
-from shopify.development_store.graphql_request import GraphQLRequest
 from shopify.development_store.responses import JSON, StoreResponse
 from shopify.development_store.store import LoggedRequest, Store
 from shopify.development_store.tokens import answer_refresh, read_form
@@ -76,16 +75,16 @@ async def graphql(request: web.Request) -> web.StreamResponse:
         elif "dropped" in faults:
             response = StoreResponse(0, None)
         else:
-            call = AdminCall(
+            response = answer_call(
+                store,
+                query,
+                faults,
                 shop_domain=exchange.shop_domain,
                 token=request.headers.get(TOKEN_HEADER),
                 content_type=request.headers.get("Content-Type", ""),
                 accept=request.headers.get("Accept", ""),
-                request=query,
                 request_id=exchange.request_id,
-                show_searches=request.headers.get("Shopify-Search-Query-Debug") == "1",
             )
-            response = answer_call(store, call, faults)
         shown = faults["other_version"].version or "2026-04" if "other_version" in faults else version
         return await exchange.send(response, faults, {VERSION_HEADER: shown or accessible(now)[0]})
 
