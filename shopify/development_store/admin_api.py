@@ -23,7 +23,7 @@ from graphql import (
 
 from shopify.development_store import responses
 from shopify.development_store.cost import Bucket, price_of
-from shopify.development_store.faults import StoreFault, StruckQuery, instead, of_state, spoil
+from shopify.development_store.faults import StoreFault, StruckQuery, instead, spoil
 from shopify.development_store.resolvers import Viewer, executable_schema
 from shopify.development_store.responses import StoreResponse
 from shopify.development_store.store import Store, UnknownShop
@@ -45,11 +45,8 @@ class GraphQLRequest:
     @classmethod
     def read(cls, body: bytes) -> Self | None:
         """The request in a body; None if the body is not a JSON object."""
-        try:
-            content = json.loads(body)
-        except (ValueError, RecursionError):
-            return None
-        if not isinstance(content, dict):
+        content = read_object(body)
+        if content is None:
             return None
         text, variables, name = (content.get(key) for key in ("query", "variables", "operationName"))
         return cls(
@@ -84,6 +81,15 @@ class GraphQLRequest:
             return [{"message": f'No operation named "{name}"' if name else "An operation name is required"}]
         values = get_variable_values(executable_schema(), self.operation.variable_definitions or (), self.variables)
         return [_coded(error, "INVALID_VARIABLE") for error in values] if isinstance(values, list) else []
+
+
+def read_object(body: bytes) -> dict[str, Any] | None:
+    """The JSON object in a request's body; None if it is none."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 @lru_cache(maxsize=512)
@@ -126,8 +132,6 @@ def answer_call(
         shop = store.shop(shop_domain)
     except UnknownShop:
         return StoreResponse(404, responses.NOT_FOUND)
-    if shop.settings.state != "active":
-        return of_state(shop.settings.state)
     if content_type.partition(";")[0].strip().lower() != "application/json":
         return StoreResponse(415, responses.UNSUPPORTED_MEDIA_TYPE)
     if accept and not any(kind in accept for kind in ("application/json", "application/*", "*/*")):
@@ -135,8 +139,6 @@ def answer_call(
     issued = store.tokens.find(shop_domain, token or "")
     if issued is None:
         return StoreResponse(401, responses.UNAUTHORIZED)
-    if issued.refused_for_not_expiring:
-        return StoreResponse(403, responses.NON_EXPIRING)
     if request is None:
         return StoreResponse(400, responses.BAD_REQUEST)
     if request.text is None:
@@ -146,7 +148,7 @@ def answer_call(
         return StoreResponse(200, {"errors": errors})
     approved = shop.settings.protected_customer_data and not faults.keys() & {"protected_data", "customer_plan"}
     viewer = Viewer(shop, issued.scopes, approved)
-    return _run(store.bucket(shop_domain, issued.app), request, viewer, request_id, faults)
+    return _run(store.bucket(shop_domain), request, viewer, request_id, faults)
 
 
 def _run(

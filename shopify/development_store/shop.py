@@ -15,7 +15,7 @@ from events.shop_domain import is_shop_domain
 from shopify.development_store.generation import DAY, SIZES, Contents, Recipe, Size, generate, one_more
 from shopify.development_store.records import PER_DOLLAR, OrderRecord
 from shopify.development_store.search import ORDERS, matcher
-from shopify.development_store.tokens import APP_KINDS, CUSTOM, DEFAULT_SCOPES, token_for
+from shopify.development_store.tokens import DEFAULT_SCOPES, token_for
 
 WINDOW_DAYS = 60
 """Without `read_all_orders` an app sees the orders of the last 60 days
@@ -33,8 +33,6 @@ PLANS: Mapping[str, tuple[str, int]] = {
     "enterprise": ("Commerce Components", 2_000),
 }
 """Each plan's public name, and the cost points that its bucket restores in a second."""
-
-STATES = ("active", "frozen", "fraudulent", "inactive", "locked", "not_found")
 
 TIME_ZONES = {"EUR": "Europe/Berlin", "GBP": "Europe/London", "CAD": "America/Toronto", "JPY": "Asia/Tokyo"}
 
@@ -55,7 +53,6 @@ class ShopSettings(BaseModel):
     token: str | None = None
     """None: `token_for(shop_domain)`."""
     scopes: list[str] = list(DEFAULT_SCOPES)
-    app: str = CUSTOM
     expires_in: float | None = None
     refresh_token: str | None = None
     currency: str = "USD"
@@ -66,7 +63,6 @@ class ShopSettings(BaseModel):
     plan: str = "basic"
     maximum_available: int | None = None
     restore_rate: int | None = None
-    state: str = "active"
     protected_customer_data: bool = True
     """Whether the app has been approved for customer data."""
 
@@ -77,7 +73,6 @@ class ShopSettings(BaseModel):
         for what, value, possible in (
             ("size", self.size, list(SIZES)),
             ("plan", self.plan, list(PLANS)),
-            ("state", self.state, STATES),
             *(("currency", currency, list(PER_DOLLAR)) for currency in currencies),
         ):
             if value not in possible:
@@ -86,8 +81,6 @@ class ShopSettings(BaseModel):
             ZoneInfo(self.time_zone or "UTC")
         except (ZoneInfoNotFoundError, ValueError):
             raise InvalidShop(f"time_zone must be an IANA name like Europe/Berlin, got {self.time_zone!r}") from None
-        if self.app not in APP_KINDS:
-            raise InvalidShop(f"app must be one of {', '.join(APP_KINDS)}, got {self.app!r}")
 
     @property
     def access_token(self) -> str:

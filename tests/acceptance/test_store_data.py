@@ -309,7 +309,7 @@ def test_amounts_of_two_currencies_stay_apart(stack: Stack, calls: ToolCalls) ->
 
 def contents(stack: Stack, someone: Someone) -> Any:
     """The store's actual contents."""
-    return stack.store.store.shop(someone.shop_domain).contents
+    return stack.store.shop(someone.shop_domain).contents
 
 
 def test_guests_tests_and_cancellations(stack: Stack, calls: ToolCalls, someone: Someone) -> None:
