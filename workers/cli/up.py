@@ -1,4 +1,5 @@
-"""`cj up` and `cj demo`: run every process of the Procfile, with embedded servers where the environment names none."""
+"""`cj up` and `cj demo`: run every process of the Procfile, with embedded servers where the environment names none;
+`cj gateway`: run one of them, a door."""
 
 import json
 import os
@@ -289,20 +290,31 @@ def demo(store: str, fault: str | None) -> None:
 
     Starts everything it needs and stops it afterwards. Only the store and the model are local stand-ins.
     """
-    from shopify.development_store.faults import UnknownFault
-    from workers.local.demo import Demo, DemoFailed
+    from workers.local.demo import Demo
 
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     try:
         Demo(store, fault, say=click.echo, say_step=say, stays=sys.stdin.isatty() and sys.stdout.isatty()).run()
-    except UnknownFault as error:
-        raise WrongUse(str(error)) from None
-    except DemoFailed as error:
-        raise CommandFailed(str(error)) from None
     except KeyboardInterrupt:
         raise CommandFailed("interrupted; everything was stopped") from None
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+@click.command(
+    short_help="Run a door: CJ over HTTP.",
+    epilog=examples("cj gateway", "cj gateway --auth      the auth service's door, which keeps shops' tokens"),
+)
+@click.option("--auth", is_flag=True, help="Be the auth service's door.")
+def gateway(auth: bool) -> None:
+    """Serve chat frontends and services over HTTP at CJ_GATEWAY_LISTEN, until Ctrl-C.
+
+    Any number of doors may run. workers/gateway/README.md has what they serve.
+    """
+    Settings.read(needed=needed_by(["auth" if auth else "gateway"]))  # before the door is imported, which takes seconds
+    from workers.gateway.__main__ import main
+
+    main(auth=auth)

@@ -105,8 +105,7 @@ class Demo:
             supervisor.preload(inherited)
             servers = stack.enter_context(LocalServers(home, inherited, self._say_indented))
             stack.enter_context(self._processes(supervisor, servers))
-            database = Database(servers.environ["DATABASE_URL"], pool_size=1, application_name="cj-demo")
-            stack.callback(database.dispose)
+            database = stack.enter_context(Database(servers.environ["DATABASE_URL"], application_name="cj-demo"))
             assert servers.store is not None
             self._introduce(servers.store)
             self._connect(database, Vault.from_text(servers.environ["CJ_TOKEN_KEYS"]))

@@ -243,16 +243,13 @@ def _span(seconds: float) -> str:
 
 
 def _rows(database_url: str) -> tuple[Backlog | None, Mapping[str, Speed], tuple[str, int] | None]:
-    database = Database(database_url, pool_size=1, application_name="cj-status")
     found, speeds, flooder = None, dict[str, Speed](), None
-    try:
+    with Database(database_url, application_name="cj-status") as database:
         # The speeds last: on a busy day they take longest, and may take too long.
         with suppress(StorageError), database.reading() as session:
             found, flooder = backlog.read(session), backlog.declined(session)
             speeds = backlog.speeds(session, window_seconds=WINDOW_SECONDS)
-        return found, speeds, flooder
-    finally:
-        database.dispose()
+    return found, speeds, flooder
 
 
 def _queues(broker_url: str) -> Mapping[str, int] | None:
