@@ -400,14 +400,12 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
         built.workflows  # noqa: B018 - loading is the check
     except InvalidWorkflows as error:
         raise CannotStart(str(error)) from error
-    if any(kind in TOKEN_KINDS for kind in kinds):
-        _check_vault(built)
     if "agent" in kinds:
         _check_models(built)
     problem = _once_postgres_answers(lambda: migrations.problem(built.settings.database_url), built.beat)
     if problem is not None:
         raise CannotStart(problem)
-    if any(kind in TOKEN_KINDS for kind in kinds):
+    if set(TOKEN_KINDS) & set(kinds):
         _once_postgres_answers(lambda: _check_stored_keys(built), built.beat)
     _check_queues(built.settings)
     _warn_of_excess(built, kinds)
@@ -448,13 +446,6 @@ def _check_queues(settings: Settings) -> None:
         raise CannotStart(error.message) from error
     except Exception as error:  # noqa: BLE001 - a broker that is away is waited for, as later
         log.warning("the queues could not be checked", reason=type(error).__name__)
-
-
-def _check_vault(built: Resources) -> None:
-    try:
-        built.vault  # noqa: B018 - building is the check
-    except StorageError as error:
-        raise CannotStart(f"CJ_TOKEN_KEYS {error}") from error
 
 
 def _check_stored_keys(built: Resources) -> None:

@@ -128,7 +128,7 @@ def _list_turns(as_json: bool, none: str, **which: Any) -> None:
         where = f"turn {turn.seq} of {turn.conversation_id} ({turn.event})"
         dead = ", dead" if turn.status == "dead" else ""
         lines.append(f"{turn.id}  {turn.finished_at:%F %T}  {where}: {turn.error}{dead}")
-    show(as_json, [turn.to_json() for turn in found], lines or [none])
+    show(as_json, [vars(turn) for turn in found], lines or [none])
 
 
 @turns.command(

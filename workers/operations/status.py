@@ -244,11 +244,11 @@ def _span(seconds: float) -> str:
 
 def _rows(database_url: str) -> tuple[Backlog | None, Mapping[str, Speed], tuple[str, int] | None]:
     found, speeds, flooder = None, dict[str, Speed](), None
-    with Database(database_url, application_name="cj-status") as database:
-        # The speeds last: on a busy day they take longest, and may take too long.
-        with suppress(StorageError), database.reading() as session:
-            found, flooder = backlog.read(session), backlog.declined(session)
-            speeds = backlog.speeds(session, window_seconds=WINDOW_SECONDS)
+    database = Database(database_url, application_name="cj-status")
+    # The speeds last: on a busy day they take longest, and may take too long.
+    with suppress(StorageError), database, database.reading() as session:
+        found, flooder = backlog.read(session), backlog.declined(session)
+        speeds = backlog.speeds(session, window_seconds=WINDOW_SECONDS)
     return found, speeds, flooder
 
 
