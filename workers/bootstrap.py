@@ -416,10 +416,9 @@ def _warn_of_servers(built: Resources) -> None:
     """Log what is wrong with the broker and the cache; that one is away is no news here."""
     urls = {built.settings.redis_url: False, built.settings.broker_url.split(";")[0]: True}
     for url, keeps_queues in urls.items():
-        if url.startswith(redis_server.SCHEMES):
-            with suppress(redis.RedisError):
-                for sentence in redis_server.unfit(redis_server.info(url, seconds=2.0), keeps_queues=keeps_queues):
-                    log.error("a server is of the wrong kind", server=queues.safe_url(url), reason=f"it {sentence}")
+        with suppress(redis.RedisError):
+            for sentence in redis_server.problems(url, seconds=2.0, keeps_queues=keeps_queues):
+                log.error("a server is of the wrong kind", server=queues.safe_url(url), reason=f"it {sentence}")
 
 
 def _check_models(built: Resources) -> None:

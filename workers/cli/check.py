@@ -191,10 +191,8 @@ def _redis(url: str, name: str, shown: str, *, keeps_queues: bool) -> Finding:
     from events import queues
     from storage import redis_server
 
-    if not url.startswith(redis_server.SCHEMES):
-        return Finding(name, True, f"{shown} answers")
     try:
-        wrong = list(redis_server.unfit(redis_server.info(url, seconds=LIMIT), keeps_queues=keeps_queues))
+        wrong = redis_server.problems(url, seconds=LIMIT, keeps_queues=keeps_queues)
     except redis.RedisError as error:
         return Finding(name, False, f"{shown}: {queues.cause(error)}")
     return Finding(name, not wrong, f"{shown} {'; '.join(wrong) or 'answers'}")

@@ -261,11 +261,8 @@ def _queues(broker_url: str) -> Mapping[str, int] | None:
 
 
 def _unfit(broker_url: str) -> Sequence[str]:
-    first = broker_url.split(";")[0]
-    if not first.startswith(redis_server.SCHEMES):
-        return ()
     try:
-        return list(redis_server.unfit(redis_server.info(first, seconds=LIMIT_SECONDS), keeps_queues=True))
+        return redis_server.problems(broker_url.split(";")[0], seconds=LIMIT_SECONDS, keeps_queues=True)
     except redis.RedisError:  # `_queues` says so
         return ()
 
