@@ -105,15 +105,15 @@ def unfit(info: Mapping[str, Any], *, keeps_queues: bool) -> Iterator[str]:
 
 
 def problems(url: str, *, seconds: float, keeps_queues: bool) -> list[str]:
-    """What is wrong with the Redis at `url`, which has so many `seconds` to answer; nothing if it is no Redis, or if its
-    user may not ask. Raises redis.RedisError."""
+    """What is wrong with the Redis at `url`, which has so many seconds to answer; nothing if it is none, or if its user
+    may not ask. Raises redis.RedisError."""
     if not url.startswith(SCHEMES):
         return []
     info: Any = {}
-    with closing(connect(url, socket_timeout=seconds, socket_connect_timeout=seconds)) as client:
-        with suppress(redis.exceptions.NoPermissionError):
-            client.ping()
-            info = client.info()
+    server = closing(connect(url, socket_timeout=seconds, socket_connect_timeout=seconds))
+    with suppress(redis.exceptions.NoPermissionError), server as client:
+        client.ping()
+        info = client.info()
     return list(unfit(info, keeps_queues=keeps_queues))
 
 
