@@ -45,7 +45,7 @@ from workers.agent.tools import Tools
 from workers.agent.transactions import TurnTransactions
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.sweeper import Duties, Sweeper
-from workers.delivery.wake_ups import WakeUps, broker_breaker
+from workers.delivery.wake_ups import WakeUps, broker_breaker, on_broker
 from workers.model.client import Model
 from workers.operations import migrations, token_keys
 from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by, proxy_of, spare_secrets
@@ -235,14 +235,7 @@ class Resources:
 
     def queue_lengths(self) -> Mapping[str, int] | None:
         """Messages on each queue; None while the broker does not answer."""
-        if self.breaker.is_open:
-            return None
-        try:
-            with self.app.producer_or_acquire() as producer:
-                return metrics.lengths(producer.channel)
-        except Exception as error:  # noqa: BLE001 - each transport fails in its own way
-            self.breaker.failed(queues.cause(error))
-            return None
+        return on_broker(self.app, self.breaker, queues.ALL)
 
     def take_up_workflows(self) -> None:
         """Read the workflows anew, for every turn that begins from now on. Invalid ones change nothing."""

@@ -226,8 +226,7 @@ def check_model(settings: Settings) -> Finding:
 
 def check_worker(settings: Settings, name: str) -> Finding:
     """Does the worker with this node name answer, and take messages off the queue of its kind?"""
-    from workers.celery_connection import KINDS
-    from workers.delivery.wake_ups import sender
+    from workers.delivery.wake_ups import KINDS, sender
 
     queue = {kind: queue for queue, kind in KINDS.items()}.get(re.split("[-@]", name)[0])
     app = sender(settings.broker_url)

@@ -16,7 +16,6 @@ from storage import backlog, redis_server
 from storage.backlog import Backlog, Speed
 from storage.database import Database
 from storage.errors import StorageError
-from workers import metrics
 from workers.settings import Settings
 
 LIMIT_SECONDS = 2.0
@@ -255,7 +254,8 @@ def _rows(database_url: str) -> tuple[Backlog | None, Mapping[str, Speed], tuple
 def _queues(broker_url: str) -> Mapping[str, int] | None:
     try:
         with queues.connection(broker_url, timeout=LIMIT_SECONDS) as connection:
-            return metrics.lengths(queues.open_channel(connection))
+            channel = queues.open_channel(connection)
+            return {name: queues.length(name, channel) for name in queues.ALL}
     except Exception:  # noqa: BLE001 - each transport fails in its own way
         return None
 
