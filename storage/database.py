@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Self
 
 import psycopg2
 import psycopg2.errors
@@ -87,7 +87,8 @@ Session = Connection
 
 
 class Database:
-    """One Postgres for one process; safe to share among its threads. Opened at the first use."""
+    """One Postgres for one process; safe to share among its threads. Opened at the first use; as a context manager,
+    closed at the end of the block."""
 
     def __init__(
         self,
@@ -122,6 +123,12 @@ class Database:
     def in_use(self) -> int:
         """How many connections of the pool are in use."""
         return int(self._engine.pool.checkedout()) if "_engine" in self.__dict__ else 0  # type: ignore[attr-defined]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.dispose()
 
     def dispose(self) -> None:
         """Close the pool's connections; the next transaction opens new ones."""
