@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property, lru_cache, partial
-from typing import Any
+from typing import Any, Self
 
 import psycopg2
 import psycopg2.errors
@@ -42,6 +42,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
+from storage.sql import PREPARED, Prepared
 
 #: Seconds a thread waits for a free connection of the pool.
 POOL_TIMEOUT = 2
@@ -88,6 +89,8 @@ TOO_LARGE = "54"
 UNDEFINED = ("42P01", "42703")
 #: "Read-only SQL transaction": a server that was the primary and is a standby now.
 READ_ONLY = "25006"
+#: "Feature not supported": what was prepared gives columns of other types since a migration.
+OUTDATED_PLAN = "0A000"
 
 #: "Insufficient privilege": its sentence names a table or function, and never a value.
 NOT_ALLOWED = "42501"
@@ -117,13 +120,25 @@ class Session(Connection):
             return super().execute(statement, parameters, **options)
         cursor = self.connection.cursor()
         try:
-            cursor.execute(_for_psycopg2(statement.text), parameters or {})
+            cursor.execute(self._prepared(statement, cursor) or _for_psycopg2(statement.text), parameters or {})
             described = cursor.description
             rows = cursor.fetchall() if described else []
         except BaseException as error:  # noqa: BLE001 - raised again there
             self._handle_dbapi_exception(error, None, None, cursor, None)
         cursor.close()
         return Rows(tuple(column[0] for column in described or ()), rows, cursor.rowcount)
+
+    def _prepared(self, statement: TextClause, cursor: Any) -> str | None:
+        """What carries out a statement that this connection has prepared, which it does first if it has not; None for
+        one that is not to be prepared, or cannot be here."""
+        wanted: Prepared | None = statement.get_execution_options().get(PREPARED)
+        done: set[str] | None = self.info.get(PREPARED)
+        if wanted is None or done is None:
+            return None
+        if wanted.name not in done:
+            cursor.execute(wanted.prepare)
+            done.add(wanted.name)
+        return wanted.execute
 
 
 @lru_cache(maxsize=1000)
@@ -141,7 +156,8 @@ def _columns(names: tuple[str, ...]) -> SimpleResultMetaData:
 
 
 class Database:
-    """One Postgres for one process; safe to share among its threads. Opened at the first use."""
+    """One Postgres for one process; safe to share among its threads. Opened at the first use; as a context manager,
+    closed at the end of the block."""
 
     def __init__(
         self,
@@ -176,6 +192,12 @@ class Database:
     def in_use(self) -> int:
         """How many connections of the pool are in use."""
         return int(self._engine.pool.checkedout()) if "_engine" in self.__dict__ else 0  # type: ignore[attr-defined]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.dispose()
 
     def dispose(self) -> None:
         """Close the pool's connections; the next transaction opens new ones."""
@@ -263,22 +285,14 @@ def standby_problem(connection: Session) -> str | None:
     )
 
 
-def encoding_problem(connection: Session) -> str | None:
-    """Why words cannot be kept in this database, and what to do; None if they can."""
-    found = connection.execute(text("SHOW server_encoding")).scalar()
-    if found == SERVER_ENCODING:
-        return None
-    return (
-        f"the database's encoding is {found}, and it must be {SERVER_ENCODING}: with another one a merchant's emoji "
-        "cannot be stored; make a new database with: "
-        "CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'"
-    )
-
-
 def unfit(connection: Session) -> str | None:
     """Why our tables cannot be in this database, and what to do; None if they can."""
-    if (problem := encoding_problem(connection)) is not None:
-        return problem
+    encoding = connection.execute(text("SHOW server_encoding")).scalar()
+    if encoding != SERVER_ENCODING:
+        return (
+            f"the database's encoding is {encoding}, and it must be {SERVER_ENCODING}: with another one a merchant's "
+            "emoji cannot be stored; make a new database with: CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'"
+        )
     if (found := revision(connection)) is not None:
         if _REVISION.fullmatch(found):
             return None
@@ -337,18 +351,22 @@ def _name_of(state: str | None) -> str | None:
         return f"SQLSTATE {state}"
 
 
-def _set_up(settings: Mapping[str, str], connection: DBAPIConnection, _record: object) -> None:
-    """Set what the role does not set already: behind PgBouncer what a session sets would stay for the next client."""
+def _set_up(settings: Mapping[str, str], connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    """Set what the role does not set already: behind PgBouncer what a session sets would stay for the next client.
+    Nor can a statement be prepared there: the process that answers is another one than the one that let us in."""
     cursor = connection.cursor()
     cursor.execute(SET_MISSING, (list(settings), list(settings.values())))
+    cursor.execute("SELECT pg_backend_pid()")
+    if cursor.fetchone() == (connection.info.backend_pid,):
+        record.info[PREPARED] = set()
     cursor.close()
     connection.commit()
 
 
 def _leave_standby(context: ExceptionContext) -> None:
     """A server that takes no writes any more answers every statement of ours so, for ever: end the connection, and all
-    of the pool, so that the next one is to whoever is the primary now."""
-    if getattr(context.original_exception, "pgcode", None) == READ_ONLY:
+    of the pool, so that the next one is to whoever is the primary now. So does one that prepared another schema."""
+    if getattr(context.original_exception, "pgcode", None) in (READ_ONLY, OUTDATED_PLAN):
         context.is_disconnect = True
 
 
