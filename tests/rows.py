@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from storage import connections, conversations, inbox, merchants, turns
 from storage.database import Database, Session
@@ -142,7 +142,8 @@ def statements_seen(patches: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     execute = Session.execute
 
     def noting(session: Session, statement: Any, parameters: Any = None) -> Any:
-        seen.append((statement.text, parameters))
+        if isinstance(statement, TextClause):  # else a savepoint
+            seen.append((statement.text, parameters))
         return execute(session, statement, parameters)
 
     patches.setattr(Session, "execute", noting)
