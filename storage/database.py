@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Self
 
 import psycopg2
 import psycopg2.errors
@@ -90,7 +90,8 @@ Session = Connection
 
 
 class Database:
-    """One Postgres for one process; safe to share among its threads. Opened at the first use."""
+    """One Postgres for one process; safe to share among its threads. Opened at the first use; as a context manager,
+    closed at the end of the block."""
 
     def __init__(
         self,
@@ -125,6 +126,12 @@ class Database:
     def in_use(self) -> int:
         """How many connections of the pool are in use."""
         return int(self._engine.pool.checkedout()) if "_engine" in self.__dict__ else 0  # type: ignore[attr-defined]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.dispose()
 
     def dispose(self) -> None:
         """Close the pool's connections; the next transaction opens new ones."""
@@ -213,22 +220,14 @@ def standby_problem(connection: Session) -> str | None:
     )
 
 
-def encoding_problem(connection: Session) -> str | None:
-    """Why words cannot be kept in this database, and what to do; None if they can."""
-    found = connection.execute(text("SHOW server_encoding")).scalar()
-    if found == SERVER_ENCODING:
-        return None
-    return (
-        f"the database's encoding is {found}, and it must be {SERVER_ENCODING}: with another one a merchant's emoji "
-        "cannot be stored; make a new database with: "
-        "CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'"
-    )
-
-
 def unfit(connection: Session) -> str | None:
     """Why our tables cannot be in this database, and what to do; None if they can."""
-    if (problem := encoding_problem(connection)) is not None:
-        return problem
+    encoding = connection.execute(text("SHOW server_encoding")).scalar()
+    if encoding != SERVER_ENCODING:
+        return (
+            f"the database's encoding is {encoding}, and it must be {SERVER_ENCODING}: with another one a merchant's "
+            "emoji cannot be stored; make a new database with: CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'"
+        )
     if (found := revision(connection)) is not None:
         if _REVISION.fullmatch(found):
             return None
