@@ -25,7 +25,7 @@ UPDATE conversations SET
     context = context || CAST(:values AS jsonb), workflow = coalesce(:workflow, workflow), updated_at = clock_timestamp()
 WHERE id = :id RETURNING id
 
--- name: past_turns
+-- name: past_turns(conversation_id text, before_seq integer, max_turns integer, most_owed integer)
 -- Turns that have ended, the latest ones, without those another turn answered, those that were never begun, and those
 -- that a provider's filter refused; and the latest that wait for a model.
 SELECT t.id, t.seq, t.input, CASE t.waits_for WHEN 'model' THEN t.finished_at END AS owed_since FROM turns t
@@ -40,11 +40,11 @@ WHERE t.id IN (
      ORDER BY seq DESC LIMIT :most_owed))
 ORDER BY t.seq
 
--- name: steps_of_turns
+-- name: steps_of_turns(turn_ids bigint[])
 SELECT turn_id, step, assistant, tool_results, created_at FROM steps
 WHERE turn_id = ANY (CAST(:turn_ids AS bigint[])) ORDER BY turn_id, step
 
--- name: absorbed_by_turns
+-- name: absorbed_by_turns(conversation_id text, turn_ids bigint[])
 SELECT t.absorbed_by, t.id, t.seq, e.id, e.traceparent, t.absorbed_at_step, t.input
 FROM turns t JOIN events e ON e.key = t.event_key
 WHERE t.conversation_id = :conversation_id AND t.absorbed_by = ANY (CAST(:turn_ids AS bigint[]))

@@ -346,6 +346,7 @@ def _imported() -> Any:
     from litellm._service_logger import ServiceLogging
     from litellm.litellm_core_utils.litellm_logging import Logging
     from litellm.llms.custom_httpx.http_handler import HTTPHandler, get_ssl_configuration
+    from litellm.llms.openai import common_utils
 
     # What httpcore opens sockets with unless it is told otherwise; litellm makes clients of its own and tells nothing.
     connection_pool.SyncBackend = DeadlineBackend  # type: ignore[attr-defined, assignment]
@@ -369,6 +370,7 @@ def _imported() -> Any:
     litellm.utils.json_data = None  # a tokenizer of 14 MB, of which it keeps the text, too
     Logging.response_cost_calculator = Logging.pre_call = Logging.post_call = _nothing
     ServiceLogging.service_success_hook = _nothing
+    common_utils._contains_cache_control = _nothing
     litellm.modify_params = True  # adds the dummy tool Bedrock requires with past tool calls, and fills gaps
     logging.getLogger("openai").setLevel(logging.WARNING)  # OPENAI_LOG=debug would have it log requests
     return litellm
@@ -384,7 +386,8 @@ class _NoLogging:
 
 def _nothing(*_: object, **__: object) -> None:
     """Instead of litellm's search for the price of each answer, a quarter of a call's time (`price` says it to whoever
-    asks, with what the answer used), and of the event loop that it opens for each call to tell nobody how long it took.
+    asks, with what the answer used), of the event loop that it opens for each call to tell nobody how long it took, and
+    of the look through each message for marks of Anthropic's caches, which none of ours has.
     """
 
 

@@ -316,7 +316,7 @@ def _storable(text: str) -> str:
 
 def field_of(value: Any, name: str) -> Any:
     """A field of an answer, litellm's or as JSON; None if it has none."""
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
 
 
 def _as_text(raw: object) -> str | None:

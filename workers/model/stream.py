@@ -21,6 +21,7 @@ END = re.compile(
 )
 """In the bytes of a stream of any provider: it has come to its end. litellm's parser of Gemini ends every piece."""
 LONGEST_END = 40
+_PLAIN = {"role", "content"}
 ENDS = ("stop", "tool_calls", "function_call")
 """Reasons to finish of an answer that was not cut off."""
 
@@ -58,7 +59,7 @@ class Assembly:
 
     def add(self, chunk: Any) -> None:
         """Take a piece of the stream, as litellm's parser of the provider, or OpenAI's client, gives it."""
-        if isinstance(chunk, Mapping) and "is_finished" in chunk:  # the older form of litellm's parsers
+        if isinstance(chunk, dict) and "is_finished" in chunk:  # the older form of litellm's parsers
             call, ended = chunk.get("tool_use"), chunk.get("finish_reason")
             delta = {"content": chunk.get("text"), "tool_calls": [call] if call else None}
             delta["provider_specific_fields"] = chunk.get("provider_specific_fields")
@@ -88,6 +89,9 @@ class Assembly:
     def _take(self, delta: Any) -> None:
         content = text_of(field_of(delta, "content"))
         self.words += len(content)
+        if isinstance(delta, dict) and delta.keys() <= _PLAIN:  # nearly every piece
+            self._parts["content"].append(content)
+            return
         thought = field_of(delta, "reasoning_content") or field_of(delta, "reasoning")
         found = {"content": content, "reasoning_content": text_of(thought), "refusal": field_of(delta, "refusal")}
         for name, piece in found.items():
