@@ -31,6 +31,7 @@ from workers.model.demo_words import (
     uncapitalized,
     unsaid,
 )
+from workers.model.response import message_of
 
 DEMO = "cj-demo/demo"
 DEMO_SHORT = "demo"
@@ -230,24 +231,12 @@ def reply_to(messages: Sequence[Mapping[str, Any]], tools_offered: bool) -> Scri
 
 def wire_message(script: Script) -> dict[str, Any]:
     """The script as an assistant message of the chat-completion protocol."""
-    message: dict[str, Any] = {"role": "assistant", "content": script.text}
-    if script.calls:
-        message["tool_calls"] = [
-            {
-                "id": f"call_{uuid.uuid4().hex[:24]}",
-                "type": "function",
-                "function": {
-                    "name": METRICS if call in FIGURES else TOOL,
-                    "arguments": json.dumps(FIGURES.get(call) or _arguments(call, script.period)),
-                },
-            }
-            for call in script.calls
-        ]
-    return message
-
-
-def _arguments(data_type: str, period: str | None) -> dict[str, str]:
-    return {"data_type": data_type} | ({"period": period} if data_type == "sales" and period else {})
+    period = {"period": script.period} if script.period else {}
+    calls = []
+    for call in script.calls:
+        arguments = FIGURES.get(call) or {"data_type": call} | (period if call == "sales" else {})
+        calls.append((f"call_{uuid.uuid4().hex[:24]}", METRICS if call in FIGURES else TOOL, arguments))
+    return message_of(script.text, calls)
 
 
 def _insights(turn: Turn, tools_offered: bool, connected: bool) -> Script:
