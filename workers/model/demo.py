@@ -197,7 +197,6 @@ class Turn:
     """What it said in earlier turns."""
     words: str = ""
     """What it has said in this one."""
-    has_spoken: bool = False
     spoken: dict[str, int] = field(default_factory=dict)
     """Data types that were told about in this turn, and how many messages had come by then."""
     figures: list[Result] = field(default_factory=list)
@@ -246,7 +245,7 @@ def _insights(turn: Turn, tools_offered: bool, connected: bool) -> Script:
     for result in results.values():
         if sentence := cut_off(result):
             return Script(sentence)
-    is_again = not turn.has_spoken and any('"reconnected": true' in said for said in turn.said_to_me)
+    is_again = not turn.words and any('"reconnected": true' in said for said in turn.said_to_me)
     opening = [RECONNECTED] if is_again else []
     is_empty = (results.get("counts", {}).get("data") or {}).get("orders") == 0
     calls = _next_look(turn, is_empty) if tools_offered else ()
@@ -458,7 +457,7 @@ def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
                 if not content:
                     continue
                 turn.spoken |= dict.fromkeys(turn.unspoken, len(turn.said_to_me))
-                turn.unspoken, turn.has_spoken, turn.words = [], True, f"{turn.words} {content}"
+                turn.unspoken, turn.words = [], f"{turn.words} {content}"
     return turn
 
 
