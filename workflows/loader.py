@@ -18,7 +18,7 @@ from workflows.check.rules import context_keys
 from workflows.check.sections import check_sections
 from workflows.definition import ALREADY_AUTHENTICATED, RuleSection, WorkflowDefinition
 from workflows.errors import InvalidExpression, InvalidWorkflows
-from workflows.expression.evaluate import condition
+from workflows.expression.evaluate import compiled
 from workflows.problems import Problem
 from workflows.source import MAX_BYTES, Document
 from workflows.workflow import Rule, TransitionRule, Workflow, WorkflowSet
@@ -209,7 +209,7 @@ def _compiled(document: Document, definition: WorkflowDefinition) -> Workflow:
         rules={event: tuple(_rules(document, event, rules)) for event, rules in definition.system_events.items()},
         transitions=tuple(
             TransitionRule(
-                document.line_of(("behavior", "transitions", name)), condition(transition.condition), ways[name]
+                document.line_of(("behavior", "transitions", name)), compiled(transition.condition), ways[name]
             )
             for name, transition in behavior.transitions.items()
             if transition.condition is not None
@@ -225,4 +225,4 @@ def _rules(document: Document, event: str, rules: Sequence[RuleSection]) -> Iter
     alone = isinstance(document.data["system_events"][event], dict)
     for index, rule in enumerate(rules):
         line = document.line_of(("system_events", event) if alone else ("system_events", event, index))
-        yield Rule(index, line, condition(rule.condition), tuple(action.compiled() for action in rule.actions))
+        yield Rule(index, line, compiled(rule.condition), tuple(action.compiled() for action in rule.actions))
