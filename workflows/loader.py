@@ -24,19 +24,6 @@ from workflows.source import MAX_BYTES, Document
 from workflows.workflow import Rule, TransitionRule, Workflow, WorkflowSet
 from workflows.yaml_reader import line_and_col
 
-__all__ = [
-    "SHIPPED",
-    "Workflow",
-    "WorkflowSet",
-    "check_paths",
-    "count_files",
-    "load_again",
-    "load_folder",
-    "load_text",
-    "names_in",
-    "vocabulary",
-]
-
 SHIPPED = Path(__file__).parent
 _NAME_LINE = re.compile(rb"^name:[ \t]*[\"']?([a-z][a-z0-9_]*)", re.MULTILINE)  # in files that are not parsed
 
