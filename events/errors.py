@@ -139,6 +139,16 @@ def _cut(text: str) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
 
+def chain(error: BaseException) -> list[BaseException]:
+    """An error, and what it wraps."""
+    found: list[BaseException] = []
+    wrapped: BaseException | None = error
+    while wrapped is not None and wrapped not in found:
+        found.append(wrapped)
+        wrapped = wrapped.__cause__ or wrapped.__context__
+    return found
+
+
 def reason(error: BaseException) -> str:
     """A foreign error for a message or a log line: its class and the beginning of what it says."""
     said = masked(" ".join(str(error)[: SHOWN * 10].split()))[: SHOWN * 2]

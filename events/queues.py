@@ -13,7 +13,7 @@ from kombu import Connection, Exchange, Producer, Queue
 from kombu.transport.base import StdChannel
 
 from events import sentinel, tls
-from events.errors import WrongQueue
+from events.errors import WrongQueue, chain
 from events.tls import UnsafeTls
 
 #: Plain queues: events in, replies out, the gateway's acks of replies.
@@ -204,16 +204,8 @@ def put(producer: Producer, queue: str, body: bytes, content_type: str = CONTENT
 def cause(error: BaseException) -> str:
     """Why a broker or a Redis cannot be used, in words for an operator; nothing of the error's own text, which may hold
     what was sent. What a library wraps is looked through."""
-    chain: list[BaseException] = []
-    found: BaseException | None = error
-    while found is not None and found not in chain:
-        chain.append(found)
-        found = found.__cause__ or found.__context__
-    names = {type(one).__name__ for one in chain}
-    for known, words in _CAUSES.items():
-        if known in names:
-            return words
-    return type(chain[0]).__name__
+    names = [type(one).__name__ for one in chain(error)]
+    return next((words for known, words in _CAUSES.items() if known in names), names[0])
 
 
 def safe_url(url: str) -> str:

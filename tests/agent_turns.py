@@ -30,7 +30,7 @@ from workers.scenario import time_travel
 from workers.settings import Settings
 from workers.shop.results import Result
 from workers.workflow.promises import PromiseKeeper
-from workflows.loader import WorkflowSet
+from workflows.workflow import WorkflowSet
 
 LEASE_SECONDS = 10.0
 

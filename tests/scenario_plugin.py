@@ -81,7 +81,7 @@ class ScenarioItem(pytest.Item):
 
         failure = Run(self.scenario, self.config.stash[_SHARED].environment()).run()
         if failure is not None:
-            raise ScenarioFailed(str(failure))
+            raise ScenarioFailed(failure)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *_: Any, **__: Any) -> Any:
         """The scenario's own report instead of a traceback through this plugin."""

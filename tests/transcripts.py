@@ -33,7 +33,8 @@ from workers.shop import results
 from workers.shop.fetch import OF_THE_SHOP
 from workers.shop.results import Result
 from workers.truth import grounding
-from workflows.loader import WorkflowSet, load_folder
+from workflows.loader import load_folder
+from workflows.workflow import WorkflowSet
 
 KEPT = Path(__file__).parent / "transcripts.yaml"
 NOW = datetime(2026, 11, 19, 15, 30, tzinfo=UTC)

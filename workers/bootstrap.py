@@ -54,7 +54,8 @@ from workers.shop.reader import ShopReader
 from workers.shop.tokens import Refresh, TokenKeeper
 from workers.workflow.promises import PromiseKeeper
 from workflows.errors import InvalidWorkflows
-from workflows.loader import WorkflowSet, load_folder
+from workflows.loader import load_folder
+from workflows.workflow import WorkflowSet
 
 log = logs.get(__name__)
 

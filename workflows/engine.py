@@ -17,7 +17,7 @@ from typing import Any
 
 from workflows.actions import Action, Transition
 from workflows.errors import InvalidExpression
-from workflows.expression.evaluate import condition
+from workflows.expression.evaluate import compiled
 from workflows.workflow import Workflow, WorkflowSet
 
 MAX_HOPS = 3
@@ -76,6 +76,6 @@ def is_wanted(question: str, context: Mapping[str, Any], *, answered: bool) -> b
     """Whether the condition of a follow_up holds in this context, in which `now` is what ages are measured from.
     `answered`: whether the merchant has written since it was planned."""
     try:
-        return condition(question).holds({**context, "answered": answered})
+        return compiled(question).holds({**context, "answered": answered})
     except InvalidExpression:  # of a version that understood more
         return False

@@ -15,7 +15,7 @@ from workflows.actions import Action, UpdateContext
 from workflows.check.openings import Opening, Openings
 from workflows.definition import OPENING_EVENTS, WITHOUT_CONVERSATION
 from workflows.expression import parse
-from workflows.expression.evaluate import Condition, Value, compile_node, preview
+from workflows.expression.evaluate import Expression, compile_node, preview
 from workflows.workflow import Workflow, WorkflowSet
 
 #: What an event does in a workflow that has no rule for it.
@@ -185,7 +185,7 @@ def _transitions(workflow: Workflow, context: Mapping[str, Any]) -> tuple[tuple[
     return tuple(found)
 
 
-def _parts(condition: Condition, data: Mapping[str, Any]) -> Iterator[ConditionPart]:
+def _parts(condition: Expression, data: Mapping[str, Any]) -> Iterator[ConditionPart]:
     """Every sub-expression but literals, from left to right, each before its own parts."""
 
     def walk(node: parse.Node, depth: int, decides: bool) -> Iterator[ConditionPart]:
@@ -193,7 +193,7 @@ def _parts(condition: Condition, data: Mapping[str, Any]) -> Iterator[ConditionP
         hidden = isinstance(node, parse.Literal | parse.ListOf)
         if not hidden:
             source = condition.source[node.start : node.end]
-            value = Value(source, node, compile_node(node)).of(data)
+            value = Expression(source, node, compile_node(node)).of(data)
             yield ConditionPart(" ".join(source.split()), value, depth, decides and not is_logic)
         for child in parse.children(node):
             yield from walk(child, depth + (not hidden), decides and is_logic)

@@ -18,24 +18,11 @@ from workflows.check.rules import context_keys
 from workflows.check.sections import check_sections
 from workflows.definition import ALREADY_AUTHENTICATED, RuleSection, WorkflowDefinition
 from workflows.errors import InvalidExpression, InvalidWorkflows
-from workflows.expression.evaluate import condition
+from workflows.expression.evaluate import compiled
 from workflows.problems import Problem
 from workflows.source import MAX_BYTES, Document
 from workflows.workflow import Rule, TransitionRule, Workflow, WorkflowSet
 from workflows.yaml_reader import line_and_col
-
-__all__ = [
-    "SHIPPED",
-    "Workflow",
-    "WorkflowSet",
-    "check_paths",
-    "count_files",
-    "load_again",
-    "load_folder",
-    "load_text",
-    "names_in",
-    "vocabulary",
-]
 
 SHIPPED = Path(__file__).parent
 _NAME_LINE = re.compile(rb"^name:[ \t]*[\"']?([a-z][a-z0-9_]*)", re.MULTILINE)  # in files that are not parsed
@@ -209,7 +196,7 @@ def _compiled(document: Document, definition: WorkflowDefinition) -> Workflow:
         rules={event: tuple(_rules(document, event, rules)) for event, rules in definition.system_events.items()},
         transitions=tuple(
             TransitionRule(
-                document.line_of(("behavior", "transitions", name)), condition(transition.condition), ways[name]
+                document.line_of(("behavior", "transitions", name)), compiled(transition.condition), ways[name]
             )
             for name, transition in behavior.transitions.items()
             if transition.condition is not None
@@ -225,4 +212,4 @@ def _rules(document: Document, event: str, rules: Sequence[RuleSection]) -> Iter
     alone = isinstance(document.data["system_events"][event], dict)
     for index, rule in enumerate(rules):
         line = document.line_of(("system_events", event) if alone else ("system_events", event, index))
-        yield Rule(index, line, condition(rule.condition), tuple(action.compiled() for action in rule.actions))
+        yield Rule(index, line, compiled(rule.condition), tuple(action.compiled() for action in rule.actions))

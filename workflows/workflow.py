@@ -9,7 +9,7 @@ from typing import Any, Literal
 from workflows.actions import CompiledAction, ProcessMessage, Transition
 from workflows.definition import LimitsSection, ModelSection, WorkflowDefinition
 from workflows.errors import UnknownWorkflow
-from workflows.expression.evaluate import Condition
+from workflows.expression.evaluate import Expression
 from workflows.problems import Problem
 
 
@@ -19,7 +19,7 @@ class Rule:
 
     index: int
     line: int
-    condition: Condition
+    condition: Expression
     actions: tuple[CompiledAction, ...]
 
 
@@ -28,7 +28,7 @@ class TransitionRule:
     """Where to go if the condition holds."""
 
     line: int
-    condition: Condition
+    condition: Expression
     transition: Transition
 
 

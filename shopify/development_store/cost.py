@@ -9,8 +9,8 @@ but grows with the logarithm of its size (https://community.shopify.dev/t/24364)
 
 The free value types, the flat 10 points of a count and the actual cost were fitted on recorded `requestedQueryCost`
 and `actualQueryCost` figures. What a query really costs: a connection 2 plus its share of the page it asked for,
-rounded up; an object that is null still its point; a denied or failed field only its own points; an empty page the
-full one.
+rounded up; an object that is null still its point; a denied or failed field only its own points; an empty page nothing
+more when it was read through `edges`, but the full page when it was read through `nodes`.
 """
 
 import math
@@ -37,7 +37,7 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues
 
-Kind = Literal["object", "free", "count", "connection", "nodes"]
+Kind = Literal["object", "free", "count", "connection", "nodes", "edges"]
 
 COUNT_COST = 10
 """Flat points of a root field that returns a `Count`."""
@@ -93,9 +93,11 @@ class Price:
             return 0
         total = 0
         for part in self.below:
+            records = connection.get(part.key) or []
             if part.kind == "nodes":
-                records = connection.get(part.key) or []
                 total += sum(1 + part._record(record) for record in records) or part.requested * self.size
+            elif part.kind == "edges":
+                total += sum(part._record(record) for record in records)
         return -(-multiplier(self.size) * total // self.size)
 
 
@@ -165,8 +167,8 @@ class _Selections:
 def _kind(field: str, type_name: str) -> Kind:
     if type_name.endswith("Connection"):
         return "connection"
-    if field == "nodes":
-        return "nodes"
+    if field in ("nodes", "edges"):
+        return "nodes" if field == "nodes" else "edges"
     return "count" if type_name == "Count" else "free" if type_name in FREE_TYPES else "object"
 
 

@@ -47,17 +47,6 @@ SIZES = {
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything the contents depend on."""
-
-    shop_domain: str
-    size: Size
-    now: int
-    currency: str = "USD"
-    former_currency: str | None = None
-
-
-@dataclass(frozen=True)
 class Contents:
     """The generated shop. Orders and customers are sorted by age, oldest first."""
 
@@ -68,19 +57,16 @@ class Contents:
     orders: list[OrderRecord]
 
 
-def seed_of(shop_domain: str) -> int:
-    """A number that depends on the domain alone (unlike hash(), also across processes)."""
-    return int.from_bytes(hashlib.sha256(shop_domain.encode()).digest()[:8], "big")
-
-
 @cache
 def _sample_data() -> Any:
     return json.loads(SAMPLE_DATA.read_text("utf-8"))
 
 
-def generate(recipe: Recipe) -> Contents:
+def generate(
+    shop_domain: str, size: Size, now: int, *, currency: str = "USD", former_currency: str | None = None
+) -> Contents:
     """The contents of one shop."""
-    return _Generator(recipe).contents()
+    return _Generator(shop_domain, size, now, currency, former_currency).contents()
 
 
 def one_more(contents: Contents, currency: str, created_at: int) -> OrderRecord:
@@ -113,11 +99,12 @@ def _sellable(products: Sequence[ProductRecord]) -> list[ProductRecord]:
 class _Generator:
     """Draws the contents of one shop. The same draws in the same order give the same shop: do not reorder them."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
-        self.seed = seed_of(recipe.shop_domain)
+    def __init__(self, shop_domain: str, size: Size, now: int, currency: str, former_currency: str | None) -> None:
+        self.size, self.now, self.currency, self.former_currency = size, now, currency, former_currency
+        # Of the domain alone; unlike hash(), the same in every process.
+        self.seed = int.from_bytes(hashlib.sha256(shop_domain.encode()).digest()[:8], "big")
         self.draw = random.Random(self.seed)  # noqa: S311 (sample data, not a secret)
-        self.created_at = recipe.now - (recipe.size.days + 20) * DAY
+        self.created_at = now - (size.days + 20) * DAY
         assortments = _sample_data()["assortments"]
         self.assortment = assortments[self.seed % len(assortments)]
 
@@ -134,7 +121,7 @@ class _Generator:
 
     def _products(self) -> tuple[ProductRecord, ...]:
         first = 8_000_000_000_000 + self.seed % 1_000_000 * 100
-        chosen = self.assortment["products"][: self.recipe.size.products]
+        chosen = self.assortment["products"][: self.size.products]
         return tuple(self._product(first, place, title, Decimal(price)) for place, (title, price) in enumerate(chosen))
 
     def _product(self, first: int, place: int, title: str, price: Decimal) -> ProductRecord:
@@ -155,9 +142,9 @@ class _Generator:
 
     def _order_times(self) -> list[int]:
         """Ages spread so that business grows: the exponent bends the even spread towards today."""
-        span = self.recipe.size.days * DAY
-        ages = (600 + int((span - 600) * self.draw.random() ** 1.5) for _ in range(self.recipe.size.orders))
-        return sorted(self.recipe.now - age for age in ages)
+        span = self.size.days * DAY
+        ages = (600 + int((span - 600) * self.draw.random() ** 1.5) for _ in range(self.size.orders))
+        return sorted(self.now - age for age in ages)
 
     def _buyers(self, orders: int) -> list[int | None]:
         """Which customer placed which order: a few come back often, most come once, every ninth order is a guest's."""
@@ -175,7 +162,7 @@ class _Generator:
             if buyer is not None:
                 since.setdefault(buyer, time)
         onlookers = range(len(buyers), len(buyers) + len(buyers) // 6)
-        since.update((place, self.draw.randrange(self.created_at, self.recipe.now - 600)) for place in onlookers)
+        since.update((place, self.draw.randrange(self.created_at, self.now - 600)) for place in onlookers)
         first = 7_000_000_000_000 + self.seed % 1_000_000 * 100_000
         names = (_sample_data()[kind] for kind in ("first_names", "last_names"))
         firsts, lasts = (self.draw.choices(some, k=len(since)) for some in names)
@@ -187,16 +174,16 @@ class _Generator:
     def _orders(
         self, times: Sequence[int], customers: Sequence[CustomerRecord | None], products: Sequence[ProductRecord]
     ) -> list[OrderRecord]:
-        recipe, former_products, sellable = self.recipe, _sample_data()["former_products"], _sellable(products)
+        former_products, sellable = _sample_data()["former_products"], _sellable(products)
         first = 5_000_000_000_000 + self.seed % 1_000_000 * 100_000
-        changed_currency_at = recipe.now - 30 * DAY
+        changed_currency_at = self.now - 30 * DAY
         orders = []
         for place, (time, customer) in enumerate(zip(times, customers, strict=True)):
             chance = self.draw.random()
             financial, fulfillment, cancelled_at, closed_at = _outcome(
-                recipe.now - time, time, chance, self.draw.random()
+                self.now - time, time, chance, self.draw.random()
             )
-            old = recipe.former_currency if time < changed_currency_at else None
+            old = self.former_currency if time < changed_currency_at else None
             orders.append(
                 OrderRecord(
                     number=first + place,
@@ -208,7 +195,7 @@ class _Generator:
                     cancelled_at=cancelled_at,
                     closed_at=closed_at,
                     test=False,
-                    currency=old or recipe.currency,
+                    currency=old or self.currency,
                     seed=first + place,
                     products=sellable,
                     former_products=former_products,

@@ -23,11 +23,11 @@ Sort = Callable[[Any], int]
 
 @dataclass(frozen=True)
 class Page:
-    """A part of a list, in the order asked for."""
+    """A part of a list, in the order asked for, with one cursor for each record."""
 
     nodes: Sequence[Any]
+    cursors: Sequence[str]
     has_next: bool
-    end_cursor: str | None
 
 
 def page_of(records: Sequence[Any], sort: Sort, arguments: Mapping[str, Any]) -> Page:
@@ -53,8 +53,7 @@ def page_of(records: Sequence[Any], sort: Sort, arguments: Mapping[str, Any]) ->
     elif after is not None:
         start = bisect_right(records, _position(after), key=position)
     nodes = records[max(end - first, 0) : end][::-1] if reverse else records[start : start + first]
-    end_cursor = _cursor(*position(nodes[-1])) if nodes else None
-    return Page(nodes, end - start > first, end_cursor)
+    return Page(nodes, [_cursor(*position(record)) for record in nodes], end - start > first)
 
 
 def refuse(arguments: Mapping[str, Any], *names: str) -> None:

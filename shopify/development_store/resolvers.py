@@ -25,7 +25,7 @@ from shopify.development_store.search import CUSTOMERS, PRODUCTS, matcher
 from shopify.development_store.shop import PLANS, Shop
 from shopify.development_store.shopifyql import answer_shopifyql
 
-SCHEMA = Path(__file__).parent / "admin.graphql"
+SCHEMA = (Path(__file__).parent / "admin.graphql", Path(__file__).parent / "edges.graphql")
 
 SCOPES_PAGE = "https://shopify.dev/api/usage/access-scopes"
 PROTECTED_PAGE = "https://shopify.dev/docs/apps/launch/protected-customer-data"
@@ -199,8 +199,14 @@ def _time_or_null(epoch: int | None) -> str | None:
 
 
 def _page_info(page: Page, _info: Info) -> dict[str, Any]:
-    return {"hasNextPage": page.has_next, "endCursor": page.end_cursor}
+    return {"hasNextPage": page.has_next, "endCursor": page.cursors[-1] if page.cursors else None}
 
+
+def _edges(page: Page, _info: Info) -> list[dict[str, Any]]:
+    return [{"cursor": cursor, "node": record} for cursor, record in zip(page.cursors, page.nodes, strict=True)]
+
+
+_CONNECTION: Mapping[str, Resolver] = {"edges": _edges, "pageInfo": _page_info}
 
 RESOLVERS: Mapping[str, Mapping[str, Resolver]] = {
     "QueryRoot": {
@@ -212,9 +218,9 @@ RESOLVERS: Mapping[str, Mapping[str, Resolver]] = {
         "shop": _shop,
         "shopifyqlQuery": _shopifyql,
     },
-    "OrderConnection": {"pageInfo": _page_info},
-    "ProductConnection": {"pageInfo": _page_info},
-    "LineItemConnection": {"pageInfo": _page_info},
+    "OrderConnection": _CONNECTION,
+    "ProductConnection": _CONNECTION,
+    "LineItemConnection": _CONNECTION,
     "Order": {
         "id": lambda order, _info: gid("Order", order.number),
         "createdAt": lambda order, _info: timestamp(order.created_at),
@@ -258,7 +264,7 @@ RESOLVERS: Mapping[str, Mapping[str, Resolver]] = {
 @cache
 def executable_schema() -> GraphQLSchema:
     """Shopify's own schema, pruned, with our resolvers; made when it is first needed."""
-    schema = build_schema(SCHEMA.read_text("utf-8"))
+    schema = build_schema("".join(path.read_text("utf-8") for path in SCHEMA))
     for type_name, fields in RESOLVERS.items():
         owner = schema.type_map[type_name]
         assert isinstance(owner, GraphQLObjectType)

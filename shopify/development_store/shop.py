@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict
 
 from events.shop_domain import is_shop_domain
-from shopify.development_store.generation import DAY, SIZES, Contents, Recipe, Size, generate, one_more
+from shopify.development_store.generation import DAY, SIZES, Contents, generate, one_more
 from shopify.development_store.records import PER_DOLLAR, OrderRecord
 from shopify.development_store.search import ORDERS, matcher
 from shopify.development_store.tokens import DEFAULT_SCOPES, token_for
@@ -115,11 +115,6 @@ class Shop:
         return self.settings.name or self.contents.name
 
     @property
-    def size(self) -> Size:
-        """How much the shop holds."""
-        return SIZES[self.settings.size]
-
-    @property
     def time_zone(self) -> str:
         """IANA name of the time zone the merchant lives in."""
         return self.settings.time_zone or TIME_ZONES.get(self.settings.currency, "America/New_York")
@@ -129,13 +124,11 @@ class Shop:
         """Products, customers and orders."""
         chosen = self.settings
         return generate(
-            Recipe(
-                shop_domain=chosen.shop_domain,
-                size=self.size,
-                now=self.now,
-                currency=chosen.currency,
-                former_currency=chosen.former_currency,
-            )
+            chosen.shop_domain,
+            SIZES[chosen.size],
+            self.now,
+            currency=chosen.currency,
+            former_currency=chosen.former_currency,
         )
 
     def window_from(self, complete: bool) -> int | None:

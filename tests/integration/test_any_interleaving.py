@@ -36,7 +36,8 @@ from workers.agent.transactions import Message, NewStep, NextCall, TurnTransacti
 from workers.delivery.sweeper import Duties
 from workers.settings import Settings
 from workers.workflow.handler import handle
-from workflows.loader import WorkflowSet, load_folder
+from workflows.loader import load_folder
+from workflows.workflow import WorkflowSet
 
 #: Conversation and merchant; one merchant has more conversations than may run at the same time.
 CONVERSATIONS = {"a": "m1", "b": "m1", "c": "m1"}

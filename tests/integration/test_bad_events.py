@@ -30,7 +30,8 @@ from tests.servers import PostgresForTests
 from workers.delivery.wake_ups import WakeUps, broker_breaker
 from workers.intake.accept import Intake
 from workers.workflow.handler import handle
-from workflows.loader import WorkflowSet, load_folder
+from workflows.loader import load_folder
+from workflows.workflow import WorkflowSet
 
 SHOP = "known.myshopify.com"
 OAUTH = {"provider": "shopify", "success": True, "shop_domain": SHOP, "merchant_id": "known"}

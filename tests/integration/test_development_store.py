@@ -388,6 +388,15 @@ def test_new_orders_do_not_move_a_page(api: Api) -> None:
     assert api.ask(query, {"after": first["pageInfo"]["endCursor"]})["data"] == before
 
 
+def test_a_page_may_be_read_by_edges(api: Api) -> None:
+    query = "{ orders(first: 2) { nodes { name } edges { cursor node { name } } pageInfo { endCursor } } }"
+    page = api.ask(query)["data"]["orders"]
+    assert [edge["node"] for edge in page["edges"]] == page["nodes"]
+    assert page["edges"][-1]["cursor"] == page["pageInfo"]["endCursor"]
+    after = api.ask(f'{{ orders(first: 1, after: "{page["edges"][0]["cursor"]}") {{ nodes {{ name }} }} }}')
+    assert after["data"]["orders"]["nodes"] == page["nodes"][1:]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -18,7 +18,8 @@ from storage.vault import Vault, new_key_text
 from tests.rows import at_once, claim, finish, new_event, query, queue, store_event
 from workers.workflow.handler import handle
 from workers.workflow.planned_turns import Effects
-from workflows.loader import WorkflowSet, load_folder
+from workflows.loader import load_folder
+from workflows.workflow import WorkflowSet
 
 SHOP = "acme.myshopify.com"
 ORDER, OTHER_ORDER = "gid://shopify/Order/299938", "gid://shopify/Order/2999381"

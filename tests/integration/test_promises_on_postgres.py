@@ -24,7 +24,8 @@ from workers.shop import results
 from workers.shop.results import Result
 from workers.workflow.handler import handle
 from workers.workflow.promises import FOUND, NOT_FOUND, PromiseKeeper
-from workflows.loader import WorkflowSet, load_folder
+from workflows.loader import load_folder
+from workflows.workflow import WorkflowSet
 
 SHOP = "acme.myshopify.com"
 LOST = results.failed("counts", "shopify.unauthorized", "…")

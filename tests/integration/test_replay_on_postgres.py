@@ -13,7 +13,8 @@ from storage.turns import TurnChange
 from tests import rows
 from tests.cj import Terminal
 from workers.workflow.handler import handle
-from workflows.loader import WorkflowSet, load_folder
+from workflows.loader import load_folder
+from workflows.workflow import WorkflowSet
 
 GREETING = """\
 name: greeting

@@ -18,7 +18,8 @@ from workers.agent.transactions import TurnTransactions
 from workers.agent.utterance import Utterance
 from workers.delivery import notices
 from workers.model.client import Model
-from workflows.loader import Workflow, WorkflowSet, load_folder, load_text
+from workflows.loader import load_folder, load_text
+from workflows.workflow import Workflow, WorkflowSet
 
 COUNTS = Say(None, [Call("shopify_data", {"data_type": "counts"})])
 FIRST, SECOND, THIRD = "You have 7 customers.", "There are 3 orders.", "Shall we look at them together?"

@@ -11,7 +11,8 @@ from tests.openai_server import Answer, Call, OpenAIServer, Received, Say, Serve
 from workers.model.client import Model
 from workers.model.response import ToolCall
 from workers.operations import timeline
-from workflows.loader import Workflow, WorkflowSet, load_folder, load_text
+from workflows.loader import load_folder, load_text
+from workflows.workflow import Workflow, WorkflowSet
 
 COUNTS = Say(None, [Call("shopify_data", {"data_type": "counts"})])
 TRUE = "You have 7 customers and 3 orders."

@@ -19,7 +19,8 @@ from workers.settings import Settings
 from workers.workflow import runner
 from workers.workflow.runner import FAILED, MAX_ATTEMPTS
 from workflows import engine, loader
-from workflows.loader import WorkflowSet, load_folder
+from workflows.loader import load_folder
+from workflows.workflow import WorkflowSet
 
 SUPPORT = """\
 name: support

@@ -16,7 +16,8 @@ from workers.bootstrap import Resources
 from workers.settings import Settings
 from workers.workflow import runner
 from workflows import loader
-from workflows.loader import WorkflowSet, load_folder
+from workflows.loader import load_folder
+from workflows.workflow import WorkflowSet
 
 FORMER = "winter_sale"
 

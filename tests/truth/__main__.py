@@ -21,11 +21,11 @@ from typing import Any
 
 from shopify.development_store.server import DevelopmentStore
 from shopify.transport import http_client
-from tests.truth.facts import Read, known, read
+from tests.truth.facts import NOW, Read, known, read
 from tests.truth.voices import Phrasing, Voice
 from workers.agent.calculate_metrics import MetricsArguments, calculate
 from workers.evaluate.sentences import LIES, Topic
-from workers.evaluate.world import STORES, World, build, fixed_now
+from workers.evaluate.world import STORES, World, build
 from workers.shop import results
 from workers.shop.results import Result
 from workers.truth.grounding import check, ungrounded
@@ -81,9 +81,8 @@ class Figures:
 
 def worlds(half: str) -> list[tuple[World, Read]]:
     """The stores of one half, and what was read of each."""
-    now = fixed_now()
-    with DevelopmentStore(now=now).start() as store, http_client() as http:
-        built = build(store, now, range(HALVES.index(half), STORES, 2))
+    with DevelopmentStore(now=NOW).start() as store, http_client() as http:
+        built = build(store, NOW, range(HALVES.index(half), STORES, 2))
         found = [(world, read(world, store, http)) for world in built]
     return [(known(world, each), each) for world, each in found]
 

@@ -5,7 +5,7 @@ They are read from the results themselves, since only the words about them are t
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -33,6 +33,8 @@ AMOUNTS = {
     "shipping": "shipping_charges",
     "aov": "average_order_value",
 }
+NOW = datetime(2026, 3, 14, 15, 30, tzinfo=UTC)
+"""Of runs that must be the same again."""
 Read = Mapping[str, Result]
 """Results by data type; of sales, one for each period: "sales:last_7_days"."""
 

@@ -23,7 +23,7 @@ from workers.agent.time_limits import FIRST_LOOK_SECONDS, GRACE_SECONDS, TAKE_OV
 from workers.model import demo_words
 from workers.shop.results import AWAITED, awaited
 from workers.truth.grounds import Grounds
-from workflows.loader import Workflow
+from workflows.workflow import Workflow
 
 FOLLOW_UP = "follow_up"
 """How the text of a turn begins that keeps a promise."""

@@ -30,7 +30,8 @@ from workers.failpoints import in_transaction
 from workers.model.errors import ModelUnavailable
 from workflows import engine
 from workflows.errors import InvalidWorkflows
-from workflows.loader import Workflow, WorkflowSet, load_again
+from workflows.loader import load_again
+from workflows.workflow import Workflow, WorkflowSet
 
 log = logs.get(__name__)
 

@@ -31,6 +31,7 @@ from workers.model.demo_words import (
     uncapitalized,
     unsaid,
 )
+from workers.model.response import message_of
 
 DEMO = "cj-demo/demo"
 DEMO_SHORT = "demo"
@@ -196,7 +197,6 @@ class Turn:
     """What it said in earlier turns."""
     words: str = ""
     """What it has said in this one."""
-    has_spoken: bool = False
     spoken: dict[str, int] = field(default_factory=dict)
     """Data types that were told about in this turn, and how many messages had come by then."""
     figures: list[Result] = field(default_factory=list)
@@ -230,24 +230,12 @@ def reply_to(messages: Sequence[Mapping[str, Any]], tools_offered: bool) -> Scri
 
 def wire_message(script: Script) -> dict[str, Any]:
     """The script as an assistant message of the chat-completion protocol."""
-    message: dict[str, Any] = {"role": "assistant", "content": script.text}
-    if script.calls:
-        message["tool_calls"] = [
-            {
-                "id": f"call_{uuid.uuid4().hex[:24]}",
-                "type": "function",
-                "function": {
-                    "name": METRICS if call in FIGURES else TOOL,
-                    "arguments": json.dumps(FIGURES.get(call) or _arguments(call, script.period)),
-                },
-            }
-            for call in script.calls
-        ]
-    return message
-
-
-def _arguments(data_type: str, period: str | None) -> dict[str, str]:
-    return {"data_type": data_type} | ({"period": period} if data_type == "sales" and period else {})
+    period = {"period": script.period} if script.period else {}
+    calls = []
+    for call in script.calls:
+        arguments = FIGURES.get(call) or {"data_type": call} | (period if call == "sales" else {})
+        calls.append((f"call_{uuid.uuid4().hex[:24]}", METRICS if call in FIGURES else TOOL, arguments))
+    return message_of(script.text, calls)
 
 
 def _insights(turn: Turn, tools_offered: bool, connected: bool) -> Script:
@@ -257,7 +245,7 @@ def _insights(turn: Turn, tools_offered: bool, connected: bool) -> Script:
     for result in results.values():
         if sentence := cut_off(result):
             return Script(sentence)
-    is_again = not turn.has_spoken and any('"reconnected": true' in said for said in turn.said_to_me)
+    is_again = not turn.words and any('"reconnected": true' in said for said in turn.said_to_me)
     opening = [RECONNECTED] if is_again else []
     is_empty = (results.get("counts", {}).get("data") or {}).get("orders") == 0
     calls = _next_look(turn, is_empty) if tools_offered else ()
@@ -469,7 +457,7 @@ def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
                 if not content:
                     continue
                 turn.spoken |= dict.fromkeys(turn.unspoken, len(turn.said_to_me))
-                turn.unspoken, turn.has_spoken, turn.words = [], True, f"{turn.words} {content}"
+                turn.unspoken, turn.words = [], f"{turn.words} {content}"
     return turn
 
 

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
+
+from events.errors import chain
 
 
 class Cause(Enum):
@@ -183,7 +185,7 @@ def classify(name: str, error: Exception) -> FailedCall:
     status, code = _status(error), _error_code(error)
     words = f"{code or ''} {error}"[:_READ]
     cause, found = _cause(status, code, words, error)
-    if cause is Cause.DOWN and status >= 500 and any(_is_a(link, "APIConnectionError") for link in _chain(error)):
+    if cause is Cause.DOWN and status >= 500 and any(_is_a(link, "APIConnectionError") for link in chain(error)):
         return FailedCall(name, cause, status, "no connection; check the provider's address and the network")
     return FailedCall(name, cause, status, ", ".join(dict.fromkeys(filter(None, [code, found]))), _retry_after(error))
 
@@ -254,14 +256,6 @@ def _seconds(value: str) -> float | None:
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
         seconds = (at - datetime.now(UTC)).total_seconds()
     return max(seconds, 0.0) if math.isfinite(seconds) else None
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _is_a(error: BaseException, class_name: str) -> bool:

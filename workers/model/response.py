@@ -81,11 +81,18 @@ def assistant_message(answer: Answer) -> dict[str, Any]:
 
     Broken arguments become `{}`.
     """
-    message: dict[str, Any] = {"role": "assistant", "content": answer.text}
-    if answer.tool_calls:
-        message["tool_calls"] = [_kept(call) for call in answer.tool_calls]
-    if answer.extras:
-        message[EXTRAS] = dict(answer.extras)
+    message = message_of(answer.text, [(call.id, call.name, call.arguments or {}) for call in answer.tool_calls])
+    return message | ({EXTRAS: dict(answer.extras)} if answer.extras else {})
+
+
+def message_of(text: str | None, calls: Sequence[tuple[str, str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """An assistant message of the chat-completion protocol, with tool calls of (id, name, arguments)."""
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    if calls:
+        message["tool_calls"] = [
+            {"id": id, "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+            for id, name, arguments in calls
+        ]
     return message
 
 
@@ -252,11 +259,6 @@ def _nothing(finish: object, refused: bool) -> Cause:
     if refused or finish == "content_filter":
         return Cause.FILTERED
     return Cause.CUT if finish == "length" else Cause.EMPTY
-
-
-def _kept(call: ToolCall) -> dict[str, Any]:
-    function = {"name": call.name, "arguments": json.dumps(call.arguments or {})}
-    return {"id": call.id, "type": "function", "function": function}
 
 
 def _call_ids(messages: Iterable[Mapping[str, Any]]) -> set[str]:

@@ -16,7 +16,8 @@ from workflows import engine
 from workflows.definition import EVENT_TYPES, WITHOUT_CONVERSATION
 from workflows.errors import InvalidWorkflows, UnknownWorkflow
 from workflows.explanation import BUILT_IN, Explanation, explain, opening
-from workflows.loader import Workflow, WorkflowSet, load_again
+from workflows.loader import load_again
+from workflows.workflow import Workflow, WorkflowSet
 
 #: Events with their conversations, and the turn that shows which workflow each met: its own, else the next one.
 _EVENTS = """

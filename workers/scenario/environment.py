@@ -37,7 +37,8 @@ from workers.scenario import time_travel
 from workers.scenario.killable import Killer, killable
 from workers.scenario.observe import WATCH
 from workers.scenario.scripted_model import MODEL, ScriptedModel
-from workflows.loader import WorkflowSet, load_folder
+from workflows.loader import load_folder
+from workflows.workflow import WorkflowSet
 
 #: How long a turn, or a fetch, of the scenario before may go on before its worker is killed.
 TURN_SECONDS, FETCH_SECONDS = 3.0, 1.0

@@ -2,8 +2,8 @@
 
 import json
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from workers.scenario.match import LogEntry, Place
@@ -15,56 +15,42 @@ TEXT_WIDTH = 100
 WORKER_LINES = 20
 
 
-@dataclass(frozen=True)
-class FailureReport:
-    """A scenario that did not go as expected."""
-
-    file: str
-    passage: Passage
-    """The step as it stands in the file."""
-    why: str
-    entries: tuple[LogEntry, ...] = ()
-    matched: frozenset[int] = frozenset()
-    """Numbers of the entries that earlier steps expected."""
-    after: Place = (0.0, -1)
-    """The place in the log up to which things are matched."""
-    differs: Mapping[int, str] = field(default_factory=dict)
-    """Why entries are not what was expected, by their number."""
-    worker_lines: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return "\n".join(self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        yield f"{self.file}:{self.passage.line}: {self.why}"
-        source = textwrap.dedent(self.passage.text).splitlines()
-        width = len(str(self.passage.line + len(source) - 1))
-        for number, line in enumerate(source, start=self.passage.line):
-            yield f"  {number:>{width}} | {line}".rstrip()
-        yield ""
-        yield "  what happened (* = matched by an earlier step, > = not matched, from here on):"
-        yield from self._what_happened()
-        if self.worker_lines:
-            yield ""
-            yield "  what the workers complained about:"
-            for line in self.worker_lines:
-                yield f"    {line}"
-
-    def _what_happened(self) -> Iterator[str]:
-        is_marked = False
-        for entry in self.entries:
-            mark = "*" if entry.number in self.matched else " "
-            if not is_marked and entry.place > self.after:
-                mark, is_marked = ">", True
-            head = f"  {mark} {entry.at:8.3f} s  {entry.kind:15} "
-            indent = " " * len(head)
-            first, *more = textwrap.wrap(entry.text, TEXT_WIDTH) or [""]
-            yield f"{head}{first}"
-            yield from (f"{indent}{line}" for line in more)
-            if entry.number in self.differs:
-                yield f"{indent}^ {self.differs[entry.number]}"
-        if not is_marked:
-            yield "  >            (nothing more)"
+def failure_report(
+    file: str,
+    passage: Passage,
+    why: str,
+    entries: Iterable[LogEntry],
+    *,
+    matched: Collection[int] = (),
+    after: Place = (0.0, -1),
+    differs: Mapping[int, str] = MappingProxyType({}),
+    worker_lines: Sequence[str] = (),
+) -> str:
+    """How a scenario went otherwise than expected. `passage`: the step as it stands in the file; `matched`: numbers of
+    the entries that earlier steps expected; `after`: the place in the log up to which things are matched; `differs`:
+    why entries are not what was expected, by their number; `worker_lines`: see `complaints`.
+    """
+    source = textwrap.dedent(passage.text).splitlines()
+    width = len(str(passage.line + len(source) - 1))
+    lines = [f"{file}:{passage.line}: {why}"]
+    lines += [f"  {number:>{width}} | {line}".rstrip() for number, line in enumerate(source, start=passage.line)]
+    lines += ["", "  what happened (* = matched by an earlier step, > = not matched, from here on):"]
+    is_marked = False
+    for entry in entries:
+        mark = "*" if entry.number in matched else " "
+        if not is_marked and entry.place > after:
+            mark, is_marked = ">", True
+        head = f"  {mark} {entry.at:8.3f} s  {entry.kind:15} "
+        indent = " " * len(head)
+        first, *more = textwrap.wrap(entry.text, TEXT_WIDTH) or [""]
+        lines += [f"{head}{first}", *(f"{indent}{line}" for line in more)]
+        if entry.number in differs:
+            lines.append(f"{indent}^ {differs[entry.number]}")
+    if not is_marked:
+        lines.append("  >            (nothing more)")
+    if worker_lines:
+        lines += ["", "  what the workers complained about:", *(f"    {line}" for line in worker_lines)]
+    return "\n".join(lines)
 
 
 def complaints(lines: Iterable[str]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from workers.scenario.language import (
 from workers.scenario.match import Matched, Mismatch, Place, ScenarioLog, Truth, Unmatched, find, seconds_text
 from workers.scenario.observe import Observer
 from workers.scenario.read import InvalidScenario, Passage, Scenario, read
-from workers.scenario.report import FailureReport, complaints
+from workers.scenario.report import complaints, failure_report
 from workers.scenario.time_travel import Pending, ScenarioClock, TimeTraveller
 from workflows.loader import load_folder
 
@@ -69,9 +69,8 @@ def run_files(paths: Sequence[Path], *, workflows: Path | None = None) -> Genera
             for scenario in scenarios:
                 environment.clear()
                 began = time.monotonic()
-                failure = Run(scenario, environment).run()
-                took = time.monotonic() - began
-                yield ScenarioResult(scenario.file, scenario.name, took, None if failure is None else str(failure))
+                problem = Run(scenario, environment).run()
+                yield ScenarioResult(scenario.file, scenario.name, time.monotonic() - began, problem)
 
 
 class Run:
@@ -91,8 +90,8 @@ class Run:
         self._quiet_from: float | None = None
         self._settled_from: float | None = None  # None: time has not jumped since the step began
 
-    def run(self) -> FailureReport | None:
-        """Run it; None if everything came as expected."""
+    def run(self) -> str | None:
+        """Run it; None if everything came as expected, else the report."""
         self._actions.prepare()
         for step, passage in zip(self._scenario.definition.steps, self._scenario.steps, strict=True):
             if not isinstance(step, Expectation | Nothing):
@@ -109,7 +108,7 @@ class Run:
         if isinstance(step, SimulateOauthComplete | PublishEvent | MerchantMessage):
             self._place = (self._since, math.inf)  # what comes of it comes after it
 
-    def _expect(self, step: Expected, passage: Passage) -> FailureReport | None:
+    def _expect(self, step: Expected, passage: Passage) -> str | None:
         until = self._clock.now() + self._patience(step)
         truth = self._truth(step)
         self._settled_from = None
@@ -206,7 +205,7 @@ class Run:
 
     # --- how it ends ------------------------------------------------------------------------------------------------
 
-    def _beyond_limits(self) -> FailureReport | None:
+    def _beyond_limits(self) -> str | None:
         limits, began = self._scenario.definition.limits, self._began or 0.0
         if limits.first_fetch_seconds is not None:
             asked = next((entry.at for entry in self._log if entry.kind == "shopify_request"), None)
@@ -222,7 +221,7 @@ class Run:
             return self._failure(self._scenario.limits, why)
         return None
 
-    def _nobody_killed(self) -> FailureReport | None:
+    def _nobody_killed(self) -> str | None:
         """A kill that never took place has tested nothing."""
         kill = self._actions.pending_kill()
         if kill is None:
@@ -231,13 +230,13 @@ class Run:
         passage = next(passage for step, passage in steps if step is kill)
         return self._failure(passage, f"no {kill.worker} worker got to {kill.at}: nobody was killed")
 
-    def _failure(self, passage: Passage, why: str, differs: Mapping[int, str] | None = None) -> FailureReport:
-        return FailureReport(
-            file=self._scenario.file,
-            passage=passage,
-            why=why,
-            entries=tuple(self._log),
-            matched=frozenset(self._matched),
+    def _failure(self, passage: Passage, why: str, differs: Mapping[int, str] | None = None) -> str:
+        return failure_report(
+            self._scenario.file,
+            passage,
+            why,
+            self._log,
+            matched=self._matched,
             after=self._place,
             differs=differs or {},
             worker_lines=complaints(self._stack.lines[self._first_line :]),

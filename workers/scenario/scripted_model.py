@@ -1,13 +1,13 @@
 """The language model of scenarios: it answers by a script, and fails where a scenario wants it to."""
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
 
 from workers.model.local_server import Message, ModelServer, completion, drop, error_response, html_page
+from workers.model.response import message_of
 from workers.scenario.language import ModelAnswer, PlannedFault
 
 #: CJ_MODEL of workers that ask it.
@@ -92,18 +92,9 @@ def due(script: Sequence[ModelAnswer], messages: Sequence[Message]) -> int:
 
 def wire_message(answer: ModelAnswer, number: int) -> dict[str, Any]:
     """A scripted answer as a message of the chat-completion protocol."""
-    message: dict[str, Any] = {"role": "assistant", "content": answer.say}
     calls = [(name, params) for call in answer.call for name, params in call.items()]
-    if calls:
-        message["tool_calls"] = [
-            {
-                "id": f"call_{number}_{place}",
-                "type": "function",
-                "function": {"name": name, "arguments": json.dumps(params)},
-            }
-            for place, (name, params) in enumerate(calls)
-        ]
-    return message
+    named = [(f"call_{number}_{place}", name, params) for place, (name, params) in enumerate(calls)]
+    return message_of(answer.say, named)
 
 
 def _is_same(scripted: Message, seen: Message) -> bool:

@@ -30,7 +30,7 @@ from workflows import engine, explanation
 from workflows.actions import Action, Emit, FollowUp, Prefetch, ProcessMessage, Transition, UpdateContext
 from workflows.definition import OPENING_EVENTS
 from workflows.errors import UnknownWorkflow
-from workflows.loader import Workflow, WorkflowSet
+from workflows.workflow import Workflow, WorkflowSet
 
 log = logs.get(__name__)
 

@@ -17,7 +17,7 @@ from workflows.check.reach import circles, covers, facts_of, impossible
 from workflows.check.rules import RuleChecker, items_of, map_of
 from workflows.check.sections import check_sections
 from workflows.definition import CONNECTION, REQUIREMENTS, TOOLS, WorkflowDefinition
-from workflows.expression.evaluate import condition
+from workflows.expression.evaluate import compiled
 from workflows.source import Document, Path
 from workflows.suggest import or_one_of
 from workflows.workflow import Rule, TransitionRule, Workflow
@@ -80,7 +80,7 @@ def check_silence(document: Document, workflow: Workflow) -> None:
         rules = workflow.rules.get(event)
         if rules is None:
             continue
-        here = facts_of(condition(f"{source} and context.workflow == '{workflow.name}'"))
+        here = facts_of(compiled(f"{source} and context.workflow == '{workflow.name}'"))
         takers = [rule for rule in rules if not impossible(facts_of(rule.condition) | here)]
         always = next((at for at, rule in enumerate(takers, 1) if covers(facts_of(rule.condition), here)), None)
         if not any(map(_speaks, takers[:always])):

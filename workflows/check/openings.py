@@ -12,7 +12,7 @@ from events.catalog import CATALOG
 from workflows.actions import TransitionAction
 from workflows.check.reach import Facts, cover_all, covers, facts_of, impossible, with_booleans
 from workflows.definition import CONNECTION, OPENING_EVENTS
-from workflows.expression.evaluate import condition
+from workflows.expression.evaluate import compiled
 from workflows.source import Document
 from workflows.workflow import Rule, Workflow, after, in_order, rank
 
@@ -68,7 +68,7 @@ class Openings:
 
     def unheard(self) -> Workflow | None:
         """The workflow in which a connection opens a conversation although no rule need take it; None if one must."""
-        here = with_booleans(facts_of(condition(CONNECTION)), _BOOLEANS["oauth_complete"])
+        here = with_booleans(facts_of(compiled(CONNECTION)), _BOOLEANS["oauth_complete"])
         is_taken = cover_all([claim.facts for claim in self._claims("oauth_complete")], here)
         return None if is_taken else next(iter(self._rest("oauth_complete")), None)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from workflows.actions import Transition
 from workflows.expression import parse
-from workflows.expression.evaluate import BUDGET, Condition, ordered, same
+from workflows.expression.evaluate import BUDGET, Expression, ordered, same
 from workflows.workflow import TransitionRule
 
 #: Most cases that are told apart to say whether conditions together leave none.
@@ -86,7 +86,7 @@ Facts = frozenset[Fact]
 _NEVER = Fact("", "is", "never", None, "false")
 
 
-def facts_of(condition: Condition) -> Facts:
+def facts_of(condition: Expression) -> Facts:
     """Everything that must be so for a condition to hold."""
     return frozenset(_facts(condition.tree, condition.source, truth=True))
 
@@ -131,7 +131,7 @@ def with_booleans(facts: Facts, booleans: Collection[str]) -> Facts:
     )
 
 
-def never_taken(conditions: Sequence[Condition | None]) -> Iterator[tuple[int, int | None]]:
+def never_taken(conditions: Sequence[Expression | None]) -> Iterator[tuple[int, int | None]]:
     """Of rules tried in order, those that are never taken: (index, index of the earlier rule that takes everything
     that it would), or (index, None) if its condition cannot hold. A None among `conditions` is one with errors."""
     known = [None if condition is None else facts_of(condition) for condition in conditions]

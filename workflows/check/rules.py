@@ -18,7 +18,7 @@ from workflows.definition import (
 )
 from workflows.errors import InvalidExpression
 from workflows.expression import evaluate
-from workflows.expression.evaluate import Condition
+from workflows.expression.evaluate import Expression
 from workflows.expression.kinds import WORDS, Fields, Kind, base, condition_errors, kind_of, kind_of_value, value_errors
 from workflows.expression.parse import seconds_of
 from workflows.expression.template import Template, single_braces
@@ -214,14 +214,14 @@ class RuleChecker:
             else:
                 self.document.at(path, "this can never be true")
 
-    def condition(self, path: Path, fields: Fields, elsewhere: Mapping[str, str]) -> Condition | None:
+    def condition(self, path: Path, fields: Fields, elsewhere: Mapping[str, str]) -> Expression | None:
         """The condition at a path, compiled; None if it has errors."""
         written = self.document.find(path)
         source = "true" if written is None else written.data
         if not isinstance(source, str) or not source.strip():
             return None
         try:
-            condition = evaluate.condition(source)
+            condition = evaluate.compiled(source)
             errors = condition_errors(condition.tree, fields, elsewhere)
         except InvalidExpression as error:
             errors = [error]

@@ -1,6 +1,6 @@
 """Conditions and the expressions of templates, compiled once into closures.
 
-    condition("provider == 'shopify' and success == true").holds({"provider": "shopify", "success": True})
+    compiled("provider == 'shopify' and success == true").holds({"provider": "shopify", "success": True})
 
 The grammar is in parse.py, the author's guide in README.md. There are no calls, no arithmetic, no patterns and no
 Python attributes: a dot is a key. What is absent is null, and so is what is not JSON (none of it comes from an event).
@@ -32,8 +32,8 @@ Run = Callable[[Data, Budget], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """A yes-or-no question about the data."""
+class Expression:
+    """A question about the data, or something to copy from it."""
 
     source: str
     tree: parse.Node
@@ -46,17 +46,8 @@ class Condition:
         except BudgetExceeded:
             return False
 
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """Something to copy from the data."""
-
-    source: str
-    tree: parse.Node
-    run: Run
-
     def of(self, data: Data, budget: Budget | None = None) -> Any:
-        """The JSON value, sharing nothing with `data`; null if it exceeds the budget."""
+        """Its JSON value, sharing nothing with `data`; null if it exceeds the budget."""
         budget = [BUDGET] if budget is None else budget
         try:
             return plain(self.run(data, budget), budget)
@@ -64,16 +55,10 @@ class Value:
             return None
 
 
-def condition(source: str) -> Condition:
-    """Compile a condition; raises InvalidExpression. Whether its fields exist is checked in kinds.py."""
+def compiled(source: str) -> Expression:
+    """Compile an expression; raises InvalidExpression. Whether its fields exist is checked in kinds.py."""
     tree = parse.parse(source)
-    return Condition(source, tree, compile_node(tree))
-
-
-def value(source: str) -> Value:
-    """Compile the expression of a template; raises InvalidExpression."""
-    tree = parse.parse(source)
-    return Value(source, tree, compile_node(tree))
+    return Expression(source, tree, compile_node(tree))
 
 
 def compile_node(node: parse.Node) -> Run:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflows.errors import InvalidExpression
-from workflows.expression.evaluate import BUDGET, MAX_TEXT, Budget, BudgetExceeded, Value, as_text, value
+from workflows.expression.evaluate import BUDGET, MAX_TEXT, Budget, BudgetExceeded, Expression, as_text, compiled
 
 MAX_EXPRESSIONS = 50
 _SINGLE_BRACES = re.compile(r"(?<!\{)\{\s*([A-Za-z_][\w.]*)\s*\}(?!\})", re.ASCII)
@@ -25,7 +25,7 @@ class Slot:
     """One `{{ }}`; `start` is where its expression begins in the template."""
 
     start: int
-    value: Value
+    value: Expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Template:
         return tuple(part for part in self.parts if isinstance(part, Slot))
 
     @property
-    def alone(self) -> Value | None:
+    def alone(self) -> Expression | None:
         """The expression, if the whole text is one `{{ }}`: its value then keeps its JSON type."""
         rest = [part for part in self.parts if isinstance(part, Slot) or part.strip()]
         return rest[0].value if len(rest) == 1 and isinstance(rest[0], Slot) else None
@@ -153,7 +153,7 @@ def _slot(source: str, start: int, end: int) -> Slot:
     if not inside.strip():
         raise InvalidExpression("nothing between {{ and }}", start - 2, end + 2)
     try:
-        return Slot(start, value(inside))
+        return Slot(start, compiled(inside))
     except InvalidExpression as error:
         raise InvalidExpression(error.message, error.start + start, error.end + start) from None
 

@@ -14,7 +14,7 @@ from workflows import engine
 from workflows.check import check
 from workflows.errors import InvalidExpression
 from workflows.explanation import explain
-from workflows.expression.evaluate import Value, condition
+from workflows.expression import evaluate
 from workflows.expression.kinds import condition_errors, value_errors
 from workflows.expression.template import Template
 from workflows.loader import SHIPPED, load_folder
@@ -104,7 +104,7 @@ Runs = list[Callable[[dict[str, Any]], Any]]
 def refusal(source: str) -> InvalidExpression | None:
     """Why a text is no condition; None if it is one."""
     try:
-        condition(source)
+        evaluate.compiled(source)
     except InvalidExpression as refused:
         return refused
     return None
@@ -118,8 +118,8 @@ def compiled(source: str) -> Runs:
         assert refused.message
         assert 0 <= refused.start < refused.end
         return []
-    found = condition(source)
-    return [found.holds, Value(source, found.tree, found.run).of, Template.parse(f"x {{{{{source}}}}} y").text]
+    found = evaluate.compiled(source)
+    return [found.holds, found.of, Template.parse(f"x {{{{{source}}}}} y").text]
 
 
 def test_twenty_thousand_hostile_inputs() -> None:
@@ -185,7 +185,7 @@ def test_every_sound_expression_is_understood_and_answered(source: str, data: di
     if refused is not None:
         assert "nested deeper" in refused.message or "at most" in refused.message
         return
-    found = condition(source)
+    found = evaluate.compiled(source)
     assert type(found.holds(data)) is bool
     assert found.holds(data) is found.holds(json.loads(json.dumps(data)))
     for error in (*condition_errors(found.tree, FIELDS), *value_errors(found.tree, FIELDS)):

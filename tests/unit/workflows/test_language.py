@@ -21,7 +21,7 @@ from workflows.definition import (
     context_fields,
     event_fields,
 )
-from workflows.expression.evaluate import MAX_TEXT, condition
+from workflows.expression.evaluate import MAX_TEXT, compiled
 from workflows.expression.parse import MAX_LENGTH, MAX_TOKENS
 from workflows.expression.template import Template
 from workflows.loader import SHIPPED, load_text
@@ -117,12 +117,12 @@ def test_what_is_said_of_conditions(source: str, expected: bool) -> None:
     group = {"key": 1, "a b": 1}
     data = {"success": True, "one": 1, "tags": ["b"], "text": "abc", "group": group, "empty": "", "zero": 0}
     said = {"agreed": "Yes, please!", "declined": "yes, but not today"}
-    assert condition(source).holds({**data, **said}) is expected
+    assert compiled(source).holds({**data, **said}) is expected
 
 
 def test_what_is_said_of_long_lists() -> None:
-    assert condition("'y' in tags").holds({"tags": ["n"] * 700 + ["y"]})
-    assert not condition("'y' in tags").holds({"tags": ["n"] * 2000 + ["y"]})
+    assert compiled("'y' in tags").holds({"tags": ["n"] * 700 + ["y"]})
+    assert not compiled("'y' in tags").holds({"tags": ["n"] * 2000 + ["y"]})
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,18 @@ def test_a_page_read_through_nodes(first: int, found: int, recorded: tuple[int, 
     assert costs(text, {"products": nodes(found)}) == recorded
 
 
+def test_an_empty_page_read_both_ways_pays_for_nodes_only() -> None:
+    text = "{ products(first: 10) { nodes { id } edges { cursor node { id } } } }"
+    assert costs(text, {"products": {"nodes": [], "edges": []}}) == (10, 6)
+
+
+def test_edges_pay_for_what_came() -> None:
+    text = "{ orders(first: 5) { edges { cursor node { id customer { id } } } } }"
+    node = {"node": {"id": "1", "customer": {"id": "2"}}}
+    assert costs(text, {"orders": {"edges": [node]}}) == (8, 4)
+    assert costs(text, {"orders": {"edges": []}}) == (8, 2)
+
+
 def test_an_object_that_is_null_costs_its_point() -> None:
     text = "{ orders(first: 5) { nodes { customer { id } } } }"
     assert costs(text, {"orders": {"nodes": [{"customer": None}] * 5}}) == (8, 8)

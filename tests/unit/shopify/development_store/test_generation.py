@@ -6,14 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from shopify.development_store.generation import DAY, SIZES, Contents, Recipe, generate
+from shopify.development_store.generation import DAY, SIZES, Contents, generate
 from shopify.development_store.records import decimal_text, timestamp
 
 NOW = 1_795_359_600  # 2026-11-22T15:00:00Z
 
 
 def contents(size: str, domain: str = "shop.myshopify.com", **options: object) -> Contents:
-    return generate(Recipe(domain, SIZES[size], NOW, **options))  # type: ignore[arg-type]
+    return generate(domain, SIZES[size], NOW, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

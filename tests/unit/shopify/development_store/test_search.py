@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from graphql import GraphQLError
 
-from shopify.development_store.generation import SIZES, Recipe, generate
+from shopify.development_store.generation import SIZES, generate
 from shopify.development_store.search import CUSTOMERS, ORDERS, PRODUCTS, matcher
 
 NOW = int(datetime(2026, 11, 22, 15, tzinfo=UTC).timestamp())
-CONTENTS = generate(Recipe("search.myshopify.com", SIZES["large"], NOW))
+CONTENTS = generate("search.myshopify.com", SIZES["large"], NOW)
 
 
 def found(query: str) -> list[Any]:

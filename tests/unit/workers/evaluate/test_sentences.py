@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 
 from shopify.development_store.server import DevelopmentStore
+from tests.truth.facts import NOW
 from workers.evaluate.dialogue import lying, questions
 from workers.evaluate.grading import is_right, sentences
 from workers.evaluate.sentences import LANGUAGES, LIES, Topic, Writer, fits, named_in, topics
-from workers.evaluate.world import STORES, World, build, fixed_now
+from workers.evaluate.world import STORES, World, build
 
 
 @pytest.fixture(scope="module")
 def worlds() -> list[World]:
-    return build(DevelopmentStore(now=fixed_now()), fixed_now())
+    return build(DevelopmentStore(now=NOW), NOW)
 
 
 def test_there_are_enough_questions_of_every_kind_in_both_languages(worlds: list[World]) -> None:

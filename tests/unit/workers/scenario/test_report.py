@@ -4,15 +4,15 @@ import json
 
 from workers.scenario.match import LogEntry
 from workers.scenario.read import Passage
-from workers.scenario.report import FailureReport, complaints
+from workers.scenario.report import complaints, failure_report
 
 
 def test_a_failure_shows_the_place_the_step_and_what_happened() -> None:
-    failure = FailureReport(
-        file="flow.yaml",
-        passage=Passage(26, "  - expect: cj_tool_call\n    min_delay: 1.0"),
-        why="came 0.70 s after the step before, expected at least 1.0 s",
-        entries=(
+    failure = failure_report(
+        "flow.yaml",
+        Passage(26, "  - expect: cj_tool_call\n    min_delay: 1.0"),
+        "came 0.70 s after the step before, expected at least 1.0 s",
+        (
             LogEntry(0.5, "cj_message", "You have 42 customers in your store", number=0),
             LogEntry(1.2, "cj_tool_call", 'shopify_data {"data_type": "recent_orders"}', number=1),
             LogEntry(1.9, "cj_message", "word " * 30, number=2),
@@ -22,7 +22,7 @@ def test_a_failure_shows_the_place_the_step_and_what_happened() -> None:
         differs={1: "this one"},
         worker_lines=("agent: error turn failed",),
     )
-    assert str(failure) == (
+    assert failure == (
         "flow.yaml:26: came 0.70 s after the step before, expected at least 1.0 s\n"
         "  26 | - expect: cj_tool_call\n"
         "  27 |   min_delay: 1.0\n"
@@ -40,10 +40,10 @@ def test_a_failure_shows_the_place_the_step_and_what_happened() -> None:
 
 
 def test_when_nothing_more_happened_that_is_said() -> None:
-    failure = FailureReport(
+    failure = failure_report(
         "f.yaml", Passage(3, "  - expect: error"), "did not come", (LogEntry(0.1, "action", "kill"),), after=(1, 0)
     )
-    assert str(failure).endswith("     0.100 s  action          kill\n  >            (nothing more)")
+    assert failure.endswith("     0.100 s  action          kill\n  >            (nothing more)")
 
 
 def test_the_workers_complaints_are_picked_from_their_log() -> None:

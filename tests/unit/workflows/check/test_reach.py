@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from workflows.actions import Transition
 from workflows.check.reach import Circle, circles, cover_all, facts_of, never_taken, with_booleans
-from workflows.expression.evaluate import condition
+from workflows.expression.evaluate import compiled
 from workflows.workflow import TransitionRule
 
 
 def never(*sources: str) -> list[tuple[int, int | None]]:
-    return list(never_taken([condition(source) for source in sources]))
+    return list(never_taken([compiled(source) for source in sources]))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_what_is_never_reached(sources: list[str], expected: list[tuple[int, int
 
 
 def test_a_condition_with_errors_takes_nothing() -> None:
-    assert list(never_taken([None, condition("success"), condition("success")])) == [(2, 1)]
+    assert list(never_taken([None, compiled("success"), compiled("success")])) == [(2, 1)]
 
 
 ATOMS = [
@@ -153,7 +153,7 @@ def test_every_claim_is_true_of_many_other_values(first: str, second: str) -> No
     claims = dict(never(first, second))
     if not claims:
         return
-    one, two = condition(first), condition(second)
+    one, two = compiled(first), compiled(second)
     for values in itertools.product(*VALUES.values()):
         data = dict(zip(VALUES, values, strict=True))
         if 0 in claims:
@@ -185,23 +185,23 @@ ALL_OF_THE_PAIRS = ("a == 1 and b == 1", "a == 1 and b != 1", "a != 1 and b == 1
     ],
 )
 def test_rules_that_add_up_to_everything(sources: tuple[str, ...], given: str, expected: bool) -> None:
-    facts = [with_booleans(facts_of(condition(source)), {"ok"}) for source in (*sources, given)]
+    facts = [with_booleans(facts_of(compiled(source)), {"ok"}) for source in (*sources, given)]
     assert cover_all(facts[:-1], facts[-1]) is expected
 
 
 @settings(max_examples=120, deadline=None, derandomize=True)
 @given(st.lists(conditions(), min_size=2, max_size=4))
 def test_what_adds_up_to_everything_does(sources: list[str]) -> None:
-    if not cover_all([facts_of(condition(source)) for source in sources]):
+    if not cover_all([facts_of(compiled(source)) for source in sources]):
         return
     for values in itertools.product(*VALUES.values()):
         data = dict(zip(VALUES, values, strict=True))
-        assert any(condition(source).holds(data) for source in sources), (sources, data)
+        assert any(compiled(source).holds(data) for source in sources), (sources, data)
 
 
 def ways(**transitions: list[tuple[str, str]]) -> dict[str, list[TransitionRule]]:
     return {
-        name: [TransitionRule(1, condition(source), Transition(to, None, f"to_{to}")) for source, to in found]
+        name: [TransitionRule(1, compiled(source), Transition(to, None, f"to_{to}")) for source, to in found]
         for name, found in transitions.items()
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from workflows.errors import InvalidExpression
-from workflows.expression.evaluate import BUDGET, condition, value
+from workflows.expression.evaluate import BUDGET, compiled
 
 EVENT = {
     "provider": "shopify",
@@ -115,7 +115,7 @@ EVENT = {
     ],
 )
 def test_conditions(source: str, expected: bool) -> None:
-    assert condition(source).holds(EVENT) is expected
+    assert compiled(source).holds(EVENT) is expected
 
 
 @pytest.mark.parametrize(
@@ -136,20 +136,20 @@ def test_conditions(source: str, expected: bool) -> None:
     ],
 )
 def test_values(source: str, expected: Any) -> None:
-    found = value(source).of(EVENT)
+    found = compiled(source).of(EVENT)
     assert (found, type(found)) == (expected, type(expected))
 
 
 def test_a_copied_value_shares_nothing_with_the_event() -> None:
     event = {"shop": {"tags": ["a"]}}
-    value("shop").of(event)["tags"].append("b")
+    compiled("shop").of(event)["tags"].append("b")
     assert event == {"shop": {"tags": ["a"]}}
 
 
 def test_a_list_written_in_the_expression_is_a_new_one_each_time() -> None:
-    compiled = value("['a']")
-    compiled.of({}).append("b")
-    assert compiled.of({}) == ["a"]
+    listed = compiled("['a']")
+    listed.of({}).append("b")
+    assert listed.of({}) == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_a_list_written_in_the_expression_is_a_new_one_each_time() -> None:
 )
 def test_what_is_no_expression(source: str, start: int, end: int, message: str) -> None:
     with pytest.raises(InvalidExpression) as refused:
-        condition(source)
+        compiled(source)
     assert message in refused.value.message
     assert (refused.value.start, refused.value.end) == (start, end)
 
@@ -219,24 +219,24 @@ def test_it_gives_up_instead_of_taking_long_and_the_condition_is_then_false() ->
     # Given a list longer than one evaluation may look at, whose last item is what is looked for
     event = {"x": "y", "many": ["n"] * (2 * BUDGET) + ["y"]}
     # Then neither the condition nor its negation holds, and a value is null
-    assert not condition("x in many").holds(event)
-    assert not condition("not (x in many)").holds(event)
-    assert value("x in many").of(event) is None
-    assert value("many").of(event) is None
+    assert not compiled("x in many").holds(event)
+    assert not compiled("not (x in many)").holds(event)
+    assert compiled("x in many").of(event) is None
+    assert compiled("many").of(event) is None
     # And what costs nothing still works in the same expression before it
-    assert condition("x == 'y' or x in many").holds(event)
+    assert compiled("x == 'y' or x in many").holds(event)
 
 
 def test_lists_of_a_usual_length_are_searched_to_their_end() -> None:
-    assert condition("x in many").holds({"x": "y", "many": ["n"] * 500 + ["y"]})
-    assert condition("a == b").holds({"a": list(range(500)), "b": list(range(500))})
+    assert compiled("x in many").holds({"x": "y", "many": ["n"] * 500 + ["y"]})
+    assert compiled("a == b").holds({"a": list(range(500)), "b": list(range(500))})
 
 
 def test_many_words_are_looked_for_in_a_long_text() -> None:
     words = " or ".join(f"'word{number:02}' in text" for number in range(40))
     text = "the quick brown fox jumps over the lazy dog " * 180
-    assert not condition(words).holds({"text": text})
-    assert condition(words).holds({"text": text + "word39"})
+    assert not compiled(words).holds({"text": text})
+    assert compiled(words).holds({"text": text + "word39"})
 
 
 class Trap:
@@ -271,28 +271,28 @@ class Trap:
     ],
 )
 def test_nothing_but_json_is_ever_touched(source: str) -> None:
-    condition(source).holds({"x": Trap(), "y": [Trap()]})
-    assert value("x").of({"x": Trap()}) is None
-    assert value("x").of({"x": [Trap(), {"a": Trap()}]}) == [None, {"a": None}]
+    compiled(source).holds({"x": Trap(), "y": [Trap()]})
+    assert compiled("x").of({"x": Trap()}) is None
+    assert compiled("x").of({"x": [Trap(), {"a": Trap()}]}) == [None, {"a": None}]
 
 
 @pytest.mark.parametrize("name", ["__class__", "__dict__", "keys", "items", "get", "format", "upper"])
 def test_a_dot_is_a_key_and_never_an_attribute(name: str) -> None:
-    assert value(f"x.{name}").of({"x": {"a": 1}}) is None
-    assert value(f"x.{name}").of({"x": "text"}) is None
-    assert value(f"x.{name}").of({"x": {name: "a key"}}) == "a key"
+    assert compiled(f"x.{name}").of({"x": {"a": 1}}) is None
+    assert compiled(f"x.{name}").of({"x": "text"}) is None
+    assert compiled(f"x.{name}").of({"x": {name: "a key"}}) == "a key"
 
 
 def test_maps_and_tuples_of_other_classes_count_as_json() -> None:
     data = {"x": OrderedDict(a=1), "y": (1, 2), "z": Decimal(1)}
-    assert value("x").of(data) == {"a": 1}
-    assert value("y").of(data) == [1, 2]
-    assert value("z").of(data) is None
-    assert condition("y[1] == 2 and x.a == 1").holds(data)
+    assert compiled("x").of(data) == {"a": 1}
+    assert compiled("y").of(data) == [1, 2]
+    assert compiled("z").of(data) is None
+    assert compiled("y[1] == 2 and x.a == 1").holds(data)
 
 
 def test_numbers_that_are_none_and_numbers_too_long_to_print() -> None:
-    assert value("x").of({"x": float("nan")}) is None
-    assert value("x").of({"x": float("inf")}) is None
-    assert not condition("x == x or x < 1 or x > 1").holds({"x": float("nan")})
-    assert condition("x > 1.5").holds({"x": 10**5000})
+    assert compiled("x").of({"x": float("nan")}) is None
+    assert compiled("x").of({"x": float("inf")}) is None
+    assert not compiled("x == x or x < 1 or x > 1").holds({"x": float("nan")})
+    assert compiled("x > 1.5").holds({"x": 10**5000})
