@@ -227,18 +227,15 @@ def _is_in(said: Said, figure: Figure, traits: frozenset[str], spans: list[Range
 
 def _bare(said: Said) -> Iterable[tuple[str, bool]]:
     """ "There were orders on Monday", "the first orders of today are in": a plural without a number."""
-    for found in _THERE_IS.finditer(said.masked):
+    plurals = [s for s in said.subjects if s.text in ("orders", "bestellungen", "sales", "verkäufe")]
+    for found in _THERE_IS.finditer(said.masked) if plurals and not said.names else ():
         start, end = said.clause_start(found.start()), said.clause_end(found.end())
-        nouns = [
-            s
-            for s in said.subjects
-            if start <= s.start < end and s.text in ("orders", "bestellungen", "sales", "verkäufe")
-        ]
+        nouns = [s for s in plurals if start <= s.start < end]
         if len(nouns) != 1 or not _is_told(said, (start, end)) or _DENIED.search(said.masked, start, end):
             continue
         if any(start <= n.start < end for n in said.numbers) or _QUANTITY.search(said.masked, start, end):
             continue
-        if said.names or _COMPARING.search(said.masked, start, end) or _OTHERS.search(said.masked, start, end):
+        if _COMPARING.search(said.masked, start, end) or _OTHERS.search(said.masked, start, end):
             continue
         here: Sentence = words_of(said.masked[start:end])
         traits = {trait.kind for trait in here.traits} & _STATUS
@@ -256,16 +253,10 @@ _COMPARING = re.compile(
 
 def _every_day(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Orders came in every day of the last seven"."""
-    for found in _EVERY_DAY.finditer(said.masked):
+    for found in () if said.numbers or said.names else _EVERY_DAY.finditer(said.masked):
         start, end = said.clause_start(found.start()), said.clause_end(found.end())
         is_order = any(s.kind == "order" for s in said.subjects) or _ACQUIRED.search(said.masked) is not None
-        if (
-            not is_order
-            or not _is_told(said, (start, end))
-            or _DENIED.search(said.masked)
-            or said.numbers
-            or said.names
-        ):
+        if not is_order or not _is_told(said, (start, end)) or _DENIED.search(said.masked):
             continue
         spans = _spans(said, (start, end))
         for ranking in said.grounds.rankings:

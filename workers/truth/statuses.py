@@ -100,7 +100,7 @@ def _is_none(said: Said, found: re.Match[str]) -> bool:
 
 def alls(said: Said) -> Iterable[tuple[str, bool]]:
     """ "All orders are paid": where the data decides it, and it has both numbers."""
-    for found in _ALL.finditer(said.masked):
+    for found in _ALL.finditer(said.masked) if any(t.kind in STRICT for t in said.traits) else ():
         if found["not"] or said.doubts(said.plain) or said.supposes(said.plain):
             continue
         right = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
@@ -240,9 +240,10 @@ _OF_ORDERS = re.compile(
 
 def sold_out(said: Said) -> Iterable[tuple[str, bool]]:
     """ "The Spork is out of stock"."""
-    for found in _SOLD_OUT.finditer(said.masked):
+    products = said.mentions().get("product", ())
+    for found in _SOLD_OUT.finditer(said.masked) if products else ():
         clause = said.masked[said.clause_start(found.start()) : said.clause_end(found.end())]
-        named = [m for m in said.mentions().get("product", ()) if m.end <= found.start()]
+        named = [m for m in products if m.end <= found.start()]
         if not named or said.doubts(clause) or said.supposes(clause):
             continue
         stock = [
@@ -253,9 +254,9 @@ def sold_out(said: Said) -> Iterable[tuple[str, bool]]:
 
 def most(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Most of your customers were new"."""
-    found = _MOSTLY.search(said.masked)
     kinds = {trait.kind for trait in said.traits} & {"first_time", "returning"}
-    if found is None or len(kinds) != 1 or len(said.numbers) > 1 or said.doubts(said.plain):
+    found = _MOSTLY.search(said.masked) if len(kinds) == 1 else None
+    if found is None or len(said.numbers) > 1 or said.doubts(said.plain):
         return
     [kind] = kinds
     spans = [span for period in said.periods for span in ranges(period, said, said.today)]
