@@ -14,6 +14,7 @@ from workers.truth.numerals import CODE, numbers
 from workers.truth.periods import (
     AGO,
     DATE,
+    MAY_BE_AGO,
     MAY_BE_DATE,
     MAY_BE_TIME,
     PERIOD,
@@ -151,7 +152,7 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
         (None, _ORDER, "order", lambda found: (found["hash"] or found["bare"]).upper()),
         (MAY_BE_DATE, DATE, "date", dates_meant),
         (MAY_BE_TIME, TIME, "time", clock),
-        (None, AGO, "age", age),
+        (MAY_BE_AGO, AGO, "age", age),
         (None, PERIOD, "period", period_meant),
     ):
         into: list[Mention] = getattr(sentence, f"{kind}s")

@@ -32,6 +32,9 @@ MAY_BE_DATE = re.compile(r"\d[-./]\d|jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|
 """What every date has: most sentences have none, and it is found in a tenth of the time."""
 
 
+MAY_BE_AGO = re.compile(r"\s(?:ago|old|earlier)\b|\bvor\s")
+
+
 MAY_BE_TIME = re.compile(r"\d(?::\d|\s?(?:[ap]\.?m|uhr|o'clock))")
 
 
