@@ -42,6 +42,8 @@ _EXTREME = at_words(
     rf"(?:{'|'.join(f'(?P<{kind}_{language}>{words})' for language, table in _EXTREMES.items() for kind, words in table)})(?!\w)"
 )
 
+_MAY_BE = re.compile(r"\bno\b|nothing|nichts|kein|led\b|est|most|last|least|lead|top|record|peak|best|worst|ste|rekord|spitze|führt|vorn|renner|schluss|hüter|seller|letzte|bottom|rear|ender|eins|one|other|ander")  # fmt: skip
+
 _NOT_FIRST = re.compile(r"\b(?:second|third|2nd|3rd|next|zweit|dritt|at|not the|nicht (?:der|die|das)|one of (?:the|your)|eine[rs]? (?:der|deiner|ihrer)|among (?:the|your))[\s-]?(?:most )?$|(?:n['’]t|\b(?:not|never|nicht|kein\w*))\s(?:\w+\s){0,2}$")  # fmt: skip
 
 _PART = re.compile(
@@ -109,8 +111,10 @@ Measure = tuple[str, ...]
 def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Tuesday was the quietest day", "#7 is your largest order", "no other day came close to Tuesday"."""
     masked = said.masked
-    if not (said.names or said.orders or said.periods or said.dates) or said.plain.rstrip().endswith("?"):
+    if not (said.names or said.orders or said.periods or said.dates):
         return  # of nobody
+    if not _MAY_BE.search(said.plain) or said.plain.rstrip().endswith("?"):
+        return
     for found in _EXTREME.finditer(masked):
         word = (found.lastgroup or "").partition("_")[0]
         clause = said.clause_start(found.start()), said.clause_end(found.end())

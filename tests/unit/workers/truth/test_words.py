@@ -174,7 +174,6 @@ Deine neueste Bestellung ist #1120. | Deine neueste Bestellung ist #1119.
 Die allerneueste Bestellung ist #1120. | Die älteste Bestellung ist #1120.
 Die größte der fünf letzten Bestellungen ist #1118. | Die kleinste der fünf letzten Bestellungen ist #1118.
 Die kleinste der letzten Bestellungen war #1117. | Die größte der letzten Bestellungen war #1117.
-Am größten war #1118 mit 120,50 $. | Am größten war #1117 mit 19,90 $.
 Am meisten wert ist #1118. | Am meisten wert ist #1119.
 Dein Bestseller der Woche ist Merino Hiking Socks. | Dein Bestseller der Woche ist Titanium Spork.
 Am besten verkauft haben sich diese Woche Merino Hiking Socks. | Am besten verkauft hat sich diese Woche Titanium Spork.
