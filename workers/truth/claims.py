@@ -11,7 +11,19 @@ from functools import lru_cache
 
 from workers.truth.lexicon import OFFER, PHRASES, at_words, lexeme
 from workers.truth.numerals import CODE, numbers
-from workers.truth.periods import AGO, DATE, PERIOD, TIME, age, clock, dates_meant, period_meant
+from workers.truth.periods import (
+    AGO,
+    DATE,
+    MAY_BE_AGO,
+    MAY_BE_DATE,
+    MAY_BE_TIME,
+    PERIOD,
+    TIME,
+    age,
+    clock,
+    dates_meant,
+    period_meant,
+)
 from workers.truth.sentence import Mention, Sentence, lowered
 
 _DIGIT = re.compile(r"\d")
@@ -21,6 +33,48 @@ _CURRENCY_BEFORE = re.compile(rf"(?:(?<!\w)(?:{CODE.lower()}|fr|sfr|kr|rs)\.?|[$
 
 
 _LIKE_URL = re.compile(r"://|@|\w\.\w")
+
+
+_RANK_WORD = re.compile(
+    r"previous|before|davor|days|tage|month|monat|hours|stunden|minute|week|woche|number|nummer|platz|third|quarter|half|drittel|viertel|times|mal so|fünftel|fifth"
+)
+
+
+_TIMES = re.compile(r"(?<=\d)\s?[×x](?![a-z])|(?<=1 )time\b|(?<=one )time\b")
+
+
+_RELATIVE = re.compile(r",\s(?:die|der|das|den|who|which|that|whose) [a-zäöü]")
+
+
+_NOT_YET = re.compile(
+    r"\b(?:not|never|none|no longer|yet|still|wait\w*|await\w*|needs?|needing|must|have to|has to|had to|to be|pending|left|remain\w*|queue\w*|backlog|outstanding|cannot|due"
+    r"|nicht|nie|noch|muss|musst|müssen|wart\w*|zu|steh\w*|ausstehend\w*|offen\w*|unbezahlt\w*|fehl\w*|keine\w*)\b|n't\b"
+)
+
+
+_RECEIVED = re.compile(r"\b(?:in|through|received|arrived|cleared|da|eingegangen|erhalten|angekommen|gekommen)\b")
+
+
+_MISSING = re.compile(
+    r"[^.;,]{0,40}?\b(?:outstanding|pending|missing|overdue|not (?:yet )?(?:in|arrived|received)|fehlt|aussteht|ausstehend\w*|steht \w*\s?aus|offen)\b"
+)
+
+
+_WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+
+
+_BREAK = re.compile(
+    r"[;,\s:()….](?:(?<=[;,])(?=\s)|(?<=[()…])|(?<=\s)(?:[·|/•](?=\s)|[–—-]\s)|(?<=[\d€$£%]:)(?=\s)|(?<=\d [a-z]{3}:)(?=\s)|(?<=\.)\.\.)"
+)
+
+
+_BREAK_WORD = at_words(
+    rf"{OFFER.pattern}|(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*"
+    r"|against|out of|(?:of which|davon|von denen|darunter|including)(?= \d))\b"
+)
+
+
+_URL = re.compile(r"://|@|\w\.\w")
 
 
 _RANK_WORD = re.compile(
@@ -94,15 +148,17 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
     masked = _URL.sub(_mask, plain) if _LIKE_URL.search(plain) else plain
     masked = named(sentence, masked, names)
     has_digits = _DIGIT.search(masked) is not None
-    for pattern, kind, value in (
-        (_ORDER, "order", lambda found: (found["hash"] or found["bare"]).upper()),
-        (DATE, "date", dates_meant),
-        (TIME, "time", clock),
-        (AGO, "age", age),
-        (PERIOD, "period", period_meant),
+    for may_be, pattern, kind, value in (
+        (None, _ORDER, "order", lambda found: (found["hash"] or found["bare"]).upper()),
+        (MAY_BE_DATE, DATE, "date", dates_meant),
+        (MAY_BE_TIME, TIME, "time", clock),
+        (MAY_BE_AGO, AGO, "age", age),
+        (None, PERIOD, "period", period_meant),
     ):
         into: list[Mention] = getattr(sentence, f"{kind}s")
         if not has_digits and kind in ("order", "date", "time"):
+            continue
+        if may_be is not None and not may_be.search(masked):
             continue
         for found in pattern.finditer(masked):
             if kind == "date" and found["d1"] and _CURRENCY_BEFORE.search(masked, 0, found.start()):
@@ -115,10 +171,12 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
         for other in (_PHONE, _LIST_MARK, _RANK) if _LONG_NUMBER.search(masked) else (_LIST_MARK, _RANK):
             masked = other.sub(_mask_but_amounts if other is _RANK and sentence.orders else _mask, masked)
     sentence.masked = masked
-    sentence.cased = text if masked == text.lower() else "".join(map(_as_masked, text, masked))
+    sentence.cased = text
+    for run in _MASKED.finditer(masked):
+        sentence.cased = sentence.cased[: run.start()] + run[0] + sentence.cased[run.end() :]
     sentence.numbers = numbers(sentence.cased)
     _words(sentence)
-    breaks = (m.start() for m in _BREAK.finditer(masked))
+    breaks = sorted(found.start() for pattern in (_BREAK, _BREAK_WORD) for found in pattern.finditer(masked))
     sentence.breaks = [place for place in breaks if not _RELATIVE.match(sentence.cased, place)]
     return sentence
 
@@ -232,6 +290,9 @@ def _decided(masked: str, found: re.Match[str], trait: str) -> str:
     return not_yet if _NOT_YET.search(before) or re.match(r"\s?(?:werden|steht|stehen|fehlt|offen)", after) else done
 
 
+_MASKED = re.compile("\ue000+")
+
+
 def _mask(found: re.Match[str]) -> str:
     return "\ue000" * len(found[0])
 
@@ -239,10 +300,6 @@ def _mask(found: re.Match[str]) -> str:
 def _mask_but_amounts(found: re.Match[str]) -> str:
     """ "$189 and #7": no number of a row such as "30, 60 or 90 days"."""
     return found[0] if found["several"] else _mask(found)
-
-
-def _as_masked(letter: str, masked: str) -> str:
-    return masked if masked == "\ue000" else letter
 
 
 def named(sentence: Sentence, masked: str, names: Mapping[str, frozenset[str]]) -> str:

@@ -131,7 +131,8 @@ _MAJORITY = at_words(
 
 def majorities(said: Said) -> Iterable[tuple[str, bool]]:
     """ "More than half of them are paid", "6 of the 10, the majority"."""
-    found = _MAJORITY.search(said.masked)
+    kinds_ = {t.kind for t in said.traits} & _KINDS_OF
+    found = _MAJORITY.search(said.masked) if kinds_ or len(said.numbers) > 1 else None
     if found is None or said.doubts(said.plain) or said.supposes(said.plain):
         return
     sign = 1 if found["more"] else -1
@@ -140,7 +141,6 @@ def majorities(said: Said) -> Iterable[tuple[str, bool]]:
         if whole is not None:
             yield found[0], (2 * number.readings[0][0] - whole.readings[0][0]) * sign > 0
             return
-    kinds_ = {t.kind for t in said.traits} & _KINDS_OF
     is_recent = any(t.kind == "recent" for t in said.traits)
     if len(kinds_) != 1 or not is_recent or said.names or kinds_ & {"first_time", "returning"}:
         return

@@ -66,7 +66,8 @@ _SINGLE_ORDER = at_words(
 
 _LABEL = re.compile(r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$")
 
-_OF_ALL = re.compile(r"\b(?:none|no|not one|all|each|every|keine[rs]?|alle[rn]?|jede[rs]?|sämtliche[rn]?)\b[^,;]*$")
+_FOR_ALL = at_words(r"(?:none|no|not one|all|each|every|keine[rs]?|alle[rn]?|jede[rs]?|sämtliche[rn]?)\b")
+_OF_ALL = re.compile(_FOR_ALL.pattern + "[^,;]*$")
 
 _AMONG = re.compile(
     r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
@@ -105,19 +106,16 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     """What the words say of the number: right beside it, up to its neighbours, in the sentence, and before."""
     lower, upper = _neighbours(said, number, left, right)
     required, own = _traits(said, number, left, right)
-    foreign = [t for t in said.traits if t.kind == "previous" and _is_another(said, number, t)]
-    own -= {t.kind for t in foreign}
-    own |= {
-        t.kind
-        for t in said.traits
-        if t.kind == "previous" and _RIGHT_BEFORE.fullmatch(said.masked[t.end : number.start])
-    }
+    before = [t for t in said.traits if t.kind == "previous"] if "previous" in said.told else ()
+    foreign = [t for t in before if _is_another(said, number, t)]
+    if foreign:
+        own -= {"previous"}
+    if any(_RIGHT_BEFORE.fullmatch(said.masked, t.end, number.start) for t in before):
+        own |= {"previous"}
     near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper and t not in foreign} - own
-    if said.numbers and any(
-        t.kind == "previous" and _LABELS.fullmatch(said.masked[t.end : said.numbers[0].start]) for t in said.traits
-    ):
+    if said.numbers and any(_LABELS.fullmatch(said.masked, t.end, said.numbers[0].start) for t in before):
         near |= {"previous"}  # "Month before: 5 orders, $4"
-    wide = {t.kind for t in said.traits}
+    wide = set(said.told)
     if len(said.periods) > 1 and any(_EARLIER.search(period.text) for period in said.periods):
         wide.add("previous")
     nouns = {kind for s in said.subjects if lower <= s.start and s.end <= upper for kind in kinds(s)}
@@ -131,12 +129,13 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     whole_of = said.of_which(number)[1] is not None  # "5 of 10 cases"
     if not (own or near or nouns or subjects or spans or number.currencies):  # "3 against 5"
         near, nouns = wide, {kind for s in said.subjects for kind in kinds(s)}
-    beside = [t for t in said.traits if t.kind in OF_SALES and left <= t.start and t.end <= right]
-    beside.sort(key=lambda t: number.start - t.end if t.end <= number.start else t.start - number.end)
-    near |= {t.kind for t in beside[:1]}
+    if beside := [t for t in said.traits if t.kind in OF_SALES and left <= t.start and t.end <= right]:
+        near |= {
+            min(beside, key=lambda t: number.start - t.end if t.end <= number.start else t.start - number.end).kind
+        }
     if any(_EARLIER.search(period.text) for period in said.periods if left <= period.start < right):
         near |= {"previous"}
-    in_part = said.masked[left : left + 1] == "(" or _OF_ALL.search(said.masked[left : number.start]) is not None
+    in_part = said.masked[left : left + 1] == "(" or _is_of_all(said, left, number)
     near |= own & {"daily"}
     if number.currencies is not None and "refunding" in wide and _leaves(said, number):
         near |= {"net"}
@@ -151,7 +150,7 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     wide |= near
     if whole_of and not subjects:
         nouns = set()
-    if sum(n.currencies is not None for n in said.numbers) > 1 and _RANGE.search(said.masked):
+    if len(said.numbers) > 1 and said.has(_RANGE) and sum(n.currencies is not None for n in said.numbers) > 1:
         near |= {"largest", "smallest"}
     if "middle" in near:
         near |= VAGUE["middle"]
@@ -166,6 +165,10 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         bool(subjects), _names_of(said, number, (said.lead(number, left), right), (lower, upper)), spans, front, late, said,
         number.currencies is not None,
     )  # fmt: skip
+
+
+def _is_of_all(said: Said, left: int, number: Number) -> bool:
+    return said.has(_FOR_ALL) and _OF_ALL.search(said.masked, left, number.start) is not None
 
 
 def _leaves(said: Said, number: Number) -> bool:
@@ -211,14 +214,14 @@ def _traits(said: Said, number: Number, left: int, right: int) -> tuple[frozense
         nouns = [s.start for s in said.subjects if whole.end <= s.start < right][:1]
         here = [t for t in here if not nouns or not whole.end <= t.start < nouns[0]]
         here = [t for t in here if said.masked[whole.end : t.start].strip() or t.start < whole.end]
-    if _OF_ALL.search(said.masked[left : number.start]):  # "none of the last 7 orders is unpaid"
+    if _is_of_all(said, left, number):  # "none of the last 7 orders is unpaid"
         noun = min((s.end for s in said.subjects if s.start >= number.end), default=number.end)
         here = [t for t in here if t.end <= noun]
     after = frozenset(t.kind for t in here if t.start >= number.end)
     before = frozenset(t.kind for t in here if t.end <= number.start)
-    if _AMONG.search(said.masked[left : number.start]):  # "the share of returning ones among the last 10"
+    if before and _AMONG.search(said.masked, left, number.start):  # "the share of returning ones among the last 10"
         before = before & {"recent"}
-    label = _LABEL.search(said.masked[left : number.start])
+    label = _LABEL.search(said.masked, left, number.start) if after & STRICT else None
     required = after if after & STRICT and not (label and label[0].strip() in ":=(") else after | before
     if number.currencies is not None or number.readings[0][1] < 1:
         first = min((n.start for n in said.numbers), default=0)

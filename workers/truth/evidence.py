@@ -5,7 +5,7 @@ sum, average, median and extremes.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -245,15 +245,15 @@ class Evidence:
         if isinstance(currency, str) and ("amount" in node or "current_amount" in node):
             self._money(node, currency, place)
         for name, value in node.items():
-            if value is None or value is True or value is False:
+            kind = type(value)
+            if value is None or kind is bool:
                 continue
             if name in SKIPPED:
-                if name in ("description", "plan", "domain", "website") and isinstance(value, str):
+                if kind is str and name in ("description", "plan", "domain", "website"):
                     self.words.append(value)
+            elif name in ("amount", "current_amount") and isinstance(currency, str):
                 continue
-            if name in ("amount", "current_amount") and isinstance(currency, str):
-                continue
-            if type(value) is str:
+            elif kind is str:
                 self._text(value, place, name)
             else:
                 self._walk(value, place.about(*concepts(name)), name, node)
@@ -284,15 +284,15 @@ class Evidence:
         """The place of an object's values: whose it is, and of which period."""
         if len(node) == 2 and "amount" in node:
             return place
-        entities = set(place.entities)
+        entities: Set[str] = place.entities
         if key == "customer" or ("orders" in node and "name" in node and "total" not in node):
             entities = self._named("customer", node.get("name"))
             place = replace(place, traits=NOTHING, period=None)
         elif "title" in node:
             entities = {name for name in entities if not name.startswith("product:")}
-            entities |= self._named("product", node.get("title"))
+            entities = entities | self._named("product", node.get("title"))
         elif "name" in node and ("total" in node or "created_at" in node) and key != "shop":
-            entities |= self._order(node)
+            entities = entities | self._order(node)
         elif isinstance(node.get("name"), str) and key == "shop":
             self.names.setdefault(node["name"].lower(), NOTHING)
         period = place.period
@@ -303,8 +303,8 @@ class Evidence:
         day = _moment(node.get("date")) if isinstance(node.get("date"), str) else None
         if day:
             period = (day.date(), day.date())
-            entities.add(f"date:{day.date().isoformat()}")
-        if period is place.period and entities == place.entities:
+            entities = entities | {f"date:{day.date().isoformat()}"}
+        if period is place.period and entities is place.entities:
             return place
         return place.of(frozenset(entities), period)
 
@@ -325,9 +325,9 @@ class Evidence:
             return set()
         lowered = name.lower().rstrip("…")
         key = f"{kind}:{lowered}"
-        names = self.names
-        for known in _called(kind, lowered):
-            names[known] = names.get(known, NOTHING) | {key}
+        if key not in self.names.get(lowered, NOTHING):
+            for known in _called(kind, lowered):
+                self.names[known] = self.names.get(known, NOTHING) | {key}
         return {key}
 
     def _list(self, rows: Sequence[Any], place: _Place, key: str, holder: Mapping[str, Any]) -> None:
@@ -484,17 +484,14 @@ class Evidence:
         only_sum: bool = False,
         period: Range | None = None,
     ) -> None:
-        for current in (False, True):
+        is_changed = any(row.get("current_total") is not None or row.get("current_amount") is not None for row in rows)
+        for current in (False, True) if is_changed else (False,):
             amounts: defaultdict[str, list[float]] = defaultdict(list)
             for row in rows:
                 amount, currency = _total(row, current=current)
                 if amount is not None and currency is not None:
                     amounts[currency].append(amount)
             for currency, found in amounts.items():
-                if current and all(
-                    row.get("current_total") is None and row.get("current_amount") is None for row in rows
-                ):
-                    continue
                 figures = {"revenue": sum(found)}
                 if not only_sum:
                     figures |= {"average": sum(found) / len(found), "median": median(found)}
@@ -645,9 +642,11 @@ def _moment(text: Any) -> datetime | None:
     return _parse_moment(text) if isinstance(text, str) and text[:4].isdigit() and len(text) >= 10 else None
 
 
-def _decimal(text: Any) -> float | None:
+def _decimal(value: Any) -> float | None:
+    if type(value) not in (str, int, float):
+        return None
     try:
-        return float(text) if isinstance(text, str | int | float) and not isinstance(text, bool) else None
+        return float(value)
     except ValueError:
         return None
 
@@ -695,11 +694,16 @@ def _total(row: Mapping[str, Any], *, current: bool = False) -> tuple[float | No
 
 def _says(known: Any, other: Any) -> bool:
     """Whether an object or a list of them has all that another one has; what is not read does not matter."""
+    if known == other:
+        return True
     if isinstance(known, dict) and isinstance(other, dict):
         return all(name in SKIPPED or (name in known and _says(known[name], value)) for name, value in other.items())
-    if isinstance(known, list) and isinstance(other, list):
-        return len(known) == len(other) and all(map(_says, known, other))
-    return bool(known == other)
+    return (
+        isinstance(known, list)
+        and isinstance(other, list)
+        and len(known) == len(other)
+        and all(map(_says, known, other))
+    )
 
 
 def _decidable(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

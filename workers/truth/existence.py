@@ -1,7 +1,7 @@
 """That there is something or nothing, said without a number: "nothing was returned", "a few are open". Pure.
 
 What is spoken of is a noun, what is said of it, and a time. Where figures of just that are known and agree, they decide;
-where there are none, it is no claim.
+else "none" is the number 0, and any figure that the words describe does. Where there is none, it is no claim.
 """
 
 import re
@@ -9,10 +9,11 @@ from collections.abc import Iterable
 
 from workers.truth.claims import words_of
 from workers.truth.figure import NOTHING, Figure, Range
+from workers.truth.figures import in_data
 from workers.truth.lexicon import at_words
 from workers.truth.periods import near, ranges
-from workers.truth.said import Said, keys, kinds
-from workers.truth.sentence import Mention, Sentence
+from workers.truth.said import STRICT, Said, keys, kinds
+from workers.truth.sentence import Mention, Number, Sentence
 
 _QUANTITIES = {
     "en": (
@@ -79,6 +80,11 @@ _BEFORE_NOUNS = frozenset(
 
 def existence(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Nothing was returned this month", "your queue is empty", "some of them were cancelled"."""
+    found = [*_quantities(said), *_bare(said), *_every_day(said)]
+    return found or _zeros(said)
+
+
+def _quantities(said: Said) -> Iterable[tuple[str, bool]]:
     masked = said.masked
     for found in _QUANTITY.finditer(masked):
         clause = said.clause_start(found.start()), said.clause_end(found.end())
@@ -96,8 +102,6 @@ def existence(said: Said) -> Iterable[tuple[str, bool]]:
         is_there = _decided(said, found, clause, is_some=is_some)
         if is_there is not None:
             yield said.text[found.start() : found.end()], is_there == is_some
-    yield from _bare(said)
-    yield from _every_day(said)
 
 
 def _is_told(said: Said, clause: tuple[int, int]) -> bool:
@@ -227,18 +231,15 @@ def _is_in(said: Said, figure: Figure, traits: frozenset[str], spans: list[Range
 
 def _bare(said: Said) -> Iterable[tuple[str, bool]]:
     """ "There were orders on Monday", "the first orders of today are in": a plural without a number."""
-    for found in _THERE_IS.finditer(said.masked):
+    plurals = [s for s in said.subjects if s.text in ("orders", "bestellungen", "sales", "verkäufe")]
+    for found in _THERE_IS.finditer(said.masked) if plurals and not said.names else ():
         start, end = said.clause_start(found.start()), said.clause_end(found.end())
-        nouns = [
-            s
-            for s in said.subjects
-            if start <= s.start < end and s.text in ("orders", "bestellungen", "sales", "verkäufe")
-        ]
+        nouns = [s for s in plurals if start <= s.start < end]
         if len(nouns) != 1 or not _is_told(said, (start, end)) or _DENIED.search(said.masked, start, end):
             continue
         if any(start <= n.start < end for n in said.numbers) or _QUANTITY.search(said.masked, start, end):
             continue
-        if said.names or _COMPARING.search(said.masked, start, end) or _OTHERS.search(said.masked, start, end):
+        if _COMPARING.search(said.masked, start, end) or _OTHERS.search(said.masked, start, end):
             continue
         here: Sentence = words_of(said.masked[start:end])
         traits = {trait.kind for trait in here.traits} & _STATUS
@@ -256,19 +257,87 @@ _COMPARING = re.compile(
 
 def _every_day(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Orders came in every day of the last seven"."""
-    for found in _EVERY_DAY.finditer(said.masked):
+    for found in () if said.numbers or said.names else _EVERY_DAY.finditer(said.masked):
         start, end = said.clause_start(found.start()), said.clause_end(found.end())
         is_order = any(s.kind == "order" for s in said.subjects) or _ACQUIRED.search(said.masked) is not None
-        if (
-            not is_order
-            or not _is_told(said, (start, end))
-            or _DENIED.search(said.masked)
-            or said.numbers
-            or said.names
-        ):
+        if not is_order or not _is_told(said, (start, end)) or _DENIED.search(said.masked):
             continue
         spans = _spans(said, (start, end))
         for ranking in said.grounds.rankings:
             days = sorted(name.removeprefix("date:") for name in ranking.values)
             if ranking.what == "day orders" and days and any(a.isoformat() >= days[0] for a, b in spans if a != b):
                 yield found[0], all(ranking.values.values())
+
+
+_COUNTED = re.compile(
+    r"\s(?:of (?:your|the|these|those|my) |(?:deiner|ihrer|der|dieser|meiner|eurer) )?(?:(?:last|latest|newest|recent|most|letzten|neuesten|jüngsten|last|past|\d+|\w+en|\w+er|\w+e|new|open|unfulfilled|pending|paid|unpaid|cancell?ed|refunded|returning|repeat|guest|test|first-time|single|further|other|more) ){0,3}"
+)
+
+_DONE = re.compile(
+    r"\b(?:ordered|bought|purchased|cancel\w*|bestell\w*|gekauft|kaufte|stornier\w*|sold|verkauft|came in|kam|herein)\b"
+)
+
+_NO_DATA = re.compile(
+    r"^\s?(?:data|names?|details?|information|access|history|numbers?|figures?|daten|id|ids|e-?mails?|yet to|-?\w*daten|support|service|page|list|s?\s(?:data|names))\b",
+)
+
+_NONE = re.compile(
+    r"(?:(?<=n)'t|\b(?:not|nicht)) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|\b(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine?[nrsm]?(?: einzige[rns]?)?)\b"
+)
+
+_NOT_NONE = re.compile(
+    r"\w+ (?:(?:more|mehr|fewer|less|weniger)\b.*\b(?:than|als)\b|(?:of (?:the|your) |der )?(?:other|andere?[nrsm]?)\b"
+    r"|(?:(?:of|the|your|deiner|ihrer|der|dieser) )*(?:days?|tage?n?)\b)"
+)
+""" "No more orders than yesterday", "no other product"."""
+
+_SOLD = re.compile(r"\b(?:sold|verkauft|eingenommen|earned|came in)\b")
+
+
+def _zeros(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "No orders", "none of the last 7 is paid", "nobody cancelled": the number 0 of what stands behind, where no figure
+    is of just what the words say."""
+    for found in _NONE.finditer(said.masked):
+        end = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
+        clause = said.masked[said.clause_start(found.start()) : end]
+        if said.doubts(clause) or said.supposes(clause) or clause.rstrip().endswith("?"):
+            continue
+        if _NOT_NONE.match(said.masked, found.start(), end) or (
+            found[0].startswith(("without", "ohne"))
+            and _DENIED.search(said.masked, said.clause_start(found.start()), found.start())
+        ):
+            continue
+        behind = [s for s in said.subjects if found.end() <= s.start < end]
+        nouns = [s for s in behind if s.kind in ("order", "customer", "product", "unit", "item", "sale")][:1]
+        is_person = found[0] in ("nobody", "no one", "noone", "niemand", "keiner", "nothing", "nichts")
+        if is_person:
+            is_nothing = found[0] in ("nothing", "nichts") and _SOLD.search(clause)
+            if not is_nothing and not _DONE.search(said.masked[found.end() : end]):
+                continue
+            subjects, at = frozenset({"order", "unit"} if "noth" in found[0] else {"order"}), found.end()
+        elif nouns and nouns[0] is behind[0]:
+            between = said.masked[found.end() : nouns[0].start]
+            if said.orders and nouns[0].text.startswith(("shipment", "sendung", "lieferung", "paket", "deliver")):
+                continue  # "no shipment yet for #7"
+            if not _COUNTED.fullmatch(between) or _NO_DATA.match(said.masked[nouns[0].end :]):
+                continue
+            subjects, at = kinds(nouns[0]), nouns[0].end
+        elif _is_none(said, found):
+            subjects, at = frozenset({"order"}), found.end()
+        else:
+            continue
+        number = Number(found.start(), found.end(), said.text[found.start() : at].strip(), ((0.0, 1.0),))
+        left = max((b for b in said.breaks if b <= found.start()), default=0)
+        said.place(number, left, end)
+        yield number.text, in_data(said, number, left, end, subjects - {"money"}) is not None
+
+
+def _is_none(said: Said, found: re.Match[str]) -> bool:
+    """ "No cancellations", "Cancellations: none", "None so far today": of orders, though they are not named."""
+    behind = said.masked[found.end() :].strip(" .!*\n")
+    if any(t.kind in ("cancelled", "refunded", "test") and t.start - found.end() == 1 for t in said.traits):
+        return not said.subjects
+    is_label = re.search(r"[:=]\s*$", said.masked[: found.start()]) is not None
+    if not behind and is_label and any(t.kind in STRICT for t in said.traits):
+        return not any(s.kind in ("customer", "product") for s in said.subjects)
+    return bool(said.periods) and not said.subjects and len(said.plain.split()) <= 5

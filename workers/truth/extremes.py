@@ -111,6 +111,8 @@ Measure = tuple[str, ...]
 def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Tuesday was the quietest day", "#7 is your largest order", "no other day came close to Tuesday"."""
     masked = said.masked
+    if not (said.names or said.orders or said.periods or said.dates):
+        return  # of nobody
     if not _MAY_BE.search(said.plain) or said.plain.rstrip().endswith("?"):
         return
     for found in _EXTREME.finditer(masked):

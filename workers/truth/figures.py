@@ -137,11 +137,11 @@ def number(said: Said, number: Number) -> bool | None:
         subjects = said.context.subjects
     if subjects - {"money", "foreign"}:
         said.context.subjects = subjects - {"money", "foreign"}
-    if is_count and _FIRST_READ.search(said.plain):  # how much CJ has looked at
-        return None
-    if is_count and said.plain.rstrip().endswith("?") and _SELECTION.search(before + "|" + after):
+    if is_count and said.has(_FIRST_READ):  # how much CJ has looked at
         return None
     if is_count and _SELECTION.search(before + "|" + after):
+        if said.plain.rstrip().endswith("?"):
+            return None
         return _is_selection(said, number, subjects) or _was_written(said, number, subjects)
     figure = in_data(said, number, left, right, subjects)
     if figure is None and not subjects and not said.mentions():
@@ -153,15 +153,14 @@ def number(said: Said, number: Number) -> bool | None:
 
 def _is_loyal(said: Said, number: Number) -> bool | None:
     """ "2 customers who've ordered 5+ times": of the customers whose orders were read."""
-    numbers = [n for n in said.numbers if n.currencies is None and not n.percent]
-    if number not in numbers or not any(subject.kind == "customer" for subject in said.subjects):
+    if len(said.numbers) < 2 or not any(subject.kind == "customer" for subject in said.subjects):
         return None
+    numbers = [n for n in said.numbers if n.currencies is None and not n.percent]
     for one, other in itertools.pairwise(numbers):
-        least = _TIMES_OR_MORE.match(said.plain, other.start)
+        if number not in (one, other) or not _LOYAL.fullmatch(said.masked, one.end, other.start):
+            continue
         times = other.text.endswith("mal") or _TIMES.match(said.plain, other.end) is not None
-        at_least = other.how == "over" and times
-        between = said.masked[one.end : other.start]
-        if number not in (one, other) or not (least or at_least) or not _LOYAL.fullmatch(between):
+        if not (_TIMES_OR_MORE.match(said.plain, other.start) or (other.how == "over" and times)):
             continue
         known = [r.values.values() for r in said.grounds.rankings if r.what == "customer orders"]
         counts = {sum(value >= other.readings[0][0] for value in values) for values in known}
@@ -190,30 +189,34 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
     is_count = number.currencies is None and not number.percent
     if talk and is_count and not any(number.end <= s.start < number.end + talk.end() for s in said.subjects):
         return False
-    owned = OWNED.search(before) is not None or _STATED.search(before) is not None
     clause = before + said.masked[number.start : number.end] + after
     if said.supposes(clause):
         return OWNED.search(before) is not None and about_store
     if not is_count and not number.percent and any(left <= o.start and o.end <= number.start for o in said.orders):
         return True  # "thank Anna for #1120 ($84.00)"
-    if _GENERALLY.search(clause) and not said.periods and not _OF_STORE.search(said.masked):
+    if said.has(_GENERALLY) and _GENERALLY.search(clause) and not said.periods and not _OF_STORE.search(said.masked):
         return about_store
-    if said.advises(clause) or _TIPS.search(said.masked[: number.start]) or _is_asked(said, number):
-        return owned if not is_count or not about_store else True
+    is_tip = said.has(_TIPS) and _TIPS.search(said.masked, 0, number.start)
+    if is_tip or said.advises(clause) or _is_asked(said, number):
+        return (is_count and about_store) or _is_owned(before)
     if is_count:
         return about_store or not (after[:1].isalpha() or before[-1:].isalpha())
-    is_stated = owned or re.search(r"[:=(]\s*$", before) is not None
+    if _is_owned(before) or before.rstrip()[-1:] in (":", "=", "("):
+        return True
     sentence = said.masked[said.clause_start(number.start) : said.clause_end(number.end)]
-    told = _OFFERED.split(said.masked, 1)[0]
-    if not is_count and not is_stated and (said.advises(sentence) or said.supposes(told)):
-        return False
-    return about_store or not is_count or not (after[:1].isalpha() or before[-1:].isalpha())
+    return not said.advises(sentence) and not said.supposes(_OFFERED.split(said.masked, 1)[0])
+
+
+def _is_owned(before: str) -> bool:
+    return OWNED.search(before) is not None or _STATED.search(before) is not None
 
 
 def _is_asked(said: Said, number: Number) -> bool:
     """Whether it stands in a question that tells nothing: "Shall I look for 5 more?"."""
+    if "?" not in said.masked:
+        return False
     ends = min((b for b in said.breaks if b >= number.end), default=len(said.masked))
-    return said.masked[number.end : ends].rstrip().endswith("?") and not _TOLD.search(said.masked[: number.start])
+    return said.masked[number.end : ends].rstrip().endswith("?") and not _TOLD.search(said.masked, 0, number.start)
 
 
 def _is_selection(said: Said, number: Number, subjects: frozenset[str]) -> bool:
@@ -235,7 +238,7 @@ def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:
     """The noun after the number, else the one before it."""
     whole, _ = said.of_which(number)
     behind = whole.end if whole is not None else number.end
-    if any(
+    if said.periods and any(
         period.start >= number.end
         and not said.masked[number.end : period.start].strip()
         and _OF_DAYS.match(period.text)

@@ -101,7 +101,6 @@ _AGED_WORDS = at_words(
 _CLAIMS = (
     names.orders,
     names.moments,
-    statuses.nones,
     existence.existence,
     statuses.alls,
     names.names,

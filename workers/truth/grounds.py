@@ -1,5 +1,6 @@
 """What a turn may say: what was read from tool results, the context, and what was written to CJ. Pure."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,10 +37,10 @@ class Grounds(Evidence):
     """Sentences of replies that were checked, as they were read."""
     judged: Any = None
     """The judge of the text that was checked last, with its sentences and their verdicts."""
-    by_value: dict[float, list[Figure]] = field(default_factory=dict)
-    by_kind: dict[str, list[Figure]] = field(default_factory=dict)
+    by_value: defaultdict[float, list[Figure]] = field(default_factory=lambda: defaultdict(list))
+    by_kind: defaultdict[str, list[Figure]] = field(default_factory=lambda: defaultdict(list))
     """Figures that are money, percent, or counts."""
-    counts: dict[str, list[Figure]] = field(default_factory=dict)
+    counts: defaultdict[str, list[Figure]] = field(default_factory=lambda: defaultdict(list))
     """Counts by subject."""
     _read: list[Result] = field(default_factory=list)
     _indexed: int = 0
@@ -109,12 +110,12 @@ class Grounds(Evidence):
     def _index(self, figure: Figure) -> None:
         if figure.entities:
             figure.kinds = _kinds_of(figure.entities)
-        self.by_value.setdefault(round(abs(figure.value), 4), []).append(figure)
+        self.by_value[round(abs(figure.value), 4)].append(figure)
         kind = "money" if figure.currency is not None else "percent" if figure.percent else "count"
-        self.by_kind.setdefault(kind, []).append(figure)
+        self.by_kind[kind].append(figure)
         if kind == "count":
             for subject in figure.subjects:
-                self.counts.setdefault(subject, []).append(figure)
+                self.counts[subject].append(figure)
 
 
 def _is_outdated(result: Result, later: Sequence[Result]) -> bool:

@@ -91,6 +91,8 @@ def orders(said: Said) -> Iterable[tuple[str, bool]]:
 
 
 def moments(said: Said) -> Iterable[tuple[str, bool]]:
+    if not (said.dates or said.ages or said.times):
+        return
     moments = said.grounds.moments
     names = frozenset(key for mentions in said.mentions().values() for each in mentions for key in keys(each))
     if said.advises(said.plain) and not names:

@@ -4,9 +4,10 @@ A number may be read in several ways ("1.512" is 1512 or 1.512); whoever judges 
 """
 
 import re
+from collections.abc import Iterator
 
 from workers.truth.lexicon import CODES, SYMBOLS, WORDS
-from workers.truth.sentence import How, Number
+from workers.truth.sentence import How, Number, lowered
 
 _SCALES = {
     "k": 1e3, "tsd": 1e3, "thousand": 1e3, "tausend": 1e3, "mille": 1e3, "m": 1e6, "mn": 1e6, "mio": 1e6,
@@ -33,14 +34,19 @@ _DIGITS = (
 
 
 _IN_DIGITS = re.compile(
-    rf"(?:(?<![^\W\d_])(?P<before>(?i:{_CURRENCY})|(?:{CODE})(?![^\W\d_])|(?i:kr|fr|sfr|rs)\b\.?)\s?)?"
     rf"(?<![\w.,\ue000])(?P<sign>[-+−–]\s?)?(?P<digits>{_DIGITS})"
     r"(?:\s?(?P<scale>(?i:thousand|tausend|hundred|millions?|millionen|billion|milliarden|tsd\.?|mio\.?|mrd\.?|lakh|crore"
     r"|k|mn|m|bn)(?![\w²³])))?(?P<plus>\+)?"
     rf"(?:[\s\u00a0\u202f]?(?:(?P<percent>%|(?i:percent(?:age points?)?|per cent|prozent(?:punkte)?|pct)\b)"
     rf"|(?P<after>{_CURRENCY}|(?:{CODE})(?![^\W\d_])|(?i:{_MONEY_WORD})(?i:s|es)?(?![^\W\d_])\.?)))?"
 )
-_NUMBER = re.compile(rf"{_IN_DIGITS.pattern}|(?<![\w\ue000-])(?P<word>[A-Za-zäöüßÄÖÜ]+(?:-[a-z]+)?)(?![\w-])")
+_BEFORE = re.compile(rf"(?<![^\W\d_])(?P<currency>(?i:{_CURRENCY})|(?:{CODE})(?![^\W\d_])|(?i:kr|fr|sfr|rs)\b\.?)\s?$")
+"""The currency in front of digits. They are found first: a currency might begin anywhere."""
+
+_LONGEST_BEFORE = 6
+
+
+_IN_LETTERS = re.compile(r"(?<![\w\ue000-])[A-Za-zäöüßÄÖÜ]+(?:-[a-z]+)?(?![\w-])")
 
 
 _ABOUT = (
@@ -59,20 +65,26 @@ _UNDER = r"(?:just )?under|less than|fewer than|below|up to|at most|no more than
 
 
 _HOW = re.compile(
-    rf"(?<!\w)(?:(?P<about>{_ABOUT})|(?P<over>{_OVER})|(?P<under>{_UNDER}))\s*(?:(?:a|an|the|der|den|die)\s)?$",
-    re.IGNORECASE,
+    rf"(?<!\w)(?:(?P<about>{_ABOUT})|(?P<over>{_OVER})|(?P<under>{_UNDER}))\s*(?:(?:a|an|the|der|den|die)\s)?$"
 )
+
+_OR_SO = re.compile(r"\s*(?:or so|oder so)\b")
 
 
 _WEEKDAYS = re.compile(r"\b(?:Mo|Di|Mi|Do|Sa|So)\b(?=[.:]?\s\D{0,3}\d)")
-_FRIDAY = re.compile(r"(?i:fr\.?)")
+_FRIDAY = re.compile(r"^fr\.?$", re.IGNORECASE)
 _LETTERS = re.compile(r"[a-zäöüß]+(?:-[a-z]+)?")
 _DIGIT = re.compile(r"\d")
 
 
+_APART = re.compile(r"['’\u00a0\u202f\u2009 ]")
+
+
 def _readings(digits: str, scale: float) -> tuple[tuple[float, float], ...]:
     """Values and the size of the last digit, for every way a number may be written."""
-    plain = re.sub(r"['’\u00a0\u202f\u2009 ]", "", digits)
+    if digits.isdecimal():
+        return ((float(digits) * scale, scale),)
+    plain = _APART.sub("", digits)
     marks = [mark for mark in plain if mark in ".,"]
     texts: list[str]
     if not marks:
@@ -92,14 +104,14 @@ def _readings(digits: str, scale: float) -> tuple[tuple[float, float], ...]:
     return tuple(found)
 
 
-def _how(before: str, after: str) -> How:
-    found = _HOW.search(before[-30:])
+def _how(plain: str, number: Number) -> How:
+    found = _HOW.search(plain, max(0, number.start - 30), number.start)
     if found is None:
-        return "about" if re.match(r"\s*(?:or so|oder so)\b", after, re.IGNORECASE) else "exact"
+        return "about" if _OR_SO.match(plain, number.end) else "exact"
     return "about" if found["about"] else "over" if found["over"] else "under"
 
 
-def money(symbol: str | None) -> frozenset[str] | None:
+def money(symbol: str) -> frozenset[str] | None:
     if not symbol:
         return None
     if symbol in CODES:
@@ -122,38 +134,44 @@ _ONE_THING = re.compile(
 
 
 def numbers(text: str) -> list[Number]:
-    has_words = not WORDS.keys().isdisjoint(_LETTERS.findall(text.lower()))
-    if not has_words and _DIGIT.search(text) is None:
-        return []
+    """Those of a text, in order."""
+    plain = lowered(text)
+    read = list(_in_digits(text)) if _DIGIT.search(text) else []
+    if not WORDS.keys().isdisjoint(_LETTERS.findall(plain)):
+        in_letters = [_in_letters(text, match) for match in _IN_LETTERS.finditer(text)]
+        read = sorted([*read, *filter(None, in_letters)], key=lambda number: number.start)
     found: list[Number] = []
-    for match in (_NUMBER if has_words else _IN_DIGITS).finditer(text):
-        if has_words and match["word"]:
-            number = _in_letters(text, match)
-        else:
-            scale = _SCALES.get((match["scale"] or "").lower().rstrip("."), 1.0)
-            readings = _readings(match["digits"], scale)
-            if scale != 1.0 and len(match["scale"]) == 1:  # "5 m" may be metres
-                readings += _readings(match["digits"], 1.0)
-            before, after = match["before"], match["after"]
-            if _WEEKDAYS.search(text):  # "Do 3, Fr 4": no francs
-                before, after = (None if _FRIDAY.fullmatch(each or "") else each for each in (before, after))
-            currencies = money(before) or money(after)
-            number = Number(match.start(), match.end(), match[0].strip(), readings, "exact", currencies)
-            number.percent = match["percent"] is not None
-        if number is None:
-            continue
+    for number in read:
         if found and number.start < found[-1].end:
             continue
-        number.how = "over" if match["plus"] else _how(text[: number.start], text[number.end :])
-        if (
-            number.how == "over" and not _is_round(number) and _OVER_WHAT.search(text[: number.start])
-        ):  # "eine Bestellung über 84,10 €"
-            number.how = "exact"
+        if number.how != "over":
+            number.how = _how(plain, number)
+        if number.how == "over" and not _is_round(number) and _OVER_WHAT.search(plain, 0, number.start):
+            number.how = "exact"  # "eine Bestellung über 84,10 €"
         found.append(number)
     return found
 
 
-_OVER_WHAT = re.compile(r"\b(?:over|über|above)\s*[$€£]?$|\b(?:the|den|die|der)\s$", re.IGNORECASE)
+def _in_digits(text: str) -> Iterator[Number]:
+    end = 0
+    for match in _IN_DIGITS.finditer(text):
+        scale = _SCALES.get((match["scale"] or "").lower().rstrip("."), 1.0)
+        readings = _readings(match["digits"], scale)
+        if scale != 1.0 and len(match["scale"]) == 1:  # "5 m" may be metres
+            readings += _readings(match["digits"], 1.0)
+        start = match.start()
+        currency = _BEFORE.search(text, max(end, start - _LONGEST_BEFORE), start)
+        before, after = currency["currency"] if currency else "", match["after"] or ""
+        if (_FRIDAY.fullmatch(before) or _FRIDAY.fullmatch(after)) and _WEEKDAYS.search(text):  # "Do 3, Fr 4"
+            before, after = (_FRIDAY.sub("", each) for each in (before, after))  # no francs
+        start, end = currency.start() if currency else start, match.end()
+        number = Number(start, end, text[start:end].strip(), readings, "over" if match["plus"] else "exact")
+        number.currencies = money(before) or money(after)
+        number.percent = match["percent"] is not None
+        yield number
+
+
+_OVER_WHAT = re.compile(r"\b(?:over|über|above)\s*[$€£]?$|\b(?:the|den|die|der)\s$")
 
 
 def _is_round(number: Number) -> bool:
@@ -163,7 +181,7 @@ def _is_round(number: Number) -> bool:
 
 
 def _in_letters(text: str, match: re.Match[str]) -> Number | None:
-    word = match["word"].lower()
+    word = match[0].lower()
     value = WORDS.get(word)
     if value is None:
         return None

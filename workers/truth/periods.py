@@ -28,6 +28,16 @@ DATE = re.compile(
 )
 
 
+MAY_BE_DATE = re.compile(r"\d[-./]\d|jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz]")
+"""What every date has: most sentences have none, and it is found in a tenth of the time."""
+
+
+MAY_BE_AGO = re.compile(r"\s(?:ago|old|earlier)\b|\bvor\s")
+
+
+MAY_BE_TIME = re.compile(r"\d(?::\d|\s?(?:[ap]\.?m|uhr|o'clock))")
+
+
 TIME = re.compile(
     r"(?<![\d:.,])(?P<h>[01]?\d|2[0-4])(?:(?::(?P<m>[0-5]\d)(?::[0-5]\d)?)\s?(?P<ap>[ap]\.?m\.?)?(?:\s?(?:uhr|utc|h)\b)?"
     r"|\s?(?P<ap2>[ap]\.?m\.?)(?!\w)|(?:\.(?P<m2>[0-5]\d))?\s?(?:uhr|o'clock)\b)",

@@ -133,18 +133,33 @@ class Context:
 class Said(Sentence):
     """What the words of a sentence mean here. Read once, though asked for each figure that a number may be."""
 
-    __slots__ = ("_edges", "_mentions", "_parts", "_places", "_seen", "_spans", "context", "grounds", "meant", "today")
+    __slots__ = (
+        "_edges",
+        "_mentions",
+        "_parts",
+        "_places",
+        "_seen",
+        "_spans",
+        "context",
+        "grounds",
+        "meant",
+        "today",
+        "told",
+    )
 
     def __init__(self, sentence: Sentence, context: Context) -> None:
         for name in Sentence.__slots__:
             setattr(self, name, getattr(sentence, name))
         self.context, self.grounds = context, context.grounds
         self.today: date = context.grounds.now.date()
+        self.told = frozenset(trait.kind for trait in self.traits)
+        """What is said of figures."""
         self.meant: dict[int, Figure] = {}
         """The figures of its numbers, by where they begin."""
         self._places: dict[int, tuple[int, int]] = {}
         self._parts: dict[int, tuple[Number | None, Number | None]] = {}
         self._seen: dict[int, bool] = {}
+        self._edges: tuple[list[int], list[int]] | None = None
         self._mentions: dict[str, list[Mention]] | None = None
         self._spans: dict[int, list[Range]] | None = None
 
@@ -202,15 +217,19 @@ class Said(Sentence):
         self._places[number.start] = left, right
 
     def clause_start(self, place: int) -> int:
-        return max((b for b in self.breaks if b <= place and self.masked[b:].lstrip()[:1] in ",;:–—.(…"), default=0)
+        return max((b for b in self._clauses()[0] if b <= place), default=0)
 
     def clause_end(self, place: int) -> int:
-        ends = (
-            b
-            for b in self.breaks
-            if b >= place and (self.masked[b:].lstrip()[:1] in ",;–—.)…" or OFFER.match(self.masked, b))
-        )
-        return min(ends, default=len(self.masked))
+        return min((b for b in self._clauses()[1] if b >= place), default=len(self.masked))
+
+    def _clauses(self) -> tuple[list[int], list[int]]:
+        """The breaks at which clauses begin, and those at which they end."""
+        if self._edges is None:
+            marks = [(b, self.masked[b : b + 2].lstrip()[:1]) for b in self.breaks]
+            starts = [b for b, mark in marks if mark in ",;:–—.(…"]
+            ends = [b for b, mark in marks if mark in ",;–—.)…" or OFFER.match(self.masked, b)]
+            self._edges = starts, ends
+        return self._edges
 
     def counted(self, subject: Mention) -> frozenset[str]:
         """What the noun may stand for: "3 times" are orders, or units where a product is named."""

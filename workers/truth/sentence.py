@@ -66,6 +66,12 @@ _ABBREVIATION = re.compile(
 _END = re.compile(r"\n+|(?<=[.!?…])[\"”“»’')\]]*\s+(?=[\W\d]*[^\W\d_a-zäöü]|[\W_]*\d)|(?<=[。！？])")
 
 
+_STOP = re.compile(r"[\n.!?…。！？]")
+
+
+_DAY_AND_MONTH, _DATE_ENDS = re.compile(r"\b[0-3]?\d\.[01]?\d\.$"), re.compile(r"\d\.\d{1,2}\.$")
+
+
 _ENDS_WITH_NUMBER = re.compile(
     r"(?<!\b(?:am|im|zu))(?<!\b(?:der|die|das|vom|zum|den|dem|zur))(?<!\bbeim)(?<=\w|[:=])\s\d{1,2}\.$", re.IGNORECASE
 )
@@ -76,19 +82,26 @@ _MONTH_FOLLOWS = re.compile(r"(?:jan|feb|mär|mar|apr|mai|may|jun|jul|aug|sep|o[
 
 def sentences(text: str) -> list[str]:
     """The text in pieces that make it up again; a line of a list is one piece, with its number or bullet."""
-    pieces, start = [], 0
-    for found in _END.finditer(text):
-        before = text[max(start, found.start() - 40) : found.start()]
-        is_number = _ENDS_WITH_NUMBER.search(before) is not None and not _MONTH_FOLLOWS.match(text, found.end())
-        if "\n" not in found[0] and not is_number and _ABBREVIATION.search(before.rstrip("\"”“»’')]")):
+    pieces: list[str] = []
+    start = end = 0
+    for stop in _STOP.finditer(text):
+        place = stop.start() if stop[0] == "\n" else stop.end()
+        found = _END.match(text, place) if place >= end else None
+        if found is None:
             continue
-        if re.search(r"\b[0-3]?\d\.[01]?\d\.$", before) and not text[found.end() : found.end() + 1].isupper():
+        end = found.end()
+        before = text[max(start, place - 40) : place]
+        is_digit = before[-2:-1].isdecimal()
+        is_number = is_digit and _ENDS_WITH_NUMBER.search(before) and not _MONTH_FOLLOWS.match(text, end)
+        if "\n" not in found[0] and not is_number and _ABBREVIATION.search(before.rstrip("\"”“»’')]")[-12:]):
             continue
-        if found[0].startswith(")") and re.search(r"\d\.\d{1,2}\.$", before):  # "(19.06.) 5 €"
+        if is_digit and _DAY_AND_MONTH.search(before) and not text[end : end + 1].isupper():
+            continue
+        if is_digit and found[0].startswith(")") and _DATE_ENDS.search(before):  # "(19.06.) 5 €"
             continue
         if before.strip():
-            pieces.append(text[start : found.end()])
-            start = found.end()
+            pieces.append(text[start:end])
+            start = end
     if start < len(text):
         pieces.append(text[start:])
     return pieces

@@ -1,25 +1,11 @@
-"""What a text says of orders and customers without a number: none, all, most, shipped, new, sold out. Pure."""
+"""What a text says of orders and customers without a number: all, most, shipped, new, sold out. Pure."""
 
 import re
 from collections.abc import Iterable
 
-from workers.truth.figures import in_data
 from workers.truth.lexicon import WORDS
 from workers.truth.periods import near, ranges
-from workers.truth.said import STRICT, THAN, Said, keys, kinds
-from workers.truth.sentence import Number
-
-_ADJECTIVES = re.compile(
-    r"\s(?:of (?:your|the|these|those|my) |(?:deiner|ihrer|der|dieser|meiner|eurer) )?(?:(?:last|latest|newest|recent|most|letzten|neuesten|jüngsten|last|past|\d+|\w+en|\w+er|\w+e|new|open|unfulfilled|pending|paid|unpaid|cancell?ed|refunded|returning|repeat|guest|test|first-time|single|further|other|more) ){0,3}"
-)
-
-_BOUGHT = re.compile(
-    r"\b(?:ordered|bought|purchased|cancel\w*|bestell\w*|gekauft|kaufte|stornier\w*|sold|verkauft|came in|kam|herein)\b"
-)
-
-_NO_DATA = re.compile(
-    r"^\s?(?:data|names?|details?|information|access|history|numbers?|figures?|daten|id|ids|e-?mails?|yet to|-?\w*daten|support|service|page|list|s?\s(?:data|names))\b",
-)
+from workers.truth.said import STRICT, THAN, Said, keys
 
 _ALL = re.compile(r"\b(?P<not>not |nicht )?(?:all|every|each|alle[nr]?|sämtliche[nr]?|jede[rns]?)\b")
 
@@ -29,78 +15,16 @@ STATUSES = frozenset(
 
 _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 
-_NOBODY = re.compile(
-    r"(?:(?<=n)'t|\b(?:not|nicht)) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|\b(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine?[nrsm]?(?: einzige[rns]?)?)\b"
-)
-
-_DENIED_BEFORE = re.compile(r"\b(?:not|never|no|none|nicht|nie|keine?[nmrs]?)\b|n't\b")
-
-_NOT_NONE = re.compile(
-    r"\w+ (?:(?:more|mehr|fewer|less|weniger)\b.*\b(?:than|als)\b|(?:of (?:the|your) |der )?(?:other|andere?[nrsm]?)\b"
-    r"|(?:(?:of|the|your|deiner|ihrer|der|dieser) )*(?:days?|tage?n?)\b)"
-)
-""" "No more orders than yesterday", "no other product"."""
-
 _MOSTLY = re.compile(r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich)\b")
 
 _SOLD_OUT = re.compile(
     r"\b(?:out of stock|sold out|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
 )
 
-_SOLD = re.compile(r"\b(?:sold|verkauft|eingenommen|earned|came in)\b")
-
-
-def nones(said: Said) -> Iterable[tuple[str, bool]]:
-    """ "No orders", "none of the last 7 is paid", "nobody cancelled": the number 0 of what stands behind."""
-    for found in _NOBODY.finditer(said.masked):
-        end = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
-        clause = said.masked[said.clause_start(found.start()) : end]
-        if said.doubts(clause) or said.supposes(clause) or clause.rstrip().endswith("?"):
-            continue
-        if _NOT_NONE.match(said.masked, found.start(), end) or (
-            found[0].startswith(("without", "ohne"))
-            and _DENIED_BEFORE.search(said.masked, said.clause_start(found.start()), found.start())
-        ):
-            continue
-        behind = [s for s in said.subjects if found.end() <= s.start < end]
-        nouns = [s for s in behind if s.kind in ("order", "customer", "product", "unit", "item", "sale")][:1]
-        is_person = found[0] in ("nobody", "no one", "noone", "niemand", "keiner", "nothing", "nichts")
-        if is_person:
-            is_nothing = found[0] in ("nothing", "nichts") and _SOLD.search(clause)
-            if not is_nothing and not _BOUGHT.search(said.masked[found.end() : end]):
-                continue
-            subjects, at = frozenset({"order", "unit"} if "noth" in found[0] else {"order"}), found.end()
-        elif nouns and nouns[0] is behind[0]:
-            between = said.masked[found.end() : nouns[0].start]
-            if said.orders and nouns[0].text.startswith(("shipment", "sendung", "lieferung", "paket", "deliver")):
-                continue  # "no shipment yet for #7"
-            if not _ADJECTIVES.fullmatch(between) or _NO_DATA.match(said.masked[nouns[0].end :]):
-                continue
-            subjects, at = kinds(nouns[0]), nouns[0].end
-        elif _is_none(said, found):
-            subjects, at = frozenset({"order"}), found.end()
-        else:
-            continue
-        number = Number(found.start(), found.end(), said.text[found.start() : at].strip(), ((0.0, 1.0),))
-        left = max((b for b in said.breaks if b <= found.start()), default=0)
-        said.place(number, left, end)
-        yield number.text, in_data(said, number, left, end, subjects - {"money"}) is not None
-
-
-def _is_none(said: Said, found: re.Match[str]) -> bool:
-    """ "No cancellations", "Cancellations: none", "None so far today": of orders, though they are not named."""
-    behind = said.masked[found.end() :].strip(" .!*\n")
-    if any(t.kind in ("cancelled", "refunded", "test") and t.start - found.end() == 1 for t in said.traits):
-        return not said.subjects
-    is_label = re.search(r"[:=]\s*$", said.masked[: found.start()]) is not None
-    if not behind and is_label and any(t.kind in STRICT for t in said.traits):
-        return not any(s.kind in ("customer", "product") for s in said.subjects)
-    return bool(said.periods) and not said.subjects and len(said.plain.split()) <= 5
-
 
 def alls(said: Said) -> Iterable[tuple[str, bool]]:
     """ "All orders are paid": where the data decides it, and it has both numbers."""
-    for found in _ALL.finditer(said.masked):
+    for found in _ALL.finditer(said.masked) if any(t.kind in STRICT for t in said.traits) else ():
         if found["not"] or said.doubts(said.plain) or said.supposes(said.plain):
             continue
         right = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
@@ -240,9 +164,10 @@ _OF_ORDERS = re.compile(
 
 def sold_out(said: Said) -> Iterable[tuple[str, bool]]:
     """ "The Spork is out of stock"."""
-    for found in _SOLD_OUT.finditer(said.masked):
+    products = said.mentions().get("product", ())
+    for found in _SOLD_OUT.finditer(said.masked) if products else ():
         clause = said.masked[said.clause_start(found.start()) : said.clause_end(found.end())]
-        named = [m for m in said.mentions().get("product", ()) if m.end <= found.start()]
+        named = [m for m in products if m.end <= found.start()]
         if not named or said.doubts(clause) or said.supposes(clause):
             continue
         stock = [
@@ -253,9 +178,9 @@ def sold_out(said: Said) -> Iterable[tuple[str, bool]]:
 
 def most(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Most of your customers were new"."""
-    found = _MOSTLY.search(said.masked)
     kinds = {trait.kind for trait in said.traits} & {"first_time", "returning"}
-    if found is None or len(kinds) != 1 or len(said.numbers) > 1 or said.doubts(said.plain):
+    found = _MOSTLY.search(said.masked) if len(kinds) == 1 else None
+    if found is None or len(said.numbers) > 1 or said.doubts(said.plain):
         return
     [kind] = kinds
     spans = [span for period in said.periods for span in ranges(period, said, said.today)]
