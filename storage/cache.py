@@ -48,10 +48,10 @@ AWAY_PAUSE_SECONDS = 0.2
 #: How long data is kept, fresh or not; the list of a merchant's keys is renewed with each of them.
 KEPT_SECONDS = 24 * 3600
 
-# KEYS: data, flight, waiters, kept, fresh. ARGV: milliseconds to lead, request id, seconds to wait, seconds kept.
-# A flight without an expiry was not begun here.
+# KEYS: data, flight, waiters, kept, fresh, failed. ARGV: milliseconds to lead, request id, seconds to wait, seconds
+# kept. Returns what the caller is, and the data or the failure. A flight without an expiry was not begun here.
 JOIN = """
-if ARGV[2] ~= '' and redis.call('EXISTS', 'cj:done:' .. ARGV[2]) == 1 then return {'answered'} end
+if ARGV[2] ~= '' and redis.call('EXISTS', 'cj:done:' .. ARGV[2]) == 1 then return {'answered', false} end
 if redis.call('EXISTS', KEYS[5]) == 1 then
     local data = redis.pcall('GET', KEYS[1])
     if type(data) == 'string' then return {'hit', data} end
@@ -60,13 +60,14 @@ if redis.call('PTTL', KEYS[2]) == -1 then redis.call('DEL', KEYS[2]) end
 if redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[1]) then
     redis.pcall('SADD', KEYS[4], KEYS[2])
     redis.call('EXPIRE', KEYS[4], ARGV[4])
-    return {'lead'}
+    local failure = redis.pcall('GET', KEYS[6])
+    return {'lead', type(failure) == 'string' and failure}
 end
 if ARGV[2] ~= '' then
     redis.call('SADD', KEYS[3], ARGV[2])
     redis.call('EXPIRE', KEYS[3], ARGV[3])
 end
-return {'joined'}
+return {'joined', false}
 """
 
 # KEYS: data, fresh, kept. ARGV: data, seconds it is fresh, seconds kept.
@@ -80,14 +81,20 @@ end
 """
 PUT = _KEEP + "keep(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3])"
 
-# KEYS: data, flight, waiters, kept, fresh. ARGV: answer, seconds it waits, data to keep or '', seconds it is fresh,
-# seconds kept. The data is kept only while the flight is on: a flight that was dropped meanwhile brings outdated data.
+# KEYS: data, flight, waiters, kept, fresh, and used if a token was accepted. ARGV: answer, seconds it waits, data to
+# keep or '', seconds it is fresh, seconds kept, the leader's request id. The data is kept only while the flight is on:
+# one that was dropped meanwhile brings outdated data.
 LAND = (
     _KEEP
     + """
 if ARGV[3] ~= '' and redis.call('EXISTS', KEYS[2]) == 1 then
     keep(KEYS[1], KEYS[5], KEYS[4], ARGV[3], ARGV[4], ARGV[5])
 end
+if KEYS[6] then
+    redis.call('INCR', KEYS[6])
+    redis.call('EXPIRE', KEYS[6], ARGV[2])
+end
+if ARGV[6] ~= '' then redis.call('SADD', KEYS[3], ARGV[6]) end
 local waiting = redis.call('SMEMBERS', KEYS[3])
 redis.call('DEL', KEYS[2], KEYS[3])
 for _, request in ipairs(waiting) do
@@ -116,7 +123,12 @@ class Hit:
 
 @dataclass(frozen=True)
 class Lead:
-    """Nobody is fetching: the caller does, and must `land` the answer, whatever it is."""
+    """Nobody is fetching: the caller does, and must `land` the answer, whatever it is.
+
+    `failure`: why Shopify gave nothing of this shop a moment ago (`note_failure`).
+    """
+
+    failure: Value | None = None
 
 
 @dataclass(frozen=True)
@@ -169,29 +181,17 @@ class Cache:
 
         return bool(self._do(drop, otherwise=False))
 
-    def note_success(self, merchant_id: str, token_version: int) -> None:
-        """Shopify has just accepted this token."""
-        key = _used_key(merchant_id, token_version)
-
-        def count() -> None:
-            with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.incr(key).expire(key, ANSWER_SECONDS).execute()
-
-        self._do(count, None)
-
     def successes(self, merchant_id: str, token_version: int) -> int:
-        """A number that grows whenever Shopify accepts this token, and begins anew after a minute without."""
-        raw = self._do(lambda: self._redis.get(_used_key(merchant_id, token_version)), None)
+        """A number that grows whenever Shopify has accepted this token for a flight, and begins anew after a minute
+        without."""
+        key = f"cj:used:{quote(merchant_id, safe='')}:{token_version}"
+        raw = self._do(lambda: self._redis.get(key), None)
         return int(raw) if raw is not None and raw.isdigit() else 0
 
     def note_failure(self, merchant_id: str, connection: int, why: Mapping[str, Any], seconds: float) -> None:
         """Shopify gives nothing of this shop at the moment: for so long nobody need ask again."""
-        key = _failed_key(merchant_id, connection)
+        key = f"cj:failed:{quote(merchant_id, safe='')}:{connection}"
         self._do(lambda: self._redis.set(key, dump(dict(why)), px=round(seconds * 1000)), None)
-
-    def failure(self, merchant_id: str, connection: int) -> Value | None:
-        """Why Shopify gave nothing of this shop a moment ago."""
-        return _parsed(self._do(lambda: self._redis.get(_failed_key(merchant_id, connection)), None))
 
     def join(self, flight_key: str, request_id: str | None, *, lead_ttl_ms: int) -> Hit | Lead | Joined | Answered:
         """Join a flight, without waiting. `request_id` None: nobody waits for the answer (a prefetch).
@@ -199,28 +199,44 @@ class Cache:
         A leader that has not landed after `lead_ttl_ms` counts as dead.
         """
         args: list[str | int] = [lead_ttl_ms, request_id or "", ANSWER_SECONDS, KEPT_SECONDS]
-        keys = _keys(flight_key)
-        answer = self._do(lambda: self._join(keys=keys, args=args), [b"lead"])
-        if answer[0] == b"hit":
-            value = _parsed(answer[1])
+        keys = [*_keys(flight_key), f"cj:failed:{flight_key.rpartition(':')[0]}"]
+        for _ in range(2):
+            what, found = self._do(lambda: self._join(keys=keys, args=args), (b"lead", None))
+            value = _parsed(found)
+            match what:
+                case b"answered":
+                    return Answered()
+                case b"joined":
+                    return Joined()
+                case b"lead":
+                    return Lead(value)
             if value is not None:
                 return Hit(value)
             self._do(lambda: self._redis.delete(keys[0]), None)
-            answer = self._do(lambda: self._join(keys=keys, args=args), [b"lead"])
-        if answer[0] == b"answered":
-            return Answered()
-        return Joined() if answer[0] == b"joined" else Lead()
+        return Lead()
 
     def renew(self, flight_key: str, *, lead_ttl_ms: int) -> None:
         """The leader is alive: it counts as dead `lead_ttl_ms` from now. A dropped flight stays dropped."""
         flight = _keys(flight_key)[1]
         self._do(lambda: self._redis.pexpire(flight, lead_ttl_ms), 0)
 
-    def land(self, flight_key: str, answer: Mapping[str, Any], *, kept: Mapping[str, Any] | None, ttl_s: int) -> None:
-        """End a flight: keep `kept` (None: nothing), fresh for `ttl_s` seconds, and give `answer` to all who wait."""
+    def land(
+        self,
+        flight_key: str,
+        answer: Mapping[str, Any],
+        *,
+        kept: Mapping[str, Any] | None,
+        ttl_s: int,
+        request_id: str | None = None,
+        accepted: int | None = None,
+    ) -> None:
+        """End a flight: keep `kept` (None: nothing), fresh for `ttl_s` seconds, and give `answer` to all who wait, the
+        leader's own request among them. `accepted`: the version of the token, if Shopify has just accepted it."""
+        used = [] if accepted is None else [f"cj:used:{flight_key.partition(':')[0]}:{accepted}"]
+        keys = [*_keys(flight_key), *used]
         keep = "" if kept is None else dump(dict(kept))
-        args: list[str | int] = [dump(dict(answer)), ANSWER_SECONDS, keep, ttl_s, KEPT_SECONDS]
-        self._do(lambda: self._land(keys=_keys(flight_key), args=args), None)
+        args: list[str | int] = [dump(dict(answer)), ANSWER_SECONDS, keep, ttl_s, KEPT_SECONDS, request_id or ""]
+        self._do(lambda: self._land(keys=keys, args=args), None)
 
     def answer(self, request_id: str, value: Mapping[str, Any]) -> None:
         """Answer one request."""
@@ -245,14 +261,6 @@ class Cache:
             if self._server.is_away:
                 time.sleep(min(left, AWAY_PAUSE_SECONDS))
         return None
-
-
-def _used_key(merchant_id: str, token_version: int) -> str:
-    return f"cj:used:{quote(merchant_id, safe='')}:{token_version}"
-
-
-def _failed_key(merchant_id: str, connection: int) -> str:
-    return f"cj:failed:{quote(merchant_id, safe='')}:{connection}"
 
 
 def _keys(flight_key: str) -> list[str]:

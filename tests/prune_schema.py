@@ -51,8 +51,6 @@ from shopify.data.query import NAMES, load_document
 
 CONCRETE_MEDIA = "MediaImage"
 """Preferred implementation of an interface of which the documents name none."""
-KEPT = ("PageInfo.hasPreviousPage", "PageInfo.startCursor")
-"""Leaf fields that the development store serves although no document uses them."""
 
 Used = dict[str, set[str]]
 
@@ -70,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     documents = {name: load_document(name).node for name in NAMES}
     try:
         schema = read_schema(options.schema)
-        sys.stdout.write(prune(schema, documents, keep=KEPT, origin=options.origin or options.schema.name))
+        sys.stdout.write(prune(schema, documents, origin=options.origin or options.schema.name))
     except UnusableSchema as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -94,19 +92,10 @@ def _from_introspection(result: dict[str, Any]) -> GraphQLSchema:
     return build_client_schema(cast("Any", result.get("data", result)), assume_valid=True)
 
 
-def prune(
-    schema: GraphQLSchema,
-    documents: Mapping[str, DocumentNode],
-    *,
-    keep: Iterable[str] = (),
-    origin: str = "schema",
-) -> str:
+def prune(schema: GraphQLSchema, documents: Mapping[str, DocumentNode], *, origin: str = "schema") -> str:
     """SDL of the part of the schema that the documents use. Raises UnusableSchema for an invalid document."""
     _must_be_valid(schema, documents, "the schema given")
     used = _used_fields(schema, documents.values())
-    for name in keep:
-        type_name, _, field = name.partition(".")
-        used.setdefault(type_name, set()).add(field)
     _add_implementations(schema, used)
     query_type = schema.query_type.name if schema.query_type else "Query"
     parts = [

@@ -189,7 +189,7 @@ def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
 
 def _masked(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Value by value: in the finished line a mask could reach into the next value."""
-    return {mask(str(name)): masked(value, str(name)) for name, value in event.items()}
+    return dict(masked(event))
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:

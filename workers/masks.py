@@ -9,6 +9,7 @@ bound before something that may be missing, and what was searched once is not se
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 MASK = "***"
@@ -60,12 +61,18 @@ def masked(value: Any, name: str = "") -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):
-        return {str(key): masked(inner, str(key)) for key, inner in value.items()}
+        return {_name(str(key))[0]: masked(inner, str(key)) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [masked(inner, name) for inner in value]
-    if name and _IS_NAME.search(name):
+    if name and _name(name)[1]:
         return MASK
     return mask(value if isinstance(value, str) else repr(value))
+
+
+@lru_cache(maxsize=1000)
+def _name(name: str) -> tuple[str, bool]:
+    """A value's name, masked, and whether it is one that secrets have. They are few, and the same in all lines."""
+    return mask(name), _IS_NAME.search(name) is not None
 
 
 def _kept_beginning(found: re.Match[str]) -> str:

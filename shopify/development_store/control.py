@@ -11,7 +11,6 @@ from shopify.development_store.endpoint import STORE
 from shopify.development_store.faults import KINDS, StoreFault, UnknownFault
 from shopify.development_store.shop import InvalidShop, ShopSettings
 from shopify.development_store.store import Store, UnknownShop
-from shopify.development_store.tokens import CUSTOM
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -22,7 +21,6 @@ class BucketRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     available: float
-    app: str = CUSTOM
 
 
 class OrderRequest(BaseModel):
@@ -47,7 +45,7 @@ async def list_shops(request: web.Request) -> web.Response:
 @routes.post("/_control/shops")
 async def open_shop(request: web.Request) -> web.Response:
     store = request.app[STORE]
-    shop = store.register(await _read(request, ShopSettings))
+    shop = store.open_shop(await _read(request, ShopSettings))
     return web.json_response(_shown(store, shop.domain), status=201)
 
 
@@ -62,7 +60,6 @@ def _shown(store: Store, domain: str) -> dict[str, Any]:
         **store.truth(domain),
         "token": settings.access_token,
         "scopes": settings.scopes,
-        "state": settings.state,
         "bucket": asdict(store.bucket(domain).level()),
     }
 
@@ -70,7 +67,7 @@ def _shown(store: Store, domain: str) -> dict[str, Any]:
 @routes.post("/_control/shops/{domain}/bucket")
 async def set_bucket(request: web.Request) -> web.Response:
     wanted = await _read(request, BucketRequest)
-    request.app[STORE].bucket(request.match_info["domain"], wanted.app).set(wanted.available)
+    request.app[STORE].bucket(request.match_info["domain"]).set(wanted.available)
     return web.json_response({"available": wanted.available})
 
 

@@ -1,23 +1,21 @@
 """What a query costs, and the bucket that pays: the requested cost, computed before it runs, and the actual cost, from
 the data it returned.
 
-Shopify publishes the frame (https://shopify.dev/docs/api/usage/limits): scalars and enums 0, objects 1,
-interfaces and unions the dearest of their selections, connections sized by `first` or `last`; a single query
-may cost at most 1,000 points. Since 2025 a connection no longer costs `first x node` but grows with the
-logarithm of its size (https://community.shopify.dev/t/24364):
+Shopify publishes the frame (https://shopify.dev/docs/api/usage/limits): scalars and enums 0, objects 1, connections
+sized by `first`; a single query may cost at most 1,000 points. Since 2025 a connection no longer costs `first x node`
+but grows with the logarithm of its size (https://community.shopify.dev/t/24364):
 
     connection = 2 + floor(2 x ln(max(2, first))) x cost of one node
 
 The free value types, the flat 10 points of a count and the actual cost were fitted on recorded `requestedQueryCost`
 and `actualQueryCost` figures. What a query really costs: a connection 2 plus its share of the page it asked for,
-rounded up; an object that is null still its point; a denied or failed field only its own points; an empty page nothing
-more when it was read through `edges`, but the full page when it was read through `nodes`.
+rounded up; an object that is null still its point; a denied or failed field only its own points; an empty page the
+full one.
 """
 
 import math
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,70 +25,25 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLInterfaceType,
-    GraphQLNamedOutputType,
-    GraphQLObjectType,
+    GraphQLIncludeDirective,
     GraphQLSchema,
-    InlineFragmentNode,
-    SelectionSetNode,
-    ValueNode,
-    VariableNode,
+    GraphQLSkipDirective,
+    get_argument_values,
+    get_directive_values,
     get_named_type,
     get_operation_ast,
+    get_variable_values,
     is_composite_type,
-    value_from_ast_untyped,
 )
+from graphql.execution.values import VariableValues
 
-Kind = Literal["object", "free", "count", "connection", "nodes", "edges"]
+Kind = Literal["object", "free", "count", "connection", "nodes"]
 
 COUNT_COST = 10
 """Flat points of a root field that returns a `Count`."""
 
-FREE_TYPES = frozenset(
-    {
-        "CollectionRuleSet",
-        "InventoryItemMeasurement",
-        "MailingAddress",
-        "MoneyBag",
-        "MoneyV2",
-        "PageInfo",
-        "ShopAddress",
-        "Weight",
-    }
-)
+FREE_TYPES = frozenset({"MoneyBag", "MoneyV2", "PageInfo"})
 """Value objects that cost nothing themselves."""
-
-
-def estimate(
-    schema: GraphQLSchema,
-    document: DocumentNode,
-    variables: Mapping[str, Any] | None = None,
-    *,
-    operation_name: str | None = None,
-) -> int:
-    """The points a query reserves, at least 1.
-
-    The document must be valid for the schema: an unknown field or fragment raises KeyError, a document without the
-    operation, or with several and no name, ValueError. Fields switched off by `@include` or `@skip` are free.
-    """
-    parts = _Selections.parts_of(schema, document, variables or {}, operation_name)
-    return max(1, _sum(parts, _Part.requested))
-
-
-def actual_cost(
-    schema: GraphQLSchema,
-    document: DocumentNode,
-    variables: Mapping[str, Any],
-    data: Mapping[str, Any] | None,
-    *,
-    operation_name: str | None = None,
-) -> int:
-    """The points an executed query is charged, at least 1. Raises what `estimate` raises.
-
-    `data` is None when a failed field took everything with it.
-    """
-    parts = _Selections.parts_of(schema, document, variables, operation_name)
-    return max(1, _sum(parts, lambda part: part.actual((data or {}).get(part.key))))
 
 
 def multiplier(size: int) -> int:
@@ -99,18 +52,18 @@ def multiplier(size: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """One composite field of a selection."""
+class Price:
+    """What a selection, or one field of it that has fields of its own, costs."""
 
     key: str
-    condition: str
-    """The type condition it stands under; empty if it is selected on the type itself."""
     kind: Kind
-    below: tuple["_Part", ...]
     size: int
+    below: tuple["Price", ...]
 
+    @property
     def requested(self) -> int:
-        below = _sum(self.below, _Part.requested)
+        """The points that are reserved before it is executed."""
+        below = sum(part.requested for part in self.below)
         match self.kind:
             case "connection":
                 return 2 + multiplier(self.size) * below
@@ -121,6 +74,7 @@ class _Part:
         return below
 
     def actual(self, value: Any) -> int:
+        """The points that are charged for what came: None where a field failed."""
         if self.kind == "count":
             return 1 if value is None else COUNT_COST
         own = {"object": 1, "connection": 2}.get(self.kind, 0)
@@ -131,7 +85,7 @@ class _Part:
         return own + self._record(value[0] if isinstance(value, list) else value)
 
     def _record(self, record: Mapping[str, Any]) -> int:
-        return _sum(self.below, lambda part: part.actual(record.get(part.key)))
+        return sum(part.actual(record.get(part.key)) for part in self.below)
 
     def _page(self, connection: Mapping[str, Any]) -> int:
         """The part of the page's price that its records make up, rounded up."""
@@ -139,20 +93,26 @@ class _Part:
             return 0
         total = 0
         for part in self.below:
-            records = connection.get(part.key) or []
             if part.kind == "nodes":
-                total += sum(1 + part._record(record) for record in records) or part.requested() * self.size
-            elif part.kind == "edges":
-                total += sum(part._record(record) for record in records)
+                records = connection.get(part.key) or []
+                total += sum(1 + part._record(record) for record in records) or part.requested * self.size
         return -(-multiplier(self.size) * total // self.size)
 
 
-def _sum(parts: Iterable[_Part], price: Callable[[_Part], int]) -> int:
-    """The price of what is selected on a type: its own fields, and the dearest type condition."""
-    prices: Counter[str] = Counter()
-    for part in parts:
-        prices[part.condition] += price(part)
-    return prices.pop("", 0) + max(prices.values(), default=0)
+def price_of(
+    schema: GraphQLSchema, document: DocumentNode, variables: dict[str, Any], operation_name: str | None = None
+) -> Price:
+    """The price of an operation that is valid for the schema, as its variables are.
+
+    Fields switched off by `@include` or `@skip` are free.
+    """
+    operation = get_operation_ast(document, operation_name)
+    assert operation is not None
+    values = get_variable_values(schema, operation.variable_definitions or (), variables)
+    assert not isinstance(values, list)
+    fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+    selections = _Selections(schema, fragments, values)
+    return Price("", "free", 1, selections.parts([operation], schema.query_type))
 
 
 @dataclass(frozen=True)
@@ -161,98 +121,53 @@ class _Selections:
 
     schema: GraphQLSchema
     fragments: Mapping[str, FragmentDefinitionNode]
-    variables: Mapping[str, Any]
+    variables: VariableValues
 
-    @classmethod
-    def parts_of(
-        cls, schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any], name: str | None
-    ) -> tuple[_Part, ...]:
-        operation = get_operation_ast(document, name)
-        if operation is None:
-            raise ValueError("the document has no operation" + (f" named {name}" if name else ""))
-        defaults = {
-            definition.variable.name.value: value_from_ast_untyped(definition.default_value)
-            for definition in operation.variable_definitions or ()
-            if definition.default_value is not None
-        }
-        fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
-        return cls(schema, fragments, {**defaults, **variables}).parts([operation.selection_set], schema.query_type)
+    def parts(self, nodes: Iterable[Any], parent: Any) -> tuple[Price, ...]:
+        """The composite fields that these nodes select, each response key once."""
+        found: dict[str, list[FieldNode]] = {}
+        owners: dict[str, Any] = {}
+        for node in nodes:
+            for field, owner in self._fields(node, parent):
+                key = (field.alias or field.name).value
+                found.setdefault(key, []).append(field)
+                owners[key] = owner
+        parts = (self._part(key, same, owners[key]) for key, same in found.items())
+        return tuple(part for part in parts if part is not None)
 
-    def parts(self, selection_sets: Iterable[SelectionSetNode], parent: Any) -> tuple[_Part, ...]:
-        """The composite fields of a selection, each response key once for each type it is selected on."""
-        found: dict[tuple[str, str], list[FieldNode]] = {}
-        for node, owner in self._fields(selection_sets, parent):
-            found.setdefault((owner.name, (node.alias or node.name).value), []).append(node)
-        made = (
-            self._part(key, "" if owner == parent.name else owner, nodes, self.schema.type_map[owner])
-            for (owner, key), nodes in found.items()
-        )
-        return tuple(part for part in made if part is not None)
-
-    def _part(self, key: str, condition: str, nodes: list[FieldNode], owner: Any) -> _Part | None:
-        field, of_type = nodes[0].name.value, _composite(nodes[0], owner)
-        if of_type is None:
+    def _part(self, key: str, nodes: list[FieldNode], owner: Any) -> Price | None:
+        field = owner.fields.get(nodes[0].name.value)  # None for __typename
+        of_type = field and get_named_type(field.type)
+        if field is None or not is_composite_type(of_type):
             return None
-        kind: Kind = "object"
-        if of_type.name.endswith("Connection"):
-            kind = "connection"
-        elif owner.name.endswith("Connection") and field in ("nodes", "edges"):
-            kind = "nodes" if field == "nodes" else "edges"
-        elif of_type.name == "Count":
-            kind = "count" if owner is self.schema.query_type else "free"
-        elif of_type.name in FREE_TYPES:
-            kind = "free"
-        below = self.parts([node.selection_set for node in nodes if node.selection_set], of_type)
-        return _Part(key, condition, kind, below, self._size(nodes[0]))
+        size = get_argument_values(field, nodes[0], self.variables).get("first") or 0
+        return Price(key, _kind(nodes[0].name.value, of_type.name), size, self.parts(nodes, of_type))
 
-    def _fields(self, selection_sets: Iterable[SelectionSetNode], parent: Any) -> Iterator[tuple[FieldNode, Any]]:
-        """Every field that is switched on, with the type it is selected on; fragments are opened up."""
-        for selection in (selection for selections in selection_sets for selection in selections.selections):
+    def _fields(self, node: Any, parent: Any) -> Iterator[tuple[FieldNode, Any]]:
+        """Every field below that is switched on, with the type it is selected on."""
+        for selection in node.selection_set.selections if node.selection_set else ():
             if self._left_out(selection):
                 continue
             if isinstance(selection, FieldNode):
                 yield selection, parent
-            elif isinstance(selection, FragmentSpreadNode):
-                fragment = self.fragments[selection.name.value]
-                on = self.schema.type_map[fragment.type_condition.name.value]
-                yield from self._fields([fragment.selection_set], on)
-            elif isinstance(selection, InlineFragmentNode):
-                condition = selection.type_condition
-                on = self.schema.type_map[condition.name.value] if condition else parent
-                yield from self._fields([selection.selection_set], on)
-
-    def _size(self, node: FieldNode) -> int:
-        for argument in node.arguments or ():
-            if argument.name.value in ("first", "last"):
-                value = self._value(argument.value)
-                if isinstance(value, int) and not isinstance(value, bool):
-                    return value
-        return 1
+                continue
+            is_spread = isinstance(selection, FragmentSpreadNode)
+            opened = self.fragments[selection.name.value] if is_spread else selection
+            condition = opened.type_condition
+            yield from self._fields(opened, self.schema.type_map[condition.name.value] if condition else parent)
 
     def _left_out(self, node: Any) -> bool:
-        for directive in node.directives or ():
-            wanted = {"include": True, "skip": False}.get(directive.name.value)
-            if wanted is not None and directive.arguments:
-                value = self._value(directive.arguments[0].value)
-                if isinstance(value, bool) and value is not wanted:
-                    return True
-        return False
-
-    def _value(self, node: ValueNode) -> Any:
-        if isinstance(node, VariableNode):
-            return self.variables.get(node.name.value)
-        return value_from_ast_untyped(node)
+        skip = get_directive_values(GraphQLSkipDirective, node, self.variables) or {"if": False}
+        include = get_directive_values(GraphQLIncludeDirective, node, self.variables) or {"if": True}
+        return skip["if"] or not include["if"]
 
 
-def _composite(node: FieldNode, owner: Any) -> GraphQLNamedOutputType | None:
-    """The type a field returns if it has fields of its own. Raises KeyError for a field the type does not have."""
-    name = node.name.value
-    if name.startswith("__"):
-        return None
-    if not isinstance(owner, GraphQLObjectType | GraphQLInterfaceType):
-        raise KeyError(f"{owner}.{name}")
-    of_type = get_named_type(owner.fields[name].type)
-    return of_type if is_composite_type(of_type) else None
+def _kind(field: str, type_name: str) -> Kind:
+    if type_name.endswith("Connection"):
+        return "connection"
+    if field == "nodes":
+        return "nodes"
+    return "count" if type_name == "Count" else "free" if type_name in FREE_TYPES else "object"
 
 
 @dataclass(frozen=True)

@@ -1,103 +1,64 @@
-"""The HTTP side of Shopify: paths, headers, API versions, and the ways in which a connection can fail.
-
-A stable API version comes out on the first day of each quarter and stays accessible until the 16th of the same month a
-year later, 15:00 UTC. "If your app targets an inaccessible version, Shopify falls forward and responds using the
-oldest accessible stable version" (https://shopify.dev/docs/api/usage/versioning).
-"""
+"""The HTTP side of Shopify: paths, headers, and the ways in which a connection can fail."""
 
 import asyncio
 import gzip
 import json
-import re
 import time
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from aiohttp import web
 
 from shopify.development_store import responses
-from shopify.development_store.admin_api import AdminCall, answer_call
+from shopify.development_store.admin_api import GraphQLRequest, answer_call, read_object
 from shopify.development_store.faults import GRAPHQL, OAUTH, StoreFault
-from shopify.development_store.graphql_request import GraphQLRequest
 from shopify.development_store.responses import JSON, StoreResponse
 from shopify.development_store.store import LoggedRequest, Store
-from shopify.development_store.tokens import answer_refresh, read_form
+from shopify.development_store.tokens import answer_refresh
 
 VERSION_HEADER = "X-Shopify-API-Version"
 TOKEN_HEADER = "X-Shopify-Access-Token"  # noqa: S105 (the name of a header)
-
-UNSTABLE = "unstable"
-
-_VERSION = re.compile(r"\d{4}-(01|04|07|10)")
-
-
-def accessible(now: datetime) -> tuple[str, ...]:
-    """The stable versions that answer at a point in time, oldest first."""
-    quarters = ((year, month) for year in (now.year - 2, now.year - 1, now.year) for month in (1, 4, 7, 10))
-    return tuple(
-        f"{year}-{month:02d}"
-        for year, month in quarters
-        if datetime(year, month, 1, tzinfo=UTC) <= now < datetime(year + 1, month, 16, 15, tzinfo=UTC)
-    )
-
-
-def answering(requested: str, now: datetime) -> str | None:
-    """The version that answers a request for `requested`, or None if that is no version at all."""
-    if requested == UNSTABLE:
-        return UNSTABLE
-    if not _VERSION.fullmatch(requested):
-        return None
-    stable = accessible(now)
-    return requested if requested in stable else stable[0]
-
 
 STORE = web.AppKey("store", Store)
 """Where the application keeps its store."""
 
 routes = web.RouteTableDef()
-"""The Admin API and the token endpoint, with the shop as the first part of the path or as the host; then the rest."""
+"""The Admin API and the token endpoint, with the shop as the first part of the path; then the rest."""
 
 
-@routes.post("/{shop}/admin/api/{version}/graphql.json")
-@routes.post("/admin/api/{version}/graphql.json")
+@routes.post(r"/{shop}/admin/api/{version:\d{4}-\d\d|unstable}/graphql.json")
 async def graphql(request: web.Request) -> web.StreamResponse:
     """A GraphQL request."""
-    store, now = request.app[STORE], datetime.now(UTC)
+    store, version = request.app[STORE], request.match_info["version"]
     with store.request_log.open():
         exchange = _Exchange(store, request, GRAPHQL)
-        exchange.version = request.match_info["version"]
-        version = answering(exchange.version, now)
+        exchange.version = version
         query = GraphQLRequest.read(await request.read())
         exchange.operation = query.label if query else None
         faults = store.faults.strike(exchange.shop_domain, GRAPHQL, exchange.operation)
-        if version is None:
-            response = StoreResponse(404, responses.NOT_FOUND)
-        elif "dropped" in faults:
-            response = StoreResponse(0, None)
-        else:
-            call = AdminCall(
+        response = StoreResponse(0, None)
+        if "dropped" not in faults:
+            response = answer_call(
+                store,
+                query,
+                faults,
                 shop_domain=exchange.shop_domain,
                 token=request.headers.get(TOKEN_HEADER),
                 content_type=request.headers.get("Content-Type", ""),
                 accept=request.headers.get("Accept", ""),
-                request=query,
                 request_id=exchange.request_id,
-                show_searches=request.headers.get("Shopify-Search-Query-Debug") == "1",
             )
-            response = answer_call(store, call, faults)
         shown = faults["other_version"].version or "2026-04" if "other_version" in faults else version
-        return await exchange.send(response, faults, {VERSION_HEADER: shown or accessible(now)[0]})
+        return await exchange.send(response, faults, {VERSION_HEADER: shown})
 
 
 @routes.post("/{shop}/admin/oauth/access_token")
-@routes.post("/admin/oauth/access_token")
 async def access_token(request: web.Request) -> web.StreamResponse:
     """A token refresh."""
     store = request.app[STORE]
     with store.request_log.open():
         exchange = _Exchange(store, request, OAUTH)
-        form = read_form(request.headers.get("Content-Type", ""), await request.read())
+        form = read_object(await request.read()) or {}
         exchange.operation = form.get("grant_type")
         faults = store.faults.strike(exchange.shop_domain, OAUTH, exchange.operation)
         if "dropped" in faults:
@@ -129,7 +90,7 @@ class _Exchange:
         self._target = target
         self._received_at = time.time()
         self._started = time.perf_counter()
-        self.shop_domain = request.match_info.get("shop") or request.host.partition(":")[0]
+        self.shop_domain = request.match_info["shop"]
         self.request_id = f"{uuid.uuid4()}-{int(self._received_at)}"
         self.operation: str | None = None
         self.version: str | None = None

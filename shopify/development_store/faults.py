@@ -123,11 +123,6 @@ def instead(faults: Mapping[str, StoreFault], query: StruckQuery) -> StoreRespon
     return None
 
 
-def of_state(state: str) -> StoreResponse:
-    """What a shop that is not active answers: the same as the fault of that name."""
-    return StoreResponse(*_REFUSALS[state])
-
-
 _REFUSALS: Mapping[str, tuple[int, Any]] = {
     "unauthorized": (401, responses.UNAUTHORIZED),
     "non_expiring": (403, responses.NON_EXPIRING),

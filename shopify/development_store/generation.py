@@ -55,7 +55,6 @@ class Recipe:
     now: int
     currency: str = "USD"
     former_currency: str | None = None
-    presentment_currencies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,6 @@ def one_more(contents: Contents, currency: str, created_at: int) -> OrderRecord:
         closed_at=None,
         test=False,
         currency=currency,
-        presentment_currency=currency,
         seed=number,
         products=_sellable(contents.products),
         former_products=_sample_data()["former_products"],
@@ -192,7 +190,6 @@ class _Generator:
         recipe, former_products, sellable = self.recipe, _sample_data()["former_products"], _sellable(products)
         first = 5_000_000_000_000 + self.seed % 1_000_000 * 100_000
         changed_currency_at = recipe.now - 30 * DAY
-        paid_in = (recipe.currency, *recipe.presentment_currencies)
         orders = []
         for place, (time, customer) in enumerate(zip(times, customers, strict=True)):
             chance = self.draw.random()
@@ -212,7 +209,6 @@ class _Generator:
                     closed_at=closed_at,
                     test=False,
                     currency=old or recipe.currency,
-                    presentment_currency=old or paid_in[int(chance * 997) % len(paid_in)],
                     seed=first + place,
                     products=sellable,
                     former_products=former_products,

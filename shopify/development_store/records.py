@@ -49,18 +49,10 @@ def rounded(amount: Decimal, currency: str) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class MoneyBag:
-    """An amount, and the currency the customer paid it in."""
+    """An amount in the shop's currency."""
 
     amount: Decimal
     currency: str
-    presentment_currency: str
-
-    @property
-    def presentment_amount(self) -> Decimal:
-        """The same amount in the customer's currency."""
-        if self.presentment_currency == self.currency:
-            return self.amount
-        return in_currency(self.amount / PER_DOLLAR[self.currency], self.presentment_currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +110,6 @@ class OrderRecord:
     closed_at: int | None
     test: bool
     currency: str
-    presentment_currency: str
     seed: int
     products: Sequence[ProductRecord] = field(repr=False)
     former_products: Sequence[str] = field(repr=False)
@@ -186,4 +177,4 @@ class OrderRecord:
         return line.quantity - (self.financial_status == "PARTIALLY_REFUNDED" and place == 0)
 
     def _money(self, amount: Decimal) -> MoneyBag:
-        return MoneyBag(amount, self.currency, self.presentment_currency)
+        return MoneyBag(amount, self.currency)

@@ -1,140 +1,109 @@
-"""Parses Shopify's search syntax into a tree (https://shopify.dev/docs/api/usage/search-syntax).
+"""Search filters of orders, customers and products: from a query to a test of records.
 
-    query = term { [AND | OR] term }        AND is implied
-    term  = [- | NOT] ( "(" query ")" | [field:] [comparator] value { , value } )
-
-Malformed queries are forgiven as Shopify forgives them: a stray parenthesis or a dangling connective is skipped.
+Of Shopify's syntax (https://shopify.dev/docs/api/usage/search-syntax) there is what our own queries use: terms that all
+have to hold, each `field:value`, `field:>=value` or `field:this,that`. Everything else is refused by name instead of
+guessed. What Shopify does with a field that it does not know, either, is the fault `ignored_search`.
 """
 
+import operator
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
 
-MAX_DEPTH = 50
-"""Deeper nesting is skipped like any other stray parenthesis."""
+from graphql import GraphQLError
 
-COMPARATORS = {"<=": "lte", ">=": "gte", "<": "lt", ">": "gt"}
+from shopify.development_store.responses import field_error
 
-_TOKEN = re.compile(
-    r"""\s*(?:
-      (?P<open>\() | (?P<close>\)) | (?P<minus>-(?=[\w("']))
-    | (?P<word>(?:(?P<field>[A-Za-z_][\w.]*):)?
-        (?P<comparator><=|>=|<|>)?
-        (?P<value>(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s()"'])*))
-    )""",
-    re.VERBOSE,
-)
-_VALUE = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^,]*))\s*(?:,|$)""")
+Predicate = Callable[[Any], bool]
+Filter = Callable[[str, str, str], Predicate]
+"""From a field's name, the comparator and the value to a test of records."""
 
-
-@dataclass(frozen=True)
-class Term:
-    """`field:value`, `field:>=value`, `field:a,b` (any of them) or a bare word (field None)."""
-
-    field: str | None
-    comparator: str | None
-    values: tuple[str, ...]
-
-    def parsed(self) -> dict[str, Any]:
-        """As `extensions.search[].parsed` shows it."""
-        field = self.field or "default"
-        if self.comparator is not None:
-            return {"field": field, "range": {COMPARATORS[self.comparator]: self.values[0]}}
-        if len(self.values) == 1:
-            return {"field": field, "match_all": self.values[0]}
-        return {"or": [{"field": field, "match_all": value} for value in self.values]}
+_TERM = re.compile(r"\s*(?P<field>\w+):(?P<comparator><=|>=|<|>)?(?P<value>'[^']*'|\"[^\"]*\"|[^\s()'\"]+)")
+_COMPARATORS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
-@dataclass(frozen=True)
-class Combination:
-    """`and`: all of the parts must hold. `or`: one of them."""
+def _choice(read: Callable[[Any], Any], values: Mapping[str, tuple[Any, ...]]) -> Filter:
+    """`values`: what can be written, and what it stands for."""
 
-    connective: Literal["and", "or"]
-    parts: tuple["Node", ...]
+    def test(field: str, comparator: str, value: str) -> Predicate:
+        written = value.lower().split(",")
+        if comparator or not values.keys() >= set(written):
+            raise _missing(f"{field}:{comparator}{value}")
+        wanted = {each for name in written for each in values[name]}
+        return lambda record: read(record) in wanted
 
-    def parsed(self) -> dict[str, Any]:
-        """As `extensions.search[].parsed` shows it."""
-        return {self.connective: [part.parsed() for part in self.parts]}
-
-
-@dataclass(frozen=True)
-class NotClause:
-    """The part must not hold."""
-
-    part: "Node"
-
-    def parsed(self) -> dict[str, Any]:
-        """As `extensions.search[].parsed` shows it."""
-        return {"not": self.part.parsed()}
+    return test
 
 
-Node: TypeAlias = Term | Combination | NotClause
-
-
-def parse(query: str) -> Node | None:
-    """The tree of a query; None if it holds no term at all."""
-    return _QueryParser(list(_pieces(query))).query()
-
-
-def _pieces(query: str) -> Iterator[Term | str]:
-    at = 0
-    while at < len(query):
-        match = _TOKEN.match(query, at)
-        if match is None or match.end() == at:
-            at += 1
-            continue
-        at = match.end()
-        if match["word"] is None:
-            yield match["open"] or match["close"] or "NOT"
-        elif match["word"] in ("AND", "OR", "NOT"):
-            yield match["word"]
-        elif match["word"]:
-            yield Term(match["field"], match["comparator"] if match["field"] else None, _values(match["value"]))
-
-
-def _values(text: str) -> tuple[str, ...]:
-    found = [re.sub(r"\\(.)", r"\1", a or b or c) for a, b, c in _VALUE.findall(text)]
-    return tuple(value for value in found if value) or ("",)
-
-
-class _QueryParser:
-    def __init__(self, pieces: list[Term | str]) -> None:
-        self._pieces = pieces
-        self._at = 0
-        self._depth = 0
-
-    def query(self) -> Node | None:
-        alternatives: list[Node] = []
-        together: list[Node] = []
-        while (piece := self._next()) is not None and piece != ")":
-            if piece == "OR":
-                alternatives += _joined("and", together)
-                together = []
-            elif piece != "AND" and (term := self._term(piece)) is not None:
-                together.append(term)
-        alternatives += _joined("and", together)
-        return next(iter(_joined("or", alternatives)), None)
-
-    def _next(self) -> Term | str | None:
-        self._at += 1
-        return self._pieces[self._at - 1] if self._at <= len(self._pieces) else None
-
-    def _term(self, piece: Term | str) -> Node | None:
-        if isinstance(piece, Term):
-            return piece
-        if piece not in ("NOT", "(") or self._depth >= MAX_DEPTH:
-            return None
-        self._depth += 1
+def _time(read: Callable[[Any], int]) -> Filter:
+    def test(field: str, comparator: str, value: str) -> Predicate:
         try:
-            if piece == "(":
-                return self.query()
-            following = self._next()
-            part = None if following is None else self._term(following)
-            return None if part is None else NotClause(part)
-        finally:
-            self._depth -= 1
+            bound = datetime.fromisoformat(value)
+        except ValueError:
+            raise field_error(f"Invalid timestamp for query filter `{field}`.", "BAD_REQUEST") from None
+        if comparator not in _COMPARATORS or bound.tzinfo is None:
+            raise _missing(f"{field}:{comparator}{value}")
+        compare, seconds = _COMPARATORS[comparator], bound.timestamp()
+        return lambda record: compare(read(record), seconds)
+
+    return test
 
 
-def _joined(connective: Literal["and", "or"], parts: list[Node]) -> list[Node]:
-    return [Combination(connective, tuple(parts))] if len(parts) > 1 else parts
+def _upper(values: str) -> Mapping[str, tuple[str, ...]]:
+    return {value: (value.upper(),) for value in values.split()}
+
+
+_UNSHIPPED = "UNFULFILLED IN_PROGRESS ON_HOLD OPEN PENDING_FULFILLMENT REQUEST_DECLINED SCHEDULED"
+
+ORDERS: Mapping[str, Filter] = {
+    "created_at": _time(lambda order: order.created_at),
+    "updated_at": _time(lambda order: order.updated_at),
+    "status": _choice(
+        lambda order: order.status,
+        {"open": ("open",), "closed": ("closed",), "cancelled": ("cancelled",), "not_closed": ("open",)},
+    ),
+    "financial_status": _choice(
+        lambda order: order.financial_status,
+        _upper("paid pending authorized partially_paid partially_refunded refunded voided expired"),
+    ),
+    "fulfillment_status": _choice(
+        lambda order: order.fulfillment_status,
+        {
+            **_upper("unfulfilled fulfilled scheduled on_hold request_declined"),
+            "unshipped": tuple(_UNSHIPPED.split()),
+            "partial": ("PARTIALLY_FULFILLED",),
+            "shipped": ("FULFILLED",),
+        },
+    ),
+    "test": _choice(lambda order: order.test, {"true": (True,), "false": (False,)}),
+}
+CUSTOMERS: Mapping[str, Filter] = {"created_at": _time(lambda customer: customer.created_at)}
+PRODUCTS: Mapping[str, Filter] = {
+    "status": _choice(lambda product: product.status, _upper("active archived draft unlisted")),
+}
+
+
+def matcher(query: str | None, filters: Mapping[str, Filter]) -> Predicate | None:
+    """The test of a query, or None if it asks for nothing.
+
+    Raises a field error for what is no time, and for what this store does not have.
+    """
+    written, at = (query or "").strip(), 0
+    tests: list[Predicate] = []
+    while at < len(written):
+        term = _TERM.match(written, at)
+        if term is None or term["field"] not in filters:
+            raise _missing(written[at:].strip())
+        tests.append(filters[term["field"]](term["field"], term["comparator"] or "", term["value"].strip("'\"")))
+        at = term.end()
+    return (lambda record: all(test(record) for test in tests)) if tests else None
+
+
+def _missing(written: str) -> GraphQLError:
+    return field_error(f"The development store has no search for `{written}`.", "NOT_IMPLEMENTED")

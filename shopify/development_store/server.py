@@ -11,13 +11,12 @@ from typing import Any, Self
 from aiohttp import web
 
 from shopify.development_store import control, endpoint
-from shopify.development_store.cost import Bucket
 from shopify.development_store.faults import StoreFault
 from shopify.development_store.records import OrderRecord
 from shopify.development_store.resolvers import executable_schema
 from shopify.development_store.shop import Shop, ShopSettings
 from shopify.development_store.store import Store
-from shopify.development_store.tokens import CUSTOM, token_for
+from shopify.development_store.tokens import token_for
 
 __all__ = ["DevelopmentStore", "application", "serve", "token_for"]
 
@@ -48,8 +47,8 @@ async def serve(store: Store, host: str, port: int) -> tuple[web.AppRunner, int]
     return runner, runner.addresses[0][1]
 
 
-class DevelopmentStore:
-    """A running development store.
+class DevelopmentStore(Store):
+    """A store that serves.
 
         with DevelopmentStore().start() as shopify:
             shopify.register("corner-shop.myshopify.com", "tiny")
@@ -60,7 +59,7 @@ class DevelopmentStore:
     """
 
     def __init__(self, *, now: datetime | None = None) -> None:
-        self.store = Store(now=now)
+        super().__init__(now=now)
         self._port = 0
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -110,38 +109,25 @@ class DevelopmentStore:
         **settings: Any,
     ) -> Shop:
         """Open a shop. Further settings are those of `ShopSettings`. Raises InvalidShop."""
-        wanted = ShopSettings(shop_domain=shop_domain, size=size, token=token, **settings)
-        return self.store.register(wanted, now=now)
-
-    def truth(self, shop_domain: str) -> dict[str, Any]:
-        """The true numbers of a shop, as its scopes show them: customers, orders, open_orders, unfulfilled_orders …"""
-        return self.store.truth(shop_domain)
+        return self.open_shop(ShopSettings(shop_domain=shop_domain, size=size, token=token, **settings), now=now)
 
     def fault(self, shop_domain: str | None, kind: str, *, times: int | None = None, **details: Any) -> None:
         """Put a fault into force (`faults.KINDS`), for one shop or (None) for all. Raises UnknownFault."""
-        self.store.faults.add(StoreFault(kind=kind, shop_domain=shop_domain, times=times, **details))
+        self.faults.add(StoreFault(kind=kind, shop_domain=shop_domain, times=times, **details))
 
     def clear_faults(self, shop_domain: str | None = None, kind: str | None = None) -> None:
         """End the faults of a shop, of a kind, of both, or all."""
-        self.store.faults.clear(shop_domain, kind)
+        self.faults.clear(shop_domain, kind)
 
     def requests(
         self, shop_domain: str | None = None, since: float = 0.0, operation: str | None = None
     ) -> list[dict[str, Any]]:
         """The requests so far, oldest first; the keys are those of `LoggedRequest`."""
-        return [asdict(request) for request in self.store.request_log.requests(shop_domain, since, operation)]
-
-    def bucket(self, shop_domain: str, app: str = CUSTOM) -> Bucket:
-        """The cost bucket of a shop, to read or to set."""
-        return self.store.bucket(shop_domain, app)
+        return [asdict(request) for request in self.request_log.requests(shop_domain, since, operation)]
 
     def place_order(self, shop_domain: str, *, age_seconds: int = 0, lag_seconds: float = 0.0) -> OrderRecord:
         """A new order comes in; searches and counts see it after the lag."""
-        return self.store.shop(shop_domain).place_order(age_seconds=age_seconds, lag_seconds=lag_seconds)
-
-    def reset(self) -> None:
-        """Back to the built-in shops, full buckets, no faults, an empty log."""
-        self.store.reset()
+        return self.shop(shop_domain).place_order(age_seconds=age_seconds, lag_seconds=lag_seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -154,7 +140,7 @@ class DevelopmentStore:
     async def _serve(self, port: int, listening: "Future[int]") -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
-            runner, bound = await serve(self.store, HOST, port)
+            runner, bound = await serve(self, HOST, port)
         except OSError as taken:
             listening.set_exception(taken)
             return

@@ -12,7 +12,7 @@ from shopify.development_store.cost import Bucket
 from shopify.development_store.faults import ActiveFaults
 from shopify.development_store.generation import SIZES
 from shopify.development_store.shop import PLANS, Shop, ShopSettings
-from shopify.development_store.tokens import CUSTOM, Tokens
+from shopify.development_store.tokens import Tokens
 
 BUCKET_SECONDS = 20
 """A bucket holds this many seconds of its restore rate: 2000/100, 4000/200, 20000/1000 as observed."""
@@ -101,10 +101,10 @@ class Store:
         self._now = now
         self._lock = threading.Lock()
         self._shops: dict[str, Shop] = {}
-        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._buckets: dict[str, Bucket] = {}
         self._register_built_in()
 
-    def register(self, settings: ShopSettings, *, now: datetime | None = None) -> Shop:
+    def open_shop(self, settings: ShopSettings, *, now: datetime | None = None) -> Shop:
         """Open a shop, or open it anew: the tokens of an earlier registration are dead."""
         domain = settings.shop_domain
         self.tokens.revoke(domain)
@@ -112,14 +112,13 @@ class Store:
             domain,
             settings.access_token,
             scopes=tuple(settings.scopes),
-            app=settings.app,
             expires_in=settings.expires_in,
             refresh_token=settings.refresh_token,
         )
         shop = Shop(settings, now=now or self._now)
         with self._lock:
             self._shops[domain] = shop
-            self._buckets = {key: bucket for key, bucket in self._buckets.items() if key[0] != domain}
+            self._buckets.pop(domain, None)
         return shop
 
     def shop(self, shop_domain: str) -> Shop:
@@ -135,15 +134,14 @@ class Store:
         with self._lock:
             return sorted(self._shops)
 
-    def bucket(self, shop_domain: str, app: str = CUSTOM) -> Bucket:
-        """The cost bucket of one app at one shop. Raises UnknownShop."""
+    def bucket(self, shop_domain: str) -> Bucket:
+        """The cost bucket of the app at one shop. Raises UnknownShop."""
         settings = self.shop(shop_domain).settings
         with self._lock:
-            key = shop_domain, app
-            if key not in self._buckets:
+            if shop_domain not in self._buckets:
                 rate = settings.restore_rate or PLANS[settings.plan][1]
-                self._buckets[key] = Bucket(settings.maximum_available or rate * BUCKET_SECONDS, rate)
-            return self._buckets[key]
+                self._buckets[shop_domain] = Bucket(settings.maximum_available or rate * BUCKET_SECONDS, rate)
+            return self._buckets[shop_domain]
 
     def truth(self, shop_domain: str) -> dict[str, Any]:
         """The true numbers of a shop, as the scopes it was registered with show them. Raises UnknownShop."""
@@ -163,4 +161,4 @@ class Store:
     def _register_built_in(self) -> None:
         moment = self._now or datetime.now(UTC)
         for domain, size in BUILT_IN.items():
-            self.register(ShopSettings(shop_domain=domain, size=size), now=moment)
+            self.open_shop(ShopSettings(shop_domain=domain, size=size), now=moment)

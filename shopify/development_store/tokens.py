@@ -7,13 +7,12 @@ that lost the answer can refresh again
 """
 
 import hashlib
-import json
 import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from urllib.parse import parse_qs
+from dataclasses import dataclass, replace
+from typing import Any
 
 from shopify.development_store import responses
 from shopify.development_store.responses import StoreResponse
@@ -22,9 +21,6 @@ ACCESS_SECONDS = 3_600
 REFRESH_SECONDS = 7_776_000
 
 DEFAULT_SCOPES = ("read_customers", "read_orders", "read_products", "read_reports")
-
-CUSTOM, PUBLIC = "custom", "public"
-APP_KINDS = (CUSTOM, PUBLIC)
 
 
 def token_for(shop_domain: str) -> str:
@@ -40,24 +36,7 @@ class IssuedToken:
     shop_domain: str
     scopes: tuple[str, ...] = DEFAULT_SCOPES
     expires_at: float | None = None
-    app: str = CUSTOM
     grant: str | None = None
-
-    @property
-    def refused_for_not_expiring(self) -> bool:
-        """A public app made since 2026-04-01 must use expiring tokens."""
-        return self.app == PUBLIC and self.expires_at is None
-
-
-@dataclass(frozen=True)
-class IssuedPair:
-    """What a refresh returns, as the endpoint sends it. The lifetimes are in seconds."""
-
-    access_token: str
-    refresh_token: str
-    expires_in: int
-    refresh_token_expires_in: int
-    scope: str
 
 
 @dataclass
@@ -87,14 +66,13 @@ class Tokens:
         text: str,
         *,
         scopes: tuple[str, ...] = DEFAULT_SCOPES,
-        app: str = CUSTOM,
         expires_in: float | None = None,
         refresh_token: str | None = None,
     ) -> IssuedToken:
         """Make a token valid. With a refresh token it can be renewed; `expires_in` is in seconds."""
         with self._lock:
             expires_at = None if expires_in is None else self._clock() + expires_in
-            token = IssuedToken(text, shop_domain, scopes, expires_at, app, refresh_token)
+            token = IssuedToken(text, shop_domain, scopes, expires_at, refresh_token)
             self._access[text] = token
             if refresh_token is not None:
                 lifetime = int(expires_in) if expires_in and expires_in >= 1 else ACCESS_SECONDS
@@ -114,8 +92,8 @@ class Tokens:
                 self._settle(self._grants[token.grant], text)
             return token
 
-    def refresh(self, shop_domain: str, refresh_token: str) -> IssuedPair | None:
-        """A new pair, or None for a refresh token that is unknown, expired, of another shop or used up."""
+    def refresh(self, shop_domain: str, refresh_token: str) -> dict[str, Any] | None:
+        """A new pair, as the endpoint sends it; None for a refresh token that is unknown, dead or of another shop."""
         with self._lock:
             name = self._grant_of.get(refresh_token)
             grant = self._grants[name] if name is not None else None
@@ -146,12 +124,18 @@ class Tokens:
     def _expired(self, token: IssuedToken) -> bool:
         return token.expires_at is not None and self._clock() >= token.expires_at
 
-    def _new_pair(self, grant: _Grant) -> IssuedPair:
+    def _new_pair(self, grant: _Grant) -> dict[str, Any]:
         access, refresh = f"shpat_{secrets.token_hex(16)}", f"shprt_{secrets.token_hex(16)}"
         self._access[access] = replace(grant.token, text=access, expires_at=self._clock() + grant.expires_in)
         grant.unused[access] = refresh
         self._grant_of[refresh] = str(grant.token.grant)
-        return IssuedPair(access, refresh, grant.expires_in, REFRESH_SECONDS, ",".join(grant.token.scopes))
+        return {
+            "access_token": access,
+            "refresh_token": refresh,
+            "expires_in": grant.expires_in,
+            "refresh_token_expires_in": REFRESH_SECONDS,
+            "scope": ",".join(grant.token.scopes),
+        }
 
     def _settle(self, grant: _Grant, access: str) -> None:
         """A pair came into use, so what it replaces and the other unused pairs are dead."""
@@ -167,28 +151,11 @@ class Tokens:
         grant.refresh_expires_at = self._clock() + REFRESH_SECONDS
 
 
-def read_form(content_type: str, body: bytes) -> dict[str, str]:
-    """The parameters of a token request, JSON or form encoded; empty if they cannot be read."""
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "application/json":
-        try:
-            content = json.loads(body)
-        except (ValueError, RecursionError):
-            return {}
-        found = content.items() if isinstance(content, dict) else ()
-        return {str(name): value for name, value in found if isinstance(value, str)}
-    if kind == "application/x-www-form-urlencoded":
-        return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
-    return {}
-
-
-def answer_refresh(tokens: Tokens, shop_domain: str, form: Mapping[str, str]) -> StoreResponse:
+def answer_refresh(tokens: Tokens, shop_domain: str, form: Mapping[str, Any]) -> StoreResponse:
     """A new pair of tokens, or why there is none."""
     if form.get("grant_type") != "refresh_token":
         return StoreResponse(400, responses.NO_GRANT)
     if not form.get("client_id") or not form.get("client_secret"):
         return StoreResponse(400, responses.BAD_CLIENT)
-    pair = tokens.refresh(shop_domain, form.get("refresh_token", ""))
-    if pair is None:
-        return StoreResponse(401, responses.DEAD_GRANT)
-    return StoreResponse(200, asdict(pair))
+    pair = tokens.refresh(shop_domain, str(form.get("refresh_token")))
+    return StoreResponse(401, responses.DEAD_GRANT) if pair is None else StoreResponse(200, pair)

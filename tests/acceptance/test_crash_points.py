@@ -96,7 +96,7 @@ def test_killed_at(dying: tuple[Stack, Killer], someone: Someone, kind: str, poi
 
 def again_works(stack: Stack, someone: Someone) -> None:
     """The connection still works, even if the stored token has expired by now."""
-    stack.store.store.tokens.expire(someone.shop_domain)
+    stack.store.tokens.expire(someone.shop_domain)
     stack.say(someone.merchant_id, someone.conversation_id, "What were my sales last year?")
     stack.gateway.wait_for_ends(someone.conversation_id, 2, limit=40)
     assert "there were no orders" in stack.gateway.texts(someone.conversation_id)[-1]  # a shop of this year

@@ -74,7 +74,8 @@ def test_every_process_has_a_page_and_counts_what_it_does(stack: Stack) -> None:
     id, source, time = connected.id, connected.source, connected.time
     stack.publisher.publish(connected.type, connected.data, id=id, source=source, time=time)
     stack.gateway.wait_for_ends(CONVERSATION)
-    stack.connect("frozen.myshopify.com", "frozen", state="frozen")
+    stack.connect("frozen.myshopify.com", "frozen")
+    stack.store.fault("frozen.myshopify.com", "frozen")
     with ToolCalls(stack) as calls:
         for merchant in (MERCHANT, "frozen"):
             calls.ask(merchant, "week_orders")

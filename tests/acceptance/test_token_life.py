@@ -48,7 +48,7 @@ def test_a_token_is_renewed_before_its_end_by_one_of_all_who_need_it(stack: Stac
 
 def test_a_refused_token_is_renewed_and_the_merchant_sees_nothing_of_it(stack: Stack, someone: Someone) -> None:
     begin(stack, someone, expires_in=3600, refresh_token=f"shprt_refused_{someone.merchant_id}")
-    stack.store.store.tokens.expire(someone.shop_domain)
+    stack.store.tokens.expire(someone.shop_domain)
     stack.say(someone.merchant_id, someone.conversation_id, QUESTION)
     stack.gateway.wait_for_ends(someone.conversation_id, 2)
     assert "connect" not in stack.gateway.texts(someone.conversation_id)[-1]
@@ -62,7 +62,7 @@ def test_a_lost_connection_silences_nobody_and_what_needed_the_store_is_asked_ag
 ) -> None:
     options: dict[str, object] = {"expires_in": 3600, "refresh_token": f"shprt_dead_{someone.merchant_id}"}
     begin(stack, someone, **(options if expires else {}))
-    stack.store.store.tokens.revoke(someone.shop_domain)
+    stack.store.tokens.revoke(someone.shop_domain)
     stack.say(someone.merchant_id, someone.conversation_id, QUESTION)
     stack.gateway.wait_for_ends(someone.conversation_id, 2)
     assert "connect" in stack.gateway.texts(someone.conversation_id)[-1]

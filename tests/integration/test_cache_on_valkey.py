@@ -152,13 +152,27 @@ def test_a_prefetch_takes_part_but_waits_for_nothing(cache: Cache, client: redis
     assert list(client.scan_iter("cj:answer:*")) == []
 
 
+def test_a_leader_is_told_of_a_failure_of_the_whole_shop_a_moment_ago(cache: Cache, client: redis.Redis) -> None:
+    cache.note_failure("m1", 1, {"success": False}, 60.0)
+    assert cache.join(FLIGHT, "r1", lead_ttl_ms=10_000) == Lead({"success": False})
+    assert cache.join(Cache.flight_key("m1", 2, "counts"), "r2", lead_ttl_ms=10_000) == Lead()
+    client.set("cj:failed:m2:1", "foreign")
+    assert cache.join(Cache.flight_key("m2", 1, "counts"), "r3", lead_ttl_ms=10_000) == Lead()
+
+
+def test_each_landing_with_an_accepted_token_counts(cache: Cache, client: redis.Redis) -> None:
+    for accepted in (7, 7, None, 8):
+        cache.land(FLIGHT, ANSWER, kept=None, ttl_s=900, accepted=accepted)
+    assert (cache.successes("m1", 7), cache.successes("m1", 8), cache.successes("m1", 9)) == (2, 1, 0)
+    assert 0 < client.ttl("cj:used:m1:7") <= 60
+
+
 def test_a_request_that_is_sent_twice_is_answered_once(cache: Cache, client: redis.Redis) -> None:
     cache.join(FLIGHT, "leader", lead_ttl_ms=10_000)
     for _ in range(3):
         cache.join(FLIGHT, "r1", lead_ttl_ms=10_000)
-    cache.land(FLIGHT, ANSWER, kept=None, ttl_s=900)
-    assert client.llen("cj:answer:r1") == 1
-    cache.answer("leader", ANSWER)
+    cache.land(FLIGHT, ANSWER, kept=None, ttl_s=900, request_id="leader")
+    assert client.llen("cj:answer:r1") == client.llen("cj:answer:leader") == 1
     for late in ("leader", "r1"):  # resent while the answer was on its way: no reason to ask Shopify again
         assert isinstance(cache.join(FLIGHT, late, lead_ttl_ms=10_000), Answered)
     assert isinstance(cache.join(FLIGHT, "r2", lead_ttl_ms=10_000), Lead)

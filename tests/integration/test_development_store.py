@@ -1,9 +1,7 @@
 """The development store over HTTP: the eleven ways it promises to behave like Shopify."""
 
 import argparse
-import base64
 import contextlib
-import json
 import os
 import re
 import shlex
@@ -103,15 +101,11 @@ def api(server: DevelopmentStore) -> Iterator[Api]:
 # 1. Paths, versions, headers
 
 
-@pytest.mark.parametrize(
-    ("version", "answers"),
-    [("2026-10", "2026-10"), ("2026-01", "2026-01"), ("2024-10", None), ("unstable", "unstable")],
-)
-def test_the_answering_version_is_named(api: Api, version: str, answers: str | None) -> None:
+@pytest.mark.parametrize("version", ["2026-10", "2026-01", "unstable"])
+def test_the_answering_version_is_named(api: Api, version: str) -> None:
     answer = api.post("{ shop { name } }", version=version)
     assert answer.status_code == 200
-    oldest = api.post("{ shop { name } }", version="2020-01").headers["X-Shopify-API-Version"]
-    assert answer.headers["X-Shopify-API-Version"] == (answers or oldest)
+    assert answer.headers["X-Shopify-API-Version"] == version
     assert answer.headers["content-type"] == "application/json; charset=utf-8"
 
 
@@ -122,21 +116,11 @@ def test_the_version_and_a_request_id_come_with_every_answer(api: Api) -> None:
         api.post("{ shop { name } }", token="wrong"),
         api.post("{ shop { name } }", shop="nobody.myshopify.com"),
         api.http.post(url, content="shop", headers={"Content-Type": "application/graphql"}),
-        api.post("{ shop { name } }", version="newest"),
         api.post("{ shop { name } }", headers={"Accept": "text/html"}),
     ]
-    assert [answer.status_code for answer in answers] == [200, 401, 404, 415, 404, 406]
+    assert [answer.status_code for answer in answers] == [200, 401, 404, 415, 406]
     assert all(answer.headers["X-Shopify-API-Version"] for answer in answers)
-    assert len({answer.headers["x-request-id"] for answer in answers}) == 6
-
-
-def test_the_shop_may_be_named_by_the_host(api: Api) -> None:
-    answer = api.http.post(
-        f"{api.store.url}/admin/api/2026-10/graphql.json",
-        json={"query": "{ shop { myshopifyDomain } }"},
-        headers={"Host": SHOP, "X-Shopify-Access-Token": token_for(SHOP)},
-    )
-    assert answer.json()["data"] == {"shop": {"myshopifyDomain": SHOP}}
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 5
 
 
 @pytest.mark.parametrize("content", ["", "nonsense", "[]", '{"query": 5}', '{"variables": {}}', "[" * 100_000])
@@ -151,11 +135,11 @@ def test_a_body_without_a_query_is_a_bad_request(api: Api, content: str) -> None
 
 
 def test_other_paths_are_not_found(api: Api) -> None:
-    for path in ("/", f"/{SHOP}/admin/api/2026-10/orders.json", "/favicon.ico"):
+    for path in ("/", f"/{SHOP}/admin/api/2026-10/orders.json", f"/{SHOP}/admin/api/newest/graphql.json"):
         assert api.http.get(api.store.url + path).status_code == 404
 
 
-# 2. Tokens and states of a shop
+# 2. Tokens
 
 
 def test_a_token_opens_one_shop(api: Api) -> None:
@@ -168,36 +152,6 @@ def test_an_expired_token_is_an_invalid_token(api: Api) -> None:
     api.store.register(SHOP, token="short", expires_in=0.0, refresh_token="renew")
     answer = api.post("{ shop { name } }", token="short")
     assert (answer.status_code, answer.json()) == (401, INVALID_TOKEN)
-
-
-def test_a_public_app_is_refused_with_a_token_that_does_not_expire(api: Api) -> None:
-    api.store.register(SHOP, app="public")
-    answer = api.post("{ shop { name } }")
-    assert answer.status_code == 403
-    assert answer.json()["errors"].startswith("[API] Non-expiring access tokens are no longer accepted")
-    api.store.register(SHOP, app="public", expires_in=60)
-    assert api.post("{ shop { name } }").status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("state", "status", "body"),
-    [
-        ("frozen", 402, {"errors": "Unavailable Shop"}),
-        ("fraudulent", 403, None),
-        ("not_found", 404, {"errors": "Not Found"}),
-        ("locked", 423, None),
-    ],
-)
-def test_a_shop_that_is_closed_says_so(api: Api, state: str, status: int, body: Body | None) -> None:
-    api.store.register(SHOP, state=state)
-    answer = api.post("{ shop { name } }")
-    assert answer.status_code == status
-    assert body in (None, answer.json())
-
-
-def test_an_inactive_shop_answers_with_a_code(api: Api) -> None:
-    api.store.register(SHOP, state="inactive")
-    assert api.ask("{ shop { name } }")["errors"][0]["extensions"] == {"code": "SHOP_INACTIVE"}
 
 
 # 3. Refreshing
@@ -219,13 +173,6 @@ def test_a_token_is_refreshed_and_the_pair_rotates(api: Api) -> None:
     dead = api.refresh("refresh-1")
     assert (dead.status_code, dead.json()) == (401, DEAD_GRANT)
     assert api.refresh(again["refresh_token"]).status_code == 200
-
-
-def test_a_form_is_as_good_as_json(api: Api) -> None:
-    api.store.register(SHOP, refresh_token="refresh-1", expires_in=60)
-    form = {"client_id": "i", "client_secret": "s", "grant_type": "refresh_token", "refresh_token": "refresh-1"}
-    answer = api.http.post(f"{api.store.url}/{SHOP}/admin/oauth/access_token", data=form)
-    assert answer.status_code == 200
 
 
 def test_what_is_not_a_refresh_is_refused(api: Api) -> None:
@@ -251,7 +198,7 @@ def test_a_refresh_whose_answer_is_lost_can_be_repeated(api: Api, kind: str) -> 
 def test_a_bad_document_brings_no_data_and_costs_nothing(api: Api) -> None:
     body = api.ask("query Old { orders(first: 1) { nodes { customer { ordersCount } } } }")
     assert list(body) == ["errors"]
-    assert body["errors"][0]["path"] == ["query Old", "orders", "nodes", "customer", "ordersCount"]
+    assert body["errors"][0]["message"] == "Cannot query field 'ordersCount' on type 'Customer'."
     assert api.store.bucket(SHOP).level().available == 2_000
 
 
@@ -441,75 +388,14 @@ def test_new_orders_do_not_move_a_page(api: Api) -> None:
     assert api.ask(query, {"after": first["pageInfo"]["endCursor"]})["data"] == before
 
 
-def test_pages_lead_both_ways(api: Api) -> None:
-    fields = "edges { cursor node { name } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
-    first = api.ask(f"{{ orders(first: 2) {{ {fields} }} }}")["data"]["orders"]
-    assert first["pageInfo"]["hasPreviousPage"] is False
-    assert [edge["cursor"] for edge in first["edges"]] == [
-        first["pageInfo"]["startCursor"],
-        first["pageInfo"]["endCursor"],
-    ]
-    second = api.ask(f'{{ orders(first: 2, after: "{first["pageInfo"]["endCursor"]}") {{ {fields} }} }}')["data"][
-        "orders"
-    ]
-    assert second["pageInfo"]["hasPreviousPage"] is True
-    back = api.ask(f'{{ orders(last: 2, before: "{second["pageInfo"]["startCursor"]}") {{ {fields} }} }}')["data"][
-        "orders"
-    ]
-    assert back["edges"] == first["edges"]
-
-
-def test_a_cursor_looks_like_shopify_s(api: Api) -> None:
-    searched = api.ask('{ orders(first: 1, query: "status:open") { pageInfo { endCursor } } }')
-    plain = api.ask("{ orders(first: 1) { pageInfo { endCursor } } }")
-    values = [
-        json.loads(base64.b64decode(body["data"]["orders"]["pageInfo"]["endCursor"]))["last_value"]
-        for body in (searched, plain)
-    ]
-    assert isinstance(values[0], int)
-    assert values[0] > 1_000_000_000_000
-    assert values[1][10] == " "
-    assert values[1].endswith(".000000")
-
-
 @pytest.mark.parametrize(
-    ("key", "field"),
+    "arguments",
     [
-        ("TOTAL_PRICE", "totalPriceSet { shopMoney { amount } }"),
-        ("CUSTOMER_NAME", "customer { displayName }"),
-        ("FINANCIAL_STATUS", "displayFinancialStatus"),
-        ("UPDATED_AT", "updatedAt"),
-        ("ORDER_NUMBER", "name"),
+        "first: 1, sortKey: DESTINATION",
+        'first: 1, savedSearchId: "gid://shopify/SavedSearch/1"',
+        "last: 1",
+        'first: 1, query: "tag:vip"',
     ],
-)
-def test_lists_are_sorted_by_what_was_asked_for(api: Api, key: str, field: str) -> None:
-    query = f"""query S($after: String) {{
-      orders(first: 20, after: $after, sortKey: {key}) {{
-        nodes {{ name {field} }} pageInfo {{ hasNextPage endCursor }}
-      }}
-    }}"""
-    seen: list[Body] = []
-    after = None
-    while True:
-        page = api.ask(query, {"after": after})["data"]["orders"]
-        seen += page["nodes"]
-        after = page["pageInfo"]["endCursor"]
-        if not page["pageInfo"]["hasNextPage"]:
-            break
-
-    def value(order: Body) -> Any:
-        if key == "TOTAL_PRICE":
-            return float(order["totalPriceSet"]["shopMoney"]["amount"])
-        if key == "CUSTOMER_NAME":
-            return order["customer"]["displayName"] if order["customer"] else ""
-        return order["updatedAt" if key == "UPDATED_AT" else "displayFinancialStatus" if "STATUS" in key else "name"]
-
-    assert len({order["name"] for order in seen}) == len(seen) == api.store.truth(SHOP)["orders"]
-    assert [value(order) for order in seen] == sorted(value(order) for order in seen)
-
-
-@pytest.mark.parametrize(
-    "arguments", ["first: 1, sortKey: DESTINATION", 'first: 1, savedSearchId: "gid://shopify/SavedSearch/1"']
 )
 def test_what_is_missing_is_refused_by_name(api: Api, arguments: str) -> None:
     body = api.ask(f"{{ orders({arguments}) {{ nodes {{ id }} }} }}")
@@ -517,30 +403,6 @@ def test_what_is_missing_is_refused_by_name(api: Api, arguments: str) -> None:
 
 
 # 8. Search
-
-
-def test_an_ignored_filter_is_only_mentioned(api: Api) -> None:
-    body = api.ask('{ all: customersCount { count } few: customersCount(query: "state:DISABLED") { count } }')
-    assert body["data"]["all"] == body["data"]["few"]
-    assert body["extensions"]["search"] == [
-        {
-            "path": ["few"],
-            "query": "state:DISABLED",
-            "parsed": {"field": "state", "match_all": "DISABLED"},
-            "warnings": [
-                {"field": "state", "message": "Invalid search field for this query.", "code": "invalid_field"}
-            ],
-        }
-    ]
-
-
-def test_how_a_search_was_understood_is_shown_on_request(api: Api) -> None:
-    query = '{ ordersCount(query: "status:open") { count } }'
-    assert "search" not in api.ask(query)["extensions"]
-    shown = api.ask(query, headers={"Shopify-Search-Query-Debug": "1"})["extensions"]["search"]
-    assert shown == [
-        {"path": ["ordersCount"], "query": "status:open", "parsed": {"field": "status", "match_all": "open"}}
-    ]
 
 
 def test_a_bad_date_is_an_error(api: Api) -> None:
@@ -575,10 +437,6 @@ def test_old_orders_exist_for_those_who_may_see_them(api: Api) -> None:
     assert api.ask(COUNTS)["data"]["orders"]["count"] == 120 > some
     hidden = api.ask(oldest)["data"]["orders"]["nodes"][0]
     assert hidden["createdAt"] < visible["createdAt"]
-    by_id = f'{{ order(id: "{hidden["id"]}") {{ id }} }}'
-    assert api.ask(by_id)["data"] == {"order": {"id": hidden["id"]}}
-    api.store.register(SHOP, "medium")
-    assert api.ask(by_id)["data"] == {"order": None}
 
 
 def test_a_count_stops_at_its_limit(api: Api) -> None:
@@ -597,26 +455,16 @@ def test_a_count_stops_at_its_limit(api: Api) -> None:
 def test_yen_and_other_currencies(api: Api) -> None:
     query = """{
       shop { currencyCode ianaTimezone }
-      orders(first: 40) {
-        nodes { totalPriceSet { shopMoney { amount currencyCode } presentmentMoney { amount currencyCode } } }
-      }
+      orders(first: 40) { nodes { totalPriceSet { shopMoney { amount currencyCode } } } }
     }"""
     api.store.register(SHOP, "medium", currency="JPY")
     body = api.ask(query)["data"]
     assert body["shop"] == {"currencyCode": "JPY", "ianaTimezone": "Asia/Tokyo"}
     money = [order["totalPriceSet"]["shopMoney"] for order in body["orders"]["nodes"]]
     assert all(m["amount"].endswith(".0") and m["currencyCode"] == "JPY" for m in money)
-    api.store.register(
-        SHOP,
-        "medium",
-        presentment_currencies=("EUR",),
-        former_currency="CAD",
-        scopes=["read_orders", "read_all_orders"],
-    )
+    api.store.register(SHOP, "medium", former_currency="CAD", scopes=["read_orders", "read_all_orders"])
     paid = [order["totalPriceSet"] for order in api.ask(query)["data"]["orders"]["nodes"]]
     assert {m["shopMoney"]["currencyCode"] for m in paid} == {"CAD"}, "the oldest orders are from before the change"
-    newest = api.ask(query.replace("first: 40", "last: 40"))["data"]["orders"]["nodes"]
-    assert {o["totalPriceSet"]["presentmentMoney"]["currencyCode"] for o in newest} >= {"USD", "EUR"}
 
 
 @pytest.mark.parametrize("plan", ["basic", "enterprise"])
@@ -653,6 +501,23 @@ def test_the_index_lags_behind_the_list(api: Api) -> None:
 def strike(api: Api, kind: str, **details: Any) -> httpx.Response:
     api.store.fault(SHOP, kind, times=1, **details)
     return api.post(COUNTS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "body"),
+    [
+        ("frozen", 402, {"errors": "Unavailable Shop"}),
+        ("fraudulent", 403, {"errors": "Forbidden"}),
+        ("non_expiring", 403, None),
+        ("not_found", 404, {"errors": "Not Found"}),
+        ("locked", 423, {"errors": "Locked"}),
+        ("inactive", 200, None),
+    ],
+)
+def test_a_shop_that_is_closed_says_so(api: Api, kind: str, status: int, body: Body | None) -> None:
+    answer = strike(api, kind)
+    assert answer.status_code == status
+    assert body in (None, answer.json())
 
 
 def test_a_throttling_on_demand_asks_for_a_real_wait(api: Api) -> None:
@@ -692,7 +557,7 @@ def test_connections_break(api: Api) -> None:
 
 
 def test_open_requests_are_counted_until_they_are_answered_or_given_up(api: Api) -> None:
-    log = api.store.store.request_log
+    log = api.store.request_log
     api.store.fault(SHOP, "hang", times=1)
     with ThreadPoolExecutor() as threads:
         hanging = threads.submit(api.post, COUNTS, timeout=1.0)
@@ -812,7 +677,7 @@ def test_buckets_orders_and_tokens_are_handled_over_http(api: Api) -> None:
         ("POST", "shops", {"size": "tiny"}, 400, "shop_domain: Field required"),
         ("POST", "shops", {"shop_domain": SHOP, "sise": "tiny"}, 400, "sise"),
         ("POST", "shops", {"shop_domain": SHOP, "size": "vast"}, 400, "size must be one of new, tiny"),
-        ("POST", "shops", {"shop_domain": SHOP, "app": "x"}, 400, "app must be one of custom, public"),
+        ("POST", "shops", {"shop_domain": SHOP, "plan": "x"}, 400, "plan must be one of basic"),
         ("POST", "faults", {"kind": "explode"}, 400, "there are: latency"),
         ("POST", "faults", {"kind": "frozen", "times": "often"}, 400, "times"),
         ("GET", "shops/nobody.myshopify.com", None, 404, "no shop nobody.myshopify.com"),

@@ -15,13 +15,13 @@ from typing import Any, cast
 
 import pytest
 
-from events import asyncapi, decode_reply
+from events import decode_reply
 from events.broker.consumer import Delivery
 from events.ordering import ReplyOrder
 from storage import agui, inbox, merchants, outbox
 from storage.database import Database, Session
 from storage.outbox import NewReply, OutgoingReply
-from tests import npm, rows
+from tests import asyncapi, npm, rows
 from tests.agent_turns import AgentWorker, Killed, counts
 from tests.integration.test_turn_ends import Begins, Dies, Event, Nothing, Provider, Says
 from workers.agent import state as state_module

@@ -68,7 +68,7 @@ class World:
 
     def expire(self) -> None:
         """Expire the access token, here and at Shopify."""
-        self.shopify.store.tokens.expire(SHOP)
+        self.shopify.tokens.expire(SHOP)
         execute(self.database, "UPDATE merchant_integrations SET access_expires_at = clock_timestamp()")
 
     def keeper(self, app: App | None = APP) -> TokenKeeper:
@@ -163,7 +163,7 @@ def test_twenty_who_are_refused_make_one_request(world: World) -> None:
     world.connect(3600)
     refused = world.current()
     assert refused is not None
-    world.shopify.store.tokens.expire(SHOP)
+    world.shopify.tokens.expire(SHOP)
     assert not world.works(refused)
     world.shopify.fault(SHOP, "latency", target="oauth", seconds=0.3)
     tokens = at_once(lambda _: world.after_refusal(refused), list(range(20)))
@@ -240,7 +240,7 @@ def test_an_app_that_shopify_does_not_know_is_the_operators_to_repair(world: Wor
 
 def test_a_dead_grant_is_marked_once_and_nobody_asks_again(world: World) -> None:
     world.connect(60)
-    world.shopify.store.tokens.revoke(SHOP)
+    world.shopify.tokens.revoke(SHOP)
 
     def outcome(_: int) -> str | None:
         try:
@@ -260,7 +260,7 @@ def test_a_refused_token_that_cannot_be_renewed_is_tried_again_before_it_is_give
     world.connect(None, refresh=False)
     token = world.current()
     assert token is not None
-    world.shopify.store.tokens.revoke(SHOP)
+    world.shopify.tokens.revoke(SHOP)
     assert text(world.after_refusal(token)) == FIRST
     assert world.integration().status == "active"
     assert isinstance(world.keeper().give_up(token), Unauthorized)

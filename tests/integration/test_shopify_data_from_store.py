@@ -78,7 +78,7 @@ class Connected:
         """The orders since the shop's midnight six days ago, computed independently of the client."""
         zone = ZoneInfo(self.truth["time_zone"])
         days = {(NOW.astimezone(zone).toordinal() - n) for n in range(7)}
-        orders = self.store.store.shop(self.domain).contents.orders
+        orders = self.store.shop(self.domain).contents.orders
         return [order for order in orders if datetime.fromtimestamp(order.created_at, zone).toordinal() in days]
 
 
@@ -119,7 +119,7 @@ def test_sales_are_those_of_the_days(store: DevelopmentStore, http: httpx.Client
     shop = Connected(store, http, "sold", size=size, currency=currency)
     found = shop.fetch("sales", period="last_90_days", compare_to="previous_year").data
     zone = ZoneInfo(shop.truth["time_zone"])
-    orders = [order for order in store.store.shop(shop.domain).contents.orders if not order.test]
+    orders = [order for order in store.shop(shop.domain).contents.orders if not order.test]
     today = NOW.astimezone(zone).date()
     for name, last in (("current", today - timedelta(days=1)), ("previous", date(2025, 11, 21))):
         days = {last - timedelta(days=ago) for ago in range(90)}

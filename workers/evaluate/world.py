@@ -123,7 +123,7 @@ def _facts(shop: Shop, now: datetime) -> Iterable[StoreFact]:
     truth, zone = shop.truth(complete_history=False), ZoneInfo(shop.time_zone)
     for name in ("customers", "orders", "open_orders", "unfulfilled_orders"):
         yield StoreFact(name, "count", truth[name], "counts")
-    window = shop.orders(None, shop.window_from(complete=False)).orders
+    window = shop.orders(None, shop.window_from(complete=False))
     yield from _shop_facts(shop, zone)
     yield from _recent_facts(shop, [order for order in reversed(window) if _counts(order)][:LATEST], zone, now)
     today = datetime.fromtimestamp(shop.now, zone).date()

@@ -199,7 +199,7 @@ class Actions:
     def _publish_event(self, action: PublishEvent) -> str:
         data = self.ids.event_data(action.type, action.data)
         if action.type == "app_uninstalled":  # Shopify revokes the token before it tells anybody
-            self._environment.store.store.tokens.revoke(str(data.get("shop_domain")))
+            self._environment.store.tokens.revoke(str(data.get("shop_domain")))
         for _ in range(action.times):
             self._publish(action.type, data, id=action.id)
         return f"{action.type} published{f' {action.times} times' if action.times > 1 else ''}"

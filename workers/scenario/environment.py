@@ -218,7 +218,7 @@ class Environment:
     def _is_fetching(self) -> bool:
         """Whether a worker asks the store or waits until it may; for a moment also after that worker's death."""
         flights = self.redis("cache").scan_iter(match=FLIGHTS, count=1000)
-        return self.store.store.request_log.open_requests > 0 or next(flights, None) is not None
+        return self.store.request_log.open_requests > 0 or next(flights, None) is not None
 
     # --- time and memory --------------------------------------------------------------------------------------------
 

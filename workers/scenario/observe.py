@@ -82,7 +82,7 @@ class Observer:
         self._add_calls()
         self._add_context_updates(self._stack.rows(_CONTEXT_UPDATES))
         self._add_refused_events(self._stack.rows(_REFUSED_EVENTS))
-        self._add_requests(self._stack.store.store.request_log.requests())
+        self._add_requests(self._stack.store.request_log.requests())
 
     def _add_reply(self, reply: Reply) -> None:
         turn = turn_of(reply)

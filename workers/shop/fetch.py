@@ -148,18 +148,20 @@ class ShopifyFetcher:
                 tracing.note(result="joined")
             case Answered():
                 log.info("request was already answered", data_type=request.data_type)
-            case Lead():
+            case Lead(failure=failure):
                 metrics.cache_read(request.data_type, "miss")
-                self._lead(request, token, flight)
+                self._lead(request, token, flight, failure)
         return None
 
-    def _lead(self, request: FetchRequest, token: AccessToken, flight: str) -> None:
-        started = time.monotonic()
+    def _lead(self, request: FetchRequest, token: AccessToken, flight: str, failure: Result | None) -> None:
+        started, accepted = time.monotonic(), None
         try:
             with self._staying_alive(flight):
                 failpoint("fetch.before")
-                known = self._cache.failure(*_whose(token))
-                result = self._ask_patiently(request, token, started + FETCH_SECONDS) if known is None else known
+                if failure is None:
+                    result, accepted = self._ask_patiently(request, token, started + FETCH_SECONDS)
+                else:
+                    result = failure
                 result["data_type"] = request.data_type
         except Exception:
             # A bug of ours: answer those who wait; the next request may try again.
@@ -168,8 +170,7 @@ class ShopifyFetcher:
         kept, seconds = (results.kept(result), results.fresh_seconds(result)) if result["success"] else (None, 0)
         result = self._or_stale(result, request, token.integration)
         failpoint("fetch.after")
-        self._cache.land(flight, result, kept=kept, ttl_s=seconds)
-        self._answer(request, result)
+        self._cache.land(flight, result, kept=kept, ttl_s=seconds, request_id=request.request_id, accepted=accepted)
         took, outcome = time.monotonic() - started, results.outcome(result)
         metrics.fetch(request.data_type, outcome, took)
         tracing.note(result=outcome, error=result.get("error_code"))
@@ -226,8 +227,9 @@ class ShopifyFetcher:
         metrics.shopify_read("ok")
         return results.fetched(request.data_type, found, now)
 
-    def _ask_patiently(self, request: FetchRequest, token: AccessToken, deadline: float) -> Result:
-        """Ask; if the token is refused, with another one, or with the same one a second later.
+    def _ask_patiently(self, request: FetchRequest, token: AccessToken, deadline: float) -> tuple[Result, int | None]:
+        """Ask; if the token is refused, with another one, or with the same one a second later. Returns the result, and
+        the version of the token that was accepted.
 
         A connection is given up only after that second refusal, and if no other request got an answer in between.
         """
@@ -235,14 +237,14 @@ class ShopifyFetcher:
         while True:
             result = self._ask_shopify(request, token, deadline)
             if result["success"]:
-                self._cache.note_success(request.merchant_id, token.integration.token_version)
-            if result.get("error_code") != Unauthorized.code:
-                return result
+                return result, token.integration.token_version
+            if result["error_code"] != Unauthorized.code:
+                return result, None
             try:
                 token = self._after_refusal(token, before, deadline)
             except (StorageError, ShopifyError) as error:
                 log.warning("no replacement for the refused access token", error_code=error.code)
-                return result if isinstance(error, StorageError) else results.refused(request.data_type, error)
+                return result if isinstance(error, StorageError) else results.refused(request.data_type, error), None
 
     def _after_refusal(self, token: AccessToken, before: dict[int, int], deadline: float) -> AccessToken:
         """The token to try next. Raises ShopifyError if there is none.

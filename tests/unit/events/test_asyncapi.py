@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 import yaml
 
-from events import CATALOG, asyncapi, decode_ack, decode_reply, parse, parse_object
+from events import CATALOG, decode_ack, decode_reply, parse, parse_object
+from tests import asyncapi
 
 DOCUMENT = asyncapi.document()
 MESSAGES = DOCUMENT["components"]["messages"]
@@ -31,7 +32,7 @@ def references(value: object) -> Iterator[str]:
 
 
 def test_the_committed_file_is_current() -> None:
-    assert asyncapi.PATH.read_text(encoding="utf-8") == asyncapi.text(), "run: python -m events.asyncapi"
+    assert asyncapi.PATH.read_text(encoding="utf-8") == asyncapi.text(), "run: python -m tests.asyncapi"
     assert yaml.safe_load(asyncapi.text()) == json.loads(json.dumps(DOCUMENT))
 
 

@@ -20,15 +20,6 @@ def test_importing_events_is_light() -> None:
     assert not loaded & {"workers", "storage", "shopify", "workflows"}
 
 
-def test_asyncapi_asks_for_yaml_only_when_it_writes() -> None:
-    # kombu loads PyYAML when it is installed, so its absence is played.
-    code = (
-        "import sys; sys.modules['yaml'] = None; import events.asyncapi; print(events.asyncapi.document()['asyncapi'])"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout == "3.0.0\n"
-
-
 def test_all_is_true_and_sorted() -> None:
     assert all(hasattr(events, name) for name in events.__all__)
     public = {name for name in vars(events) if not name.startswith("_")} - {"Any", "TYPE_CHECKING"}

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from shopify.data.query import NAMES, load_document
-from shopify.development_store.cost import estimate
+from shopify.development_store.cost import price_of
 from shopify.development_store.resolvers import executable_schema
 from shopify.errors import CostExceeded, ShopifyError, Temporary, Throttled
 from shopify.rate_limit import QUERY_COSTS, QueryCosts, Throttle
@@ -105,7 +105,10 @@ WEEK = {"first": 100, "query": "created_at:>='2026-11-15T00:00:00Z'", "after": N
 
 
 def test_the_constants_are_what_the_development_store_computes() -> None:
-    computed = {each.operation_name: estimate(executable_schema(), each.node) for each in map(load_document, NAMES)}
+    schema, required = executable_schema(), {"query": "", "current": ""}
+    computed = {
+        each.operation_name: price_of(schema, each.node, required).requested for each in map(load_document, NAMES)
+    }
     assert computed == QUERY_COSTS
 
 

@@ -116,13 +116,6 @@ def test_a_shop_that_changed_its_currency_keeps_the_old_one_in_old_orders() -> N
     assert {order.total.currency for order in shop.orders if order not in old} == {"EUR"}
 
 
-def test_customers_may_pay_in_other_currencies() -> None:
-    shop = contents("medium", presentment_currencies=("EUR", "JPY"))
-    assert {order.total.presentment_currency for order in shop.orders} == {"USD", "EUR", "JPY"}
-    paid_in_euros = next(order.total for order in shop.orders if order.total.presentment_currency == "EUR")
-    assert paid_in_euros.presentment_amount == (paid_in_euros.amount * Decimal("0.9")).quantize(Decimal("0.01"))
-
-
 def test_an_order_adds_up() -> None:
     for order in contents("medium").orders:
         goods = sum(line.unit_price.amount * line.quantity for line in order.lines)

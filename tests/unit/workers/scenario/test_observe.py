@@ -44,7 +44,7 @@ def test_a_message_that_is_told_again_after_a_jump_stays_where_it_was(monkeypatc
     """Whether it is the last of its turn is known at the turn's end, when time may have jumped."""
     monkeypatch.setattr("workers.scenario.time_travel.time.time", lambda: BEGAN)
     clock, log, gateway = ScenarioClock(), ScenarioLog(), Gateway()
-    store = SimpleNamespace(store=SimpleNamespace(request_log=SimpleNamespace(requests=list)))
+    store = SimpleNamespace(request_log=SimpleNamespace(requests=list))
     stack = SimpleNamespace(gateway=gateway, store=store, rows=lambda *_, **__: [])
     observer = Observer(cast(Stack, stack), clock, log, after_turn=0)
     gateway.show(BEGAN + 0.1, {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m1", "delta": "Hello."})
@@ -62,7 +62,7 @@ def test_a_call_took_as_long_as_its_tool_not_as_the_model_behind_it(monkeypatch:
     """A quick result is told with the words that follow from it."""
     monkeypatch.setattr("workers.scenario.time_travel.time.time", lambda: BEGAN)
     log, gateway = ScenarioLog(), Gateway()
-    store = SimpleNamespace(store=SimpleNamespace(request_log=SimpleNamespace(requests=list)))
+    store = SimpleNamespace(request_log=SimpleNamespace(requests=list))
     call = {"id": "c", "function": {"name": "shopify_data", "arguments": "{}"}}
     result = {"content": {"success": False, "error_code": "shopify.unavailable", "error": "away"}}
     steps = [(7, 0, {"tool_calls": [call]}, [result])]

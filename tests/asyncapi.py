@@ -1,6 +1,6 @@
 """The contract for people and tools of any language: `events/asyncapi.yaml`, AsyncAPI 3.0, made from the models.
 
-    python -m events.asyncapi       # writes it
+    python -m tests.asyncapi       # writes it
 
 https://www.asyncapi.com/docs/reference/specification/v3.0.0
 """
@@ -9,17 +9,19 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
+import events
 from events import queues
 from events.catalog import CATALOG, Place
 from events.envelope import Envelope
 from events.reply import CUSTOM, ERROR_CODES, REPLY_TYPE, Ack, Reply
 
-PATH = Path(__file__).with_name("asyncapi.yaml")
+PATH = Path(events.__file__).with_name("asyncapi.yaml")
 
-_HEADER = "# Made from the models by `python -m events.asyncapi`: change those, not this file.\n"
+_HEADER = "# Made from the models by `python -m tests.asyncapi`: change those, not this file.\n"
 
 _DESCRIPTION = """\
 Events come in on one queue, replies to the chat gateway go out on another, acks of the gateway come back on a third.
@@ -150,7 +152,6 @@ def document() -> dict[str, Any]:
 
 def text() -> str:
     """The document as YAML: the content of asyncapi.yaml."""
-    import yaml  # not among the dependencies of this package
 
     class Dumper(yaml.SafeDumper):
         def ignore_aliases(self, data: Any) -> bool:
