@@ -91,7 +91,7 @@ if ARGV[3] ~= '' and redis.call('EXISTS', KEYS[2]) == 1 then
     keep(KEYS[1], KEYS[5], KEYS[4], ARGV[3], ARGV[4], ARGV[5])
 end
 if KEYS[6] then
-    redis.call('INCR', KEYS[6])
+    redis.call('INCRBY', KEYS[6], 1)
     redis.call('EXPIRE', KEYS[6], ARGV[2])
 end
 if ARGV[6] ~= '' then redis.call('SADD', KEYS[3], ARGV[6]) end

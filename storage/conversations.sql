@@ -20,7 +20,7 @@ VALUES (:id, :merchant_id, :workflow, CAST(:context AS jsonb), :by_door)
 ON CONFLICT (id) DO NOTHING
 RETURNING {columns}
 
--- name: change
+-- name: change(id text, values text, workflow text)
 UPDATE conversations SET
     context = context || CAST(:values AS jsonb), workflow = coalesce(:workflow, workflow), updated_at = clock_timestamp()
 WHERE id = :id RETURNING id

@@ -19,17 +19,18 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Self
 
 import psycopg2
 import psycopg2.errors
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, ExecutionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
+from storage.sql import PREPARED, Prepared
 
 #: Seconds a thread waits for a free connection of the pool.
 POOL_TIMEOUT = 2
@@ -76,6 +77,8 @@ TOO_LARGE = "54"
 UNDEFINED = ("42P01", "42703")
 #: "Read-only SQL transaction": a server that was the primary and is a standby now.
 READ_ONLY = "25006"
+#: "Feature not supported": what was prepared gives columns of other types since a migration.
+OUTDATED_PLAN = "0A000"
 
 #: "Insufficient privilege": its sentence names a table or function, and never a value.
 NOT_ALLOWED = "42501"
@@ -87,7 +90,8 @@ Session = Connection
 
 
 class Database:
-    """One Postgres for one process; safe to share among its threads. Opened at the first use."""
+    """One Postgres for one process; safe to share among its threads. Opened at the first use; as a context manager,
+    closed at the end of the block."""
 
     def __init__(
         self,
@@ -123,6 +127,12 @@ class Database:
         """How many connections of the pool are in use."""
         return int(self._engine.pool.checkedout()) if "_engine" in self.__dict__ else 0  # type: ignore[attr-defined]
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.dispose()
+
     def dispose(self) -> None:
         """Close the pool's connections; the next transaction opens new ones."""
         if "_engine" in self.__dict__:
@@ -148,6 +158,7 @@ class Database:
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", partial(_ping_if_idle, engine))
         event.listen(engine, "handle_error", _leave_standby)
+        event.listen(engine, "before_cursor_execute", _prepare, retval=True)
         return engine
 
 
@@ -283,18 +294,36 @@ def _name_of(state: str | None) -> str | None:
         return f"SQLSTATE {state}"
 
 
-def _set_up(settings: Mapping[str, str], connection: DBAPIConnection, _record: object) -> None:
-    """Set what the role does not set already: behind PgBouncer what a session sets would stay for the next client."""
+def _set_up(settings: Mapping[str, str], connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    """Set what the role does not set already: behind PgBouncer what a session sets would stay for the next client.
+    Nor can a statement be prepared there: the process that answers is another one than the one that let us in."""
     cursor = connection.cursor()
     cursor.execute(SET_MISSING, (list(settings), list(settings.values())))
+    cursor.execute("SELECT pg_backend_pid()")
+    if cursor.fetchone() == (connection.info.backend_pid,):
+        record.info[PREPARED] = set()
     cursor.close()
     connection.commit()
 
 
+def _prepare(
+    connection: Connection, _: DBAPICursor, statement: str, values: Any, context: ExecutionContext | None, __: bool
+) -> tuple[str, Any]:
+    """Carry out what this connection has prepared, and prepare first what it has not."""
+    wanted: Prepared | None = context.execution_options.get(PREPARED) if context is not None else None
+    done: set[str] | None = connection.info.get(PREPARED)
+    if wanted is None or done is None:
+        return statement, values
+    if wanted.name not in done:
+        connection.exec_driver_sql(wanted.prepare, execution_options={"no_parameters": True})
+        done.add(wanted.name)
+    return wanted.execute, values
+
+
 def _leave_standby(context: ExceptionContext) -> None:
     """A server that takes no writes any more answers every statement of ours so, for ever: end the connection, and all
-    of the pool, so that the next one is to whoever is the primary now."""
-    if getattr(context.original_exception, "pgcode", None) == READ_ONLY:
+    of the pool, so that the next one is to whoever is the primary now. So does one that prepared another schema."""
+    if getattr(context.original_exception, "pgcode", None) in (READ_ONLY, OUTDATED_PLAN):
         context.is_disconnect = True
 
 

@@ -99,13 +99,9 @@ class Needles:
 
     def _may_be_in(self, value: Any) -> bool:
         """Quick, and right when it says no: most values of a shop are not about the person."""
-        if value is None:
-            return False
-        return (
-            self._may_be_in_text(value)
-            if isinstance(value, str)
-            else self.may_be_in_json(json.dumps(value, ensure_ascii=False))
-        )
+        if isinstance(value, str):
+            return self._may_be_in_text(value)
+        return value is not None and self.may_be_in_json(json.dumps(value, ensure_ascii=False))
 
     def may_be_in_json(self, *texts: str) -> bool:
         """The same of JSON texts that are not parsed yet."""
@@ -143,26 +139,23 @@ def _names(order: Mapping[str, Any]) -> Iterator[str]:
 
 def orders_in(value: Any) -> Iterator[dict[str, Any]]:
     """Every object in fetched data that is an order: it has an order's id, or it has a customer."""
-    if isinstance(value, Mapping):
-        if str(value.get("id", "")).startswith("gid://shopify/Order/") or isinstance(value.get("customer"), Mapping):
-            yield dict(value)
-        for item in value.values():
-            yield from orders_in(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from orders_in(item)
+    for item in _within(value):
+        if isinstance(item, Mapping) and (
+            str(item.get("id", "")).startswith("gid://shopify/Order/") or isinstance(item.get("customer"), Mapping)
+        ):
+            yield dict(item)
 
 
 def strings(value: Any) -> Iterator[str]:
     """Every text in a JSON value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from strings(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from strings(item)
+    yield from (item for item in _within(value) if isinstance(item, str))
+
+
+def _within(value: Any) -> Iterator[Any]:
+    """A JSON value, and every one in it."""
+    yield value
+    for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        yield from _within(item)
 
 
 def _folded(text: str) -> str:

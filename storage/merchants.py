@@ -66,7 +66,6 @@ class AccessToken:
 
     integration: Integration
     secret: SecretStr
-    expires_at: datetime | None
     #: By the database's clock.
     read_at: datetime
     #: Until it expires, by the database's clock when it was read; None for never.
@@ -250,7 +249,7 @@ def read_access_token(session: Session, vault: Vault, merchant_id: str) -> Acces
     sealed, sealed_for, renewable, seconds_left, read_at, *public = tuple(row)
     integration = Integration.from_row(public)
     secret = vault.open(sealed, aad=binding(sealed_for, integration.shop_domain, "access"))
-    return AccessToken(integration, secret, integration.access_expires_at, read_at, seconds_left, renewable)
+    return AccessToken(integration, secret, read_at, seconds_left, renewable)
 
 
 def begin_renewal(session: Session, vault: Vault, merchant_id: str, *, token_version: int) -> Renewal | None:
@@ -355,16 +354,12 @@ def _store(session: Session, values: dict[str, Any]) -> Integration:
         with session.begin_nested():
             return Integration.from_row(session.execute(SQL["connect"], values).one())
     except IntegrityError as error:
-        if _constraint(error) != "merchant_integrations_active_shop":
+        rule = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+        if rule != "merchant_integrations_active_shop":
             raise
     raise ShopConnectedElsewhere(
         f"{values['shop_domain']} is connected by another merchant; disconnect it there first (uninstall the app)"
     )
-
-
-def _constraint(error: IntegrityError) -> str | None:
-    name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
-    return None if name is None else str(name)
 
 
 def _same_connection(
@@ -425,8 +420,4 @@ def _reseal_row(session: Session, vault: Vault, row: Row[Any]) -> bool:
 
 
 def _held(renewal: Renewal) -> dict[str, object]:
-    return {
-        "merchant_id": renewal.merchant_id,
-        "token_version": renewal.token_version,
-        "lease": renewal.lease,
-    }
+    return {"merchant_id": renewal.merchant_id, "token_version": renewal.token_version, "lease": renewal.lease}

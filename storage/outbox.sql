@@ -26,11 +26,11 @@ WITH counted AS (
 )
 {new}
 
--- name: append_last
+-- name: append_last(ids text[], sequences integer[], keys text[], bodies text[], conversation_id text, now timestamptz, turn_id bigint)
 -- Whoever ends the turn counts them, too.
 {new}
 
--- name: append_held
+-- name: append_held(ids text[], sequences integer[], keys text[], bodies text[], conversation_id text, now timestamptz, turn_id bigint, last_sequence integer, merchant_id text, lease_seconds float, begins boolean, prompt_limit integer, tokens_per_day bigint, workflow text, workflow_hash text)
 -- All that a commit changes of a running turn is one new version of its row. A lease with more than half of its time left
 -- stays as it is: to write it means a new entry in each of the turn's indexes. `begins`: a call of a model is counted,
 -- unless its merchant's tokens of the day (:tokens_per_day; 0 is no limit) are used up.
@@ -104,11 +104,11 @@ SELECT r.id, r.body FROM events e JOIN replies r ON r.event_key = e.key
 WHERE e.status = 'rejected' AND e.received_at > :since AND r.created_at > :since
 ORDER BY 1 LIMIT :limit
 
--- name: mark_published
+-- name: mark_published(ids text[])
 UPDATE replies SET published_at = clock_timestamp(), publishes = publishes + 1
 WHERE id = ANY (CAST(:ids AS text[])) AND acked_at IS NULL
 
--- name: acknowledge
+-- name: acknowledge(ids text[], traced boolean)
 UPDATE replies SET acked_at = clock_timestamp() WHERE id = ANY (CAST(:ids AS text[])) AND acked_at IS NULL
 RETURNING CAST(extract(epoch FROM clock_timestamp() - created_at) AS float) AS age,
           CASE WHEN :traced THEN body ->> 'traceparent' END AS traceparent

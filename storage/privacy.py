@@ -169,7 +169,18 @@ def blank_some(session: Session, person: Person, walk: Walk, *, but_event: int) 
 
     The event that asks for it keeps its content.
     """
+    _go_on(_blanking(session, person, walk, but_event))
+
+
+def _go_on(steps: Iterator[None]) -> None:
+    """Make steps for as long as one transaction may last, but at least one."""
     deadline = time.monotonic() + SLICE_SECONDS
+    for _ in steps:
+        if time.monotonic() > deadline:
+            return
+
+
+def _blanking(session: Session, person: Person, walk: Walk, but_event: int) -> Iterator[None]:
     if walk.phase == NAMES:
         needles = Needles(person)
         names = set(walk.names)
@@ -177,22 +188,19 @@ def blank_some(session: Session, person: Person, walk: Walk, *, but_event: int) 
             names |= _names(session, turn, needles)
             walk.names = sorted(names)
             _reached(walk, turn)
-            if time.monotonic() > deadline:
-                return
+            yield
         walk.phase, walk.conversation, walk.turn = TALK, "", 0
     needles = Needles(person, walk.names)
     if walk.phase == TALK:
         for turn in _turns(session, person.merchant_id, walk, contexts=needles):
             _blank_turn(session, turn, needles, walk)
             _reached(walk, turn)
-            if time.monotonic() > deadline:
-                return
+            yield
         walk.phase = CONTENT
     if walk.phase == CONTENT:
         for keys in _events(session, person.merchant_id, walk, but=but_event):
             _blank_events(session, keys, needles, walk)
-            if time.monotonic() > deadline:
-                return
+            yield
         walk.phase = CLOSE
     if walk.phase == CLOSE:
         close_blanking(session, person, walk, but_event=but_event)
@@ -220,24 +228,24 @@ def erase_some(session: Session, merchant_id: str, walk: Walk, *, but_event: int
     `before`: only what is older, because the shop was connected again then; None: all, including tokens. The event
     that asks for it keeps its content, and a tombstone stays.
     """
-    deadline = time.monotonic() + SLICE_SECONDS
+    _go_on(_erasing(session, merchant_id, walk, but_event, before))
+
+
+def _erasing(session: Session, merchant_id: str, walk: Walk, but_event: int, before: datetime | None) -> Iterator[None]:
     if walk.phase == TALK:
         waiting = session.execute(SQL["has_replies_on_the_broker"], {"merchant_id": merchant_id}).scalar_one()
         walk.on_the_broker = walk.on_the_broker or bool(waiting)
         for conversation in _conversations(session, merchant_id, walk.conversation):
             while _erase_turns(session, conversation.id, before, walk) == ROWS:
-                if time.monotonic() > deadline:
-                    return
+                yield
             _erase_conversation(session, conversation.id, before)
             walk.conversation = conversation.id
-            if time.monotonic() > deadline:
-                return
+            yield
         walk.phase = CONTENT
     if walk.phase == CONTENT:
         for keys in _events(session, merchant_id, walk, but=but_event, before=before):
             session.execute(SQL["blank_events"], {"keys": keys})
-            if time.monotonic() > deadline:
-                return
+            yield
         walk.phase = CLOSE
     if walk.phase == CLOSE:
         if before is None:

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
 from typing import Any
 
 import redis
@@ -103,17 +104,17 @@ def unfit(info: Mapping[str, Any], *, keeps_queues: bool) -> Iterator[str]:
         yield f"has used {int(info['used_memory']) / most:.0%} of its maxmemory and will refuse what is sent: raise it"
 
 
-def info(url: str, *, seconds: float) -> Mapping[str, Any]:
-    """What the server says about itself; nothing if its user may not ask. Raises redis.RedisError."""
-    client = connect(url, socket_timeout=seconds, socket_connect_timeout=seconds)
-    try:
+def problems(url: str, *, seconds: float, keeps_queues: bool) -> list[str]:
+    """What is wrong with the Redis at `url`, which has so many seconds to answer; nothing if it is none, or if its user
+    may not ask. Raises redis.RedisError."""
+    if not url.startswith(SCHEMES):
+        return []
+    info: Any = {}
+    server = closing(connect(url, socket_timeout=seconds, socket_connect_timeout=seconds))
+    with suppress(redis.exceptions.NoPermissionError), server as client:
         client.ping()
-        found: Any = client.info()
-        return dict(found)
-    except redis.exceptions.NoPermissionError:
-        return {}
-    finally:
-        client.close()
+        info = client.info()
+    return list(unfit(info, keeps_queues=keeps_queues))
 
 
 def connect(url: str, **options: Any) -> redis.Redis:

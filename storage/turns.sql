@@ -80,14 +80,14 @@ SELECT least(min(action), :refusal) FROM turns WHERE event_key = :event_key
 v.last_turn, v.workflow AS conversation_workflow, v.context, i.merchant_id AS shop_of, i.shop_domain, i.token_version,
 i.scopes, i.is_active, i.status, i.access_expires_at, i.connected_at
 
--- name: line_up
+-- name: line_up(turn_id bigint, per_merchant integer)
 -- Claims of one merchant queue up for the length of one transaction: two that count at the same time would both find
 -- room. A statement of its own, so that the next one sees what the previous claim committed. Where there is no room
 -- nobody queues: a merchant's thousand wake-ups must not occupy the threads that others need.
 SELECT pg_advisory_xact_lock(17226, hashtext(t.merchant_id)) FROM turns t
 WHERE t.id = :turn_id AND t.status = 'queued' AND {running_of_merchant} < :per_merchant
 
--- name: claim
+-- name: claim(turn_id bigint, lease_seconds float, owner text, per_merchant integer)
 -- At most one turn of a conversation passes: the first that is not done. So SKIP LOCKED cannot hand out the second
 -- while the first is being claimed.
 WITH claimed AS (
@@ -123,7 +123,7 @@ FROM turns t WHERE t.status = 'done' AND t.waits_for IN ('model', 'data', 'time'
 SELECT extract(epoch FROM t.run_after - clock_timestamp()) FROM turns t
 WHERE t.id = :turn_id AND t.status = 'queued' AND t.run_after > clock_timestamp() AND {first_in_conversation}
 
--- name: hold
+-- name: hold(turn_id bigint, attempt integer)
 -- The turn first, then its conversation. `last_turn` is read when the lock is there, not when the statement began: a row
 -- that somebody changed meanwhile is read again, so who has written a message by then is seen, and nobody can after it.
 WITH held AS MATERIALIZED (
@@ -179,7 +179,7 @@ UPDATE turns SET lease_until = clock_timestamp() WHERE {held} RETURNING id
 CASE WHEN CAST(:waits_for AS text) IS NULL THEN run_after WHEN :waits_for = 'store' THEN 'infinity'
      ELSE clock_timestamp() + make_interval(secs => :again_after) END
 
--- name: finish
+-- name: finish(turn_id bigint, attempt integer, error text, waits_for text, again_after float, last_sequence integer)
 UPDATE turns SET
     status = 'done', error = :error, finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL,
     words_due = NULL, waits_for = :waits_for, run_after = {looked_at},
@@ -273,7 +273,7 @@ WHERE conversation_id = :conversation_id AND status = 'done' AND waits_for = 'mo
 -- name: is_open
 SELECT EXISTS (SELECT 1 FROM turns WHERE conversation_id = :conversation_id AND status IN ('queued', 'running'))
 
--- name: add_step
+-- name: add_step(turn_id bigint, step integer, assistant text, merchant_id text, model text, input_tokens integer, output_tokens integer)
 -- No row: the step was there before, and what it cost was counted. One of which only the beginning was said goes on.
 WITH written AS (
     INSERT INTO steps (turn_id, step, assistant, model, input_tokens, output_tokens)
@@ -295,7 +295,7 @@ WITH written AS (
 )
 SELECT * FROM written
 
--- name: add_results
+-- name: add_results(turn_id bigint, step integer, results text, at timestamptz)
 UPDATE steps SET
     tool_results = CAST(:results AS jsonb), finished_at = coalesce(CAST(:at AS timestamptz), clock_timestamp())
 WHERE turn_id = :turn_id AND step = :step AND tool_results IS NULL
@@ -307,7 +307,7 @@ SELECT step, assistant, tool_results, created_at FROM steps WHERE turn_id = :tur
 -- name: steps_of
 SELECT step, assistant, tool_results, created_at FROM steps WHERE turn_id = :turn_id ORDER BY step
 
--- name: usage_of
+-- name: usage_of(turn_id bigint)
 SELECT model, sum(coalesce(input_tokens, 0)), sum(coalesce(output_tokens, 0)) FROM steps
 WHERE turn_id = :turn_id AND model IS NOT NULL GROUP BY model ORDER BY model
 

@@ -7,7 +7,7 @@ ON CONFLICT (merchant_id, day, model) DO UPDATE SET
     calls = u.calls + 1, input_tokens = u.input_tokens + excluded.input_tokens,
     output_tokens = u.output_tokens + excluded.output_tokens
 
--- name: begin_turn
+-- name: begin_turn(merchant_id text, most integer)
 -- A minute begins with the first turn after the last one. No row comes back when it is full.
 INSERT INTO turn_rates AS r (merchant_id, since, turns) VALUES (:merchant_id, clock_timestamp(), 1)
 ON CONFLICT (merchant_id) DO UPDATE SET

@@ -45,7 +45,7 @@ from workers.agent.tools import Tools
 from workers.agent.transactions import TurnTransactions
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.delivery.sweeper import Duties, Sweeper
-from workers.delivery.wake_ups import WakeUps, broker_breaker
+from workers.delivery.wake_ups import WakeUps, broker_breaker, on_broker
 from workers.model.client import Model
 from workers.operations import migrations, token_keys
 from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by, proxy_of, spare_secrets
@@ -235,14 +235,7 @@ class Resources:
 
     def queue_lengths(self) -> Mapping[str, int] | None:
         """Messages on each queue; None while the broker does not answer."""
-        if self.breaker.is_open:
-            return None
-        try:
-            with self.app.producer_or_acquire() as producer:
-                return metrics.lengths(producer.channel)
-        except Exception as error:  # noqa: BLE001 - each transport fails in its own way
-            self.breaker.failed(queues.cause(error))
-            return None
+        return on_broker(self.app, self.breaker, queues.ALL)
 
     def take_up_workflows(self) -> None:
         """Read the workflows anew, for every turn that begins from now on. Invalid ones change nothing."""
@@ -400,14 +393,12 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
         built.workflows  # noqa: B018 - loading is the check
     except InvalidWorkflows as error:
         raise CannotStart(str(error)) from error
-    if any(kind in TOKEN_KINDS for kind in kinds):
-        _check_vault(built)
     if "agent" in kinds:
         _check_models(built)
     problem = _once_postgres_answers(lambda: migrations.problem(built.settings.database_url), built.beat)
     if problem is not None:
         raise CannotStart(problem)
-    if any(kind in TOKEN_KINDS for kind in kinds):
+    if set(TOKEN_KINDS) & set(kinds):
         _once_postgres_answers(lambda: _check_stored_keys(built), built.beat)
     _check_queues(built.settings)
     _warn_of_excess(built, kinds)
@@ -418,10 +409,9 @@ def _warn_of_servers(built: Resources) -> None:
     """Log what is wrong with the broker and the cache; that one is away is no news here."""
     urls = {built.settings.redis_url: False, built.settings.broker_url.split(";")[0]: True}
     for url, keeps_queues in urls.items():
-        if url.startswith(redis_server.SCHEMES):
-            with suppress(redis.RedisError):
-                for sentence in redis_server.unfit(redis_server.info(url, seconds=2.0), keeps_queues=keeps_queues):
-                    log.error("a server is of the wrong kind", server=queues.safe_url(url), reason=f"it {sentence}")
+        with suppress(redis.RedisError):
+            for sentence in redis_server.problems(url, seconds=2.0, keeps_queues=keeps_queues):
+                log.error("a server is of the wrong kind", server=queues.safe_url(url), reason=f"it {sentence}")
 
 
 def _check_models(built: Resources) -> None:
@@ -448,13 +438,6 @@ def _check_queues(settings: Settings) -> None:
         raise CannotStart(error.message) from error
     except Exception as error:  # noqa: BLE001 - a broker that is away is waited for, as later
         log.warning("the queues could not be checked", reason=type(error).__name__)
-
-
-def _check_vault(built: Resources) -> None:
-    try:
-        built.vault  # noqa: B018 - building is the check
-    except StorageError as error:
-        raise CannotStart(f"CJ_TOKEN_KEYS {error}") from error
 
 
 def _check_stored_keys(built: Resources) -> None:

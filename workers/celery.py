@@ -17,7 +17,7 @@ from celery.worker.control import Panel
 from events import queues, sentinel, tls
 from workers import bootstrap, kombu_patches, logs
 from workers.bootstrap import Resources
-from workers.celery_connection import KINDS, VerifiedAMQP
+from workers.delivery.wake_ups import KINDS, VerifiedAMQP
 from workers.settings import Settings
 
 log = logs.get(__name__)

@@ -87,7 +87,6 @@ from prometheus_client import (
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from events import queues
 from workers import logs
 
 if TYPE_CHECKING:
@@ -380,11 +379,6 @@ def _family(name: str, says: str, label: str, values: Mapping[str, float]) -> Me
 def collect(collector: Collector) -> None:
     """Serve the gauges of `collector`, too."""
     REGISTRY.register(collector)
-
-
-def lengths(channel: object) -> dict[str, int]:
-    """Messages on each queue. Raises the transport's errors."""
-    return {name: queues.length(name, channel) for name in queues.ALL}  # type: ignore[arg-type]
 
 
 def serve(port: int, kind: str, *, address: str = "127.0.0.1") -> int | None:

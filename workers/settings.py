@@ -13,10 +13,12 @@ A pydantic model of the mapping, not pydantic-settings: that would add only the 
 """
 
 import difflib
+import math
 import os
 import re
 import urllib.request
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
@@ -134,25 +136,25 @@ def _token_keys(text: str) -> str:
     return text
 
 
-def _model_name(text: str) -> str:
-    if not re.fullmatch(r"[^\s,]+", text):
-        raise ValueError(f"is {text!r}; write one name such as openai/gpt-5-mini; others go in CJ_MODEL_FALLBACKS")
-    return text
-
-
-def _model_names(text: Any) -> Any:
-    if not isinstance(text, str):
+def _matching(pattern: str, advice: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"is {text!r}; {advice}")
         return text
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not names or any(not re.fullmatch(r"\S+", name) for name in names):
-        raise ValueError(f"is {text!r}; write names such as openai/gpt-5-mini, separated by commas")
-    return names
+
+    return AfterValidator(check)
 
 
-def _api_version(text: str) -> str:
-    if not re.fullmatch(r"\d{4}-(01|04|07|10)|unstable", text):
-        raise ValueError(f"is {text!r}; a version is a year and the first month of a quarter, e.g. {API_VERSION}")
-    return text
+def _several(pattern: str, advice: str) -> BeforeValidator:
+    """One or more, separated by commas. They may be secrets, so the problem repeats none."""
+
+    def read(text: str) -> tuple[str, ...]:
+        parts = tuple(part.strip() for part in text.split(",") if part.strip())
+        if not parts or any(not re.fullmatch(pattern, part) for part in parts):
+            raise ValueError(f"must be {advice}, separated by commas")
+        return parts
+
+    return BeforeValidator(read)
 
 
 def _admin_url(text: str) -> str:
@@ -176,16 +178,6 @@ def _folder(path: Path) -> Path:
     return path.expanduser()
 
 
-def _secrets(text: Any) -> Any:
-    """Long enough that nobody guesses them, and without what would be cut off on the way."""
-    if not isinstance(text, str):
-        return text
-    parts = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not parts or any(len(part) < SHORTEST_KEY or not part.isascii() or " " in part for part in parts):
-        raise ValueError(f"must be secrets of at least {SHORTEST_KEY} characters, separated by commas")
-    return tuple(SecretStr(part) for part in parts)
-
-
 def _password(text: str) -> SecretStr:
     if len(text) < SHORTEST_PASSWORD or not text.isprintable():
         raise ValueError(f"must have at least {SHORTEST_PASSWORD} characters, all of them printable")
@@ -203,54 +195,32 @@ def _listen(text: str) -> str:
     return text
 
 
-def _origins(text: Any) -> Any:
-    if not isinstance(text, str):
-        return text
-    origins = tuple(part.strip() for part in text.split(",") if part.strip())
-    for origin in origins:
-        if not re.fullmatch(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", origin):
-            raise ValueError(f"is {text!r}; write origins such as https://chat.example.com, separated by commas")
-    return origins
-
-
 def _log_level(text: str) -> str:
     if text.upper() not in LOG_LEVELS:
         raise ValueError(f"is {text!r}; write one of {', '.join(LOG_LEVELS)}")
     return text.upper()
 
 
-def _number(kind: Callable[[str], float], least: float, most: float, advice: str) -> BeforeValidator:
-    def read(value: Any) -> Any:
+def _number(kind: Callable[[str], float], what: str, least: float, most: float) -> BeforeValidator:
+    def read(text: str) -> float:
         try:
-            number = kind(value)
+            number = kind(text)
         except ValueError:
-            raise ValueError(f"is {value!r}; {advice}") from None
+            number = math.nan
         if not least <= number <= most:
-            raise ValueError(f"is {value!r}; {advice}")
+            raise ValueError(f"is {text!r}; write {what} from {least} to {most}")
         return number
 
     return BeforeValidator(read)
 
 
+_whole = partial(_number, int)
 _TLS = AfterValidator(_verified_tls)
-_DATABASE = AfterValidator(_postgres)
-_BROKER = _url("redis", "rediss", "sentinel", "sentinels", "amqp", "amqps")
-_REDIS = _url("redis", "rediss", "sentinel", "sentinels", "unix")
-_LEASE = _number(float, 0.5, 600, "write seconds from 0.5 to 600, e.g. 10")
-_FACTOR = _number(float, 0.1, 10, "write a number from 0.1 to 10; 1 is the usual pace")
-_PROMPT = _number(int, 1000, 1_000_000, "write tokens from 1000 to 1000000, e.g. 40000")
-_OUTPUT = _number(int, 100, 100_000, "write tokens from 100 to 100000, e.g. 4000")
-_ABSORBED = _number(int, 0, 1000, "write a number from 0 to 1000, e.g. 20")
-_RATE = _number(int, 0, 10_000, "write a number from 0 (no limit) to 10000, e.g. 60")
-_DAILY = _number(int, 0, 10**12, "write tokens, e.g. 5000000; 0 is no limit")
-_AT_A_TIME = _number(int, 1, 1000, "write a number from 1 to 1000")
-_DECLINED = _number(int, 1, 10_000, "write messages from 1 to 10000, e.g. 20")
-_WAITING = _number(int, 1, 1_000_000, "write a number of turns from 1 to 1000000, e.g. 300")
-# 100,000 characters are 600,000 bytes of JSON at most; the contract allows a reply 1 MiB.
-_REPLY = _number(int, 500, 100_000, "write characters from 500 to 100000, e.g. 16000")
-_PORT = _number(int, 1, 65535, "write a port from 1 to 65535, e.g. 9464")
-_STREAMS = _number(int, 1, 10_000, "write a number from 1 to 10000, e.g. 20")
-_REQUESTS = _number(int, 1, 1_000_000, "write requests from 1 to 1000000, e.g. 300")
+_REDIS = ("redis", "rediss", "sentinel", "sentinels")
+_SECRETS = _several(rf"[!-~]{{{SHORTEST_KEY},}}", f"secrets of at least {SHORTEST_KEY} characters")
+_ONE_MODEL = "write one name such as openai/gpt-5-mini; others go in CJ_MODEL_FALLBACKS"
+_A_VERSION = f"a version is a year and the first month of a quarter, e.g. {API_VERSION}"
+_ORIGINS = _several(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", "origins such as https://chat.example.com")
 
 
 def _address(text: str) -> str:
@@ -260,179 +230,133 @@ def _address(text: str) -> str:
         raise ValueError(f"is {text!r}; write an IP address of this machine, e.g. 127.0.0.1 or 0.0.0.0") from None
 
 
+def _variable(name: str, default: Any, means: str, *, is_secret: bool = False) -> Any:
+    """A field that is read from the variable `name`."""
+    return Field(default, alias=name, description=means, repr=not is_secret)
+
+
 class Settings(BaseModel):
     """What the environment asked for, checked. Passwords are in the URLs: show them with `shown()` only."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
-    database_url: Annotated[str, _DATABASE] = Field(
-        "", alias="DATABASE_URL", repr=False, description="Postgres, e.g. postgresql://cj:password@db.example/cj"
+    database_url: Annotated[str, AfterValidator(_postgres)] = _variable(
+        "DATABASE_URL", "", "Postgres, e.g. postgresql://cj:password@db.example/cj", is_secret=True
     )
-    broker_url: Annotated[str, _BROKER, _TLS] = Field(
+    broker_url: Annotated[str, _url(*_REDIS, "amqp", "amqps"), _TLS] = _variable(
+        "BROKER_URL",
         "",
-        alias="BROKER_URL",
-        repr=False,
-        description="Redis, Valkey or RabbitMQ, e.g. redis://broker.example:6379/0 or amqp://cj:password@mq.example/cj",
+        "Redis, Valkey or RabbitMQ, e.g. redis://broker.example:6379/0 or amqp://cj:password@mq.example/cj",
+        is_secret=True,
     )
-    redis_url: Annotated[str, _REDIS, _TLS] = Field(
-        "", alias="REDIS_URL", repr=False, description="the cache, e.g. redis://cache.example:6379/1"
+    redis_url: Annotated[str, _url(*_REDIS, "unix"), _TLS] = _variable(
+        "REDIS_URL", "", "the cache, e.g. redis://cache.example:6379/1", is_secret=True
     )
-    token_keys: Annotated[str, AfterValidator(_token_keys)] | None = Field(
+    token_keys: Annotated[str, AfterValidator(_token_keys)] | None = _variable(
+        "CJ_TOKEN_KEYS",
         None,
-        alias="CJ_TOKEN_KEYS",
-        repr=False,
-        description="keys that seal Shopify tokens, e.g. 2:base64,1:base64; the first seals, all open",
+        "keys that seal Shopify tokens, e.g. 2:base64,1:base64; the first seals, all open",
+        is_secret=True,
     )
-    model: Annotated[str, AfterValidator(_model_name)] | None = Field(
-        None,
-        alias="CJ_MODEL",
-        description="litellm's name of the model, e.g. openai/gpt-5-mini; CJ_MODEL=demo is the offline demo model",
+    model: Annotated[str, _matching(r"[^\s,]+", _ONE_MODEL)] | None = _variable(
+        "CJ_MODEL", None, "litellm's name of the model, e.g. openai/gpt-5-mini; CJ_MODEL=demo is the offline demo model"
     )
-    model_fallbacks: Annotated[tuple[str, ...], BeforeValidator(_model_names)] = Field(
-        (),
-        alias="CJ_MODEL_FALLBACKS",
-        description="models to try when CJ_MODEL is unavailable, separated by commas",
+    model_fallbacks: Annotated[tuple[str, ...], _several(r"\S+", "names such as openai/gpt-5-mini")] = _variable(
+        "CJ_MODEL_FALLBACKS", (), "models to try when CJ_MODEL is unavailable, separated by commas"
     )
-    prompt_tokens: Annotated[int, _PROMPT] = Field(
-        40_000,
-        alias="CJ_PROMPT_TOKENS",
-        description="most tokens of one request to a model, estimated as a third of its bytes; default 40000",
+    prompt_tokens: Annotated[int, _whole("tokens", 1000, 1_000_000)] = _variable(
+        "CJ_PROMPT_TOKENS", 40_000, "most tokens of one request to a model, estimated as a third of its bytes"
     )
-    output_tokens: Annotated[int, _OUTPUT] = Field(
-        4000, alias="CJ_OUTPUT_TOKENS", description="most tokens of one answer of a model; default 4000"
+    output_tokens: Annotated[int, _whole("tokens", 100, 100_000)] = _variable(
+        "CJ_OUTPUT_TOKENS", 4000, "most tokens of one answer of a model"
     )
-    absorbed_messages: Annotated[int, _ABSORBED] = Field(
+    absorbed_messages: Annotated[int, _whole("messages", 0, 1000)] = _variable(
+        "CJ_ABSORBED_MESSAGES", 20, "most further messages of a merchant that one turn answers too"
+    )
+    turns_per_minute: Annotated[int, _whole("turns", 0, 10_000)] = _variable(
+        "CJ_TURNS_PER_MINUTE", 60, "most turns of one merchant in a minute; 0 is no limit"
+    )
+    tokens_per_day: Annotated[int, _whole("tokens", 0, 10**12)] = _variable(
+        "CJ_TOKENS_PER_DAY", 5_000_000, "most tokens of one merchant in a day (UTC); 0 is no limit"
+    )
+    shopify_client_id: str | None = _variable(
+        "SHOPIFY_CLIENT_ID", None, "the Shopify app's client id, to refresh tokens that expire"
+    )
+    shopify_client_secret: SecretStr | None = _variable("SHOPIFY_CLIENT_SECRET", None, "the Shopify app's secret")
+    shopify_api_version: Annotated[str, _matching(r"\d{4}-(01|04|07|10)|unstable", _A_VERSION)] = _variable(
+        "SHOPIFY_API_VERSION", API_VERSION, "the Admin API's version"
+    )
+    shopify_admin_url: Annotated[str, AfterValidator(_admin_url)] = _variable(
+        "SHOPIFY_ADMIN_URL", "https://{shop}/admin", "where the Admin API is, with {shop} in it"
+    )
+    workflows_folder: Annotated[Path, AfterValidator(_folder)] | None = _variable(
+        "CJ_WORKFLOWS", None, "folder of workflow YAML; absent: the shipped ones"
+    )
+    lease_seconds: Annotated[float, _number(float, "seconds", 0.5, 600)] = _variable(
+        "CJ_LEASE_SECONDS", 10.0, "seconds a worker may be silent before its turn is given to another"
+    )
+    recovery_factor: Annotated[float, _number(float, "a number", 0.1, 10)] = _variable(
+        "CJ_RECOVERY_FACTOR", 1.0, "scales the pauses, of about a second, before workers look for what was lost"
+    )
+    max_waiting_turns: Annotated[int, _whole("turns", 1, 1_000_000)] = _variable(
+        "CJ_MAX_WAITING_TURNS", MAX_WAITING_TURNS, "turns of one merchant that may wait; a message above it is declined"
+    )
+    turns_at_a_time: Annotated[int, _whole("turns", 1, 1000)] = _variable(
+        "CJ_TURNS_AT_A_TIME", 2, "turns of one merchant that may run at the same time"
+    )
+    events_at_a_time: Annotated[int, _whole("events", 1, 1000)] = _variable(
+        "CJ_EVENTS_AT_A_TIME", 4, "events of one merchant that wake workers at the same time"
+    )
+    declined_per_second: Annotated[int, _whole("messages", 1, 10_000)] = _variable(
+        "CJ_DECLINED_PER_SECOND",
         20,
-        alias="CJ_ABSORBED_MESSAGES",
-        description="most further messages of a merchant that one turn answers too; default 20",
+        "messages of one merchant above CJ_MAX_WAITING_TURNS that are answered in a second",
     )
-    turns_per_minute: Annotated[int, _RATE] = Field(
-        60,
-        alias="CJ_TURNS_PER_MINUTE",
-        description="most turns of one merchant in a minute; default 60, 0 is no limit",
+    # 100,000 characters are 600,000 bytes of JSON at most; the contract allows a reply 1 MiB.
+    reply_characters: Annotated[int, _whole("characters", 500, 100_000)] = _variable(
+        "CJ_REPLY_CHARACTERS", 16_000, "most characters of one message of CJ; a longer one is cut"
     )
-    tokens_per_day: Annotated[int, _DAILY] = Field(
-        5_000_000,
-        alias="CJ_TOKENS_PER_DAY",
-        description="most tokens of one merchant in a day (UTC); default 5000000, 0 is no limit",
+    gateway_listen: Annotated[str, AfterValidator(_listen)] = _variable(
+        "CJ_GATEWAY_LISTEN", "127.0.0.1:8800", "address and port of the door"
     )
-    shopify_client_id: str | None = Field(
-        None, alias="SHOPIFY_CLIENT_ID", description="the Shopify app's client id, to refresh tokens that expire"
+    gateway_chat_keys: Annotated[tuple[SecretStr, ...], _SECRETS] = _variable(
+        "CJ_GATEWAY_CHAT_KEYS", (), "keys that chat tokens are signed with (HS256); absent: nobody may chat there"
     )
-    shopify_client_secret: SecretStr | None = Field(
-        None, alias="SHOPIFY_CLIENT_SECRET", description="the Shopify app's secret, to refresh tokens that expire"
+    gateway_service_tokens: Annotated[tuple[SecretStr, ...], _SECRETS] = _variable(
+        "CJ_GATEWAY_SERVICE_TOKENS", (), "tokens of services that send any event to the door; absent: none may"
     )
-    shopify_api_version: Annotated[str, AfterValidator(_api_version)] = Field(
-        API_VERSION,
-        alias="SHOPIFY_API_VERSION",
-        description=f"the Admin API's version, e.g. {API_VERSION} (the default)",
+    gateway_origins: Annotated[tuple[str, ...], _ORIGINS] = _variable(
+        "CJ_GATEWAY_ORIGINS", (), "web origins whose pages may use the door; absent: none"
     )
-    shopify_admin_url: Annotated[str, AfterValidator(_admin_url)] = Field(
-        "https://{shop}/admin",
-        alias="SHOPIFY_ADMIN_URL",
-        description="where the Admin API is, with {shop} in it; default https://{shop}/admin",
+    gateway_streams: Annotated[int, _whole("streams", 1, 10_000)] = _variable(
+        "CJ_GATEWAY_STREAMS", 20, "streams that one merchant may have open at one door"
     )
-    workflows_folder: Annotated[Path, AfterValidator(_folder)] | None = Field(
-        None, alias="CJ_WORKFLOWS", description="folder of workflow YAML; default: the shipped ones"
+    gateway_requests: Annotated[int, _whole("requests", 1, 1_000_000)] = _variable(
+        "CJ_GATEWAY_REQUESTS", 300, "requests of one merchant in a minute at one door"
     )
-    lease_seconds: Annotated[float, _LEASE] = Field(
-        10.0,
-        alias="CJ_LEASE_SECONDS",
-        description="seconds a worker may be silent before its turn is given to another; default 10",
+    console_listen: Annotated[str, AfterValidator(_listen)] = _variable(
+        "CJ_CONSOLE_LISTEN", "127.0.0.1:8810", "address and port of the operators' console"
     )
-    recovery_factor: Annotated[float, _FACTOR] = Field(
-        1.0,
-        alias="CJ_RECOVERY_FACTOR",
-        description="scales the pauses before workers look for what was lost; default 1, about a second",
+    console_password: Annotated[SecretStr, BeforeValidator(_password)] | None = _variable(
+        "CJ_CONSOLE_PASSWORD", None, f"the console's password, of at least {SHORTEST_PASSWORD} characters"
     )
-    max_waiting_turns: Annotated[int, _WAITING] = Field(
-        MAX_WAITING_TURNS,
-        alias="CJ_MAX_WAITING_TURNS",
-        description=f"turns of one merchant that may wait; a message above it is declined; default {MAX_WAITING_TURNS}",
+    log_level: Annotated[str, AfterValidator(_log_level)] = _variable(
+        "CJ_LOG_LEVEL", "INFO", "least level of log lines"
     )
-    turns_at_a_time: Annotated[int, _AT_A_TIME] = Field(
-        2,
-        alias="CJ_TURNS_AT_A_TIME",
-        description="turns of one merchant that may run at the same time; default 2",
+    metrics_port: Annotated[int, _whole("a port", 1, 65535)] | None = _variable(
+        "CJ_METRICS_PORT", None, "first port of the Prometheus pages; each kind has its own, counted from it"
     )
-    events_at_a_time: Annotated[int, _AT_A_TIME] = Field(
-        4,
-        alias="CJ_EVENTS_AT_A_TIME",
-        description="events of one merchant that wake workers at the same time; default 4",
+    metrics_address: Annotated[str, AfterValidator(_address)] = _variable(
+        "CJ_METRICS_ADDRESS", "127.0.0.1", "address of the Prometheus pages"
     )
-    declined_per_second: Annotated[int, _DECLINED] = Field(
-        20,
-        alias="CJ_DECLINED_PER_SECOND",
-        description="messages of one merchant above CJ_MAX_WAITING_TURNS that are answered in a second; default 20",
+    heartbeat_path: Path | None = _variable(
+        "CJ_HEARTBEAT_PATH", None, "a file that is touched every two seconds while the process consumes"
     )
-    reply_characters: Annotated[int, _REPLY] = Field(
-        16_000,
-        alias="CJ_REPLY_CHARACTERS",
-        description="most characters of one message of CJ; a longer one is cut; default 16000",
-    )
-    gateway_listen: Annotated[str, AfterValidator(_listen)] = Field(
-        "127.0.0.1:8800",
-        alias="CJ_GATEWAY_LISTEN",
-        description="address and port of the door; default 127.0.0.1:8800, this machine only",
-    )
-    gateway_chat_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_secrets)] = Field(
-        (),
-        alias="CJ_GATEWAY_CHAT_KEYS",
-        description="keys that chat tokens are signed with (HS256), separated by commas; absent: nobody may chat there",
-    )
-    gateway_service_tokens: Annotated[tuple[SecretStr, ...], BeforeValidator(_secrets)] = Field(
-        (),
-        alias="CJ_GATEWAY_SERVICE_TOKENS",
-        description="tokens of services that send any event to the door, separated by commas; absent: none may",
-    )
-    gateway_origins: Annotated[tuple[str, ...], BeforeValidator(_origins)] = Field(
-        (),
-        alias="CJ_GATEWAY_ORIGINS",
-        description="web origins whose pages may use the door, separated by commas; absent: none",
-    )
-    gateway_streams: Annotated[int, _STREAMS] = Field(
-        20,
-        alias="CJ_GATEWAY_STREAMS",
-        description="streams that one merchant may have open at one door; default 20",
-    )
-    gateway_requests: Annotated[int, _REQUESTS] = Field(
-        300,
-        alias="CJ_GATEWAY_REQUESTS",
-        description="requests of one merchant in a minute at one door; default 300",
-    )
-    console_listen: Annotated[str, AfterValidator(_listen)] = Field(
-        "127.0.0.1:8810",
-        alias="CJ_CONSOLE_LISTEN",
-        description="address and port of the operators' console; default 127.0.0.1:8810, this machine only",
-    )
-    console_password: Annotated[SecretStr, BeforeValidator(_password)] | None = Field(
+    otlp_endpoint: Annotated[str, _url("http", "https")] | None = _variable(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
         None,
-        alias="CJ_CONSOLE_PASSWORD",
-        description="the password of the operators' console, of at least 16 characters; absent: there is no console",
-    )
-    log_level: Annotated[str, AfterValidator(_log_level)] = Field(
-        "INFO", alias="CJ_LOG_LEVEL", description="DEBUG, INFO (the default), WARNING or ERROR"
-    )
-    metrics_port: Annotated[int, _PORT] | None = Field(
-        None,
-        alias="CJ_METRICS_PORT",
-        description="first port of the Prometheus pages; each kind has its own, counted from it; absent: none",
-    )
-    metrics_address: Annotated[str, AfterValidator(_address)] = Field(
-        "127.0.0.1",
-        alias="CJ_METRICS_ADDRESS",
-        description="address of the Prometheus pages; default 127.0.0.1, this machine only",
-    )
-    heartbeat_path: Path | None = Field(
-        None,
-        alias="CJ_HEARTBEAT_PATH",
-        description="a file that is touched every two seconds while the process consumes, for health checks",
-    )
-    otlp_endpoint: Annotated[str, _url("http", "https")] | None = Field(
-        None,
-        alias="OTEL_EXPORTER_OTLP_ENDPOINT",
-        repr=False,
-        description="where traces are sent (OTLP over HTTP), e.g. http://127.0.0.1:4318; absent: nothing is traced",
+        "where traces are sent (OTLP over HTTP), e.g. http://127.0.0.1:4318; absent: nothing is traced",
+        is_secret=True,
     )
     warnings: tuple[str, ...] = ()
     #: Keys of model providers that do not stand in the environment as they are meant, by the names that litellm reads.
@@ -467,8 +391,11 @@ class Settings(BaseModel):
     def shown(self) -> dict[str, str]:
         """Every variable with its value in effect, fit for a screen: secrets and passwords masked."""
         absent = {"CJ_WORKFLOWS": "- (the shipped ones)"}
-        found = {field.alias: getattr(self, name) for name, field in type(self).model_fields.items()}
-        return {name: _shown(name, found[name]) or absent.get(name, "-") for name in VARIABLES}
+        return {name: _shown(name, value) or absent.get(name, "-") for name, value in self.values().items()}
+
+    def values(self) -> dict[str, Any]:
+        """What is in effect, by variable."""
+        return {str(field.alias): getattr(self, name) for name, field in type(self).model_fields.items() if field.alias}
 
 
 VARIABLES: Mapping[str, str] = {
@@ -500,17 +427,11 @@ def environment_of(kind: str, environ: Mapping[str, str]) -> dict[str, str]:
 
 def spare_secrets(settings: Settings, kinds: Collection[str]) -> list[str]:
     """The secrets that a process of these kinds was given for nothing: sentences for an operator."""
-    held = {
-        "CJ_TOKEN_KEYS": settings.token_keys,
-        "SHOPIFY_CLIENT_SECRET": settings.shopify_client_secret,
-        "CJ_GATEWAY_CHAT_KEYS": settings.gateway_chat_keys or None,
-        "CJ_GATEWAY_SERVICE_TOKENS": settings.gateway_service_tokens or None,
-        "CJ_CONSOLE_PASSWORD": settings.console_password,
-    }
+    values = settings.values()
     return [
-        f"{name} is set, which only {_listed(SECRETS_OF[name])} need: do not give it to {' or '.join(kinds)}"
-        for name, value in held.items()
-        if value is not None and not set(kinds) & set(SECRETS_OF[name])
+        f"{name} is set, which only {_listed(users)} need: do not give it to {' or '.join(kinds)}"
+        for name, users in SECRETS_OF.items()
+        if name in SECRETS and values[name] and not set(kinds) & set(users)
     ]
 
 

@@ -21,7 +21,8 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -67,7 +68,7 @@ class Span:
     ) -> None:
         """End it; an exception is noted by its code, or the name of its class."""
 
-    def current(self) -> Span:
+    def current(self) -> AbstractContextManager[Span]:
         """A block within which it is what new spans and requests belong to, and which does not end it."""
         return self
 
@@ -263,8 +264,13 @@ class _Running(Span):
         _under_way.reset(self._token)
         self.end(None if error is None else str(getattr(error, "code", None) or type(error).__name__))
 
-    def current(self) -> Span:
-        return _Current(self)
+    @contextmanager
+    def current(self) -> Iterator[Span]:
+        token = _under_way.set(self)
+        try:
+            yield self
+        finally:
+            _under_way.reset(token)
 
     def note(self, **attributes: str | float | None) -> None:
         for name, value in attributes.items():
@@ -277,22 +283,6 @@ class _Running(Span):
             if error is not None:
                 self.note(error=error)
             on.ended(self)
-
-
-class _Current(Span):
-    """A block within which a span is the work under way."""
-
-    def __init__(self, span: _Running) -> None:
-        self._span = span
-
-    def __enter__(self) -> Span:
-        self._token = _under_way.set(self._span)
-        return self._span
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        _under_way.reset(self._token)
 
 
 def _provider() -> TracerProvider | None:

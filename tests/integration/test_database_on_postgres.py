@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from storage import database as storage_database
+from storage import sql
 from storage.database import Database
 from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
 from tests.rows import at_once, execute, query
@@ -259,3 +260,46 @@ def test_a_connection_that_was_cut_while_reading_is_not_used_again(database: Dat
     with alone.transaction() as session:
         assert session.execute(text("SELECT 1")).scalar() == 1
     alone.dispose()
+
+
+PREPARED = "SELECT name FROM pg_prepared_statements"
+
+
+def statement(columns: str) -> TextClause:
+    prepared = sql.Prepared.of("of_test", f"SELECT {columns} FROM merchants WHERE id = :id", "id text")
+    return text(f"SELECT {columns} FROM merchants WHERE id = :id").execution_options(**{sql.PREPARED: prepared})
+
+
+def test_a_statement_is_prepared_once_and_outlives_its_transaction(database: Database) -> None:
+    alone = Database(database._url, pool_size=1)
+    with alone.transaction() as session:
+        session.execute(statement("name"), {"id": "m1"})
+        session.rollback()
+    execute(database, "INSERT INTO merchants (id, name) VALUES ('m1', 'M')")
+    for _ in range(10):  # since the sixth time by one plan for any value
+        with alone.transaction() as session:
+            assert session.execute(statement("name"), {"id": "m1"}).scalar() == "M"
+    assert query(alone, PREPARED) == [("of_test",)]
+    alone.dispose()
+
+
+def test_what_a_migration_outdates_is_prepared_anew(database: Database) -> None:
+    alone = Database(database._url, pool_size=1)
+
+    def read() -> object:
+        with alone.transaction() as session:
+            return session.execute(statement("*"), {"id": "m1"}).first()
+
+    read()
+    execute(database, "ALTER TABLE merchants ADD COLUMN more text")
+    with pytest.raises(StorageUnavailable):  # which is tried again
+        read()
+    assert read() is None
+    alone.dispose()
+
+
+def test_what_cannot_be_prepared_is_an_error_as_any_other(database: Database) -> None:
+    with pytest.raises(SchemaMissing), database.transaction() as session:
+        session.execute(statement("nothing"), {"id": "m1"})
+    with database.transaction() as session:
+        assert session.execute(statement("name"), {"id": "m1"}).first() is None

@@ -98,8 +98,9 @@ def test_a_connected_shop_has_a_token_an_event_and_a_merchant(database: Database
     assert token is not None
     assert token.secret == TOKEN
     assert token.integration == found
-    assert token.expires_at is not None
-    assert timedelta(minutes=59) < token.expires_at - datetime.now(UTC) < timedelta(minutes=61)
+    expires_at = token.integration.access_expires_at
+    assert expires_at is not None
+    assert timedelta(minutes=59) < expires_at - datetime.now(UTC) < timedelta(minutes=61)
     assert connected.fresh
     assert query(database, "SELECT id, name FROM merchants") == [("m1", "m1")]
     assert query(database, "SELECT key, source, id, type, data, conversation_id FROM events") == [

@@ -8,7 +8,7 @@ import pytest
 from alembic.util import CommandError
 from sqlalchemy import text
 
-from storage import roles
+from storage import roles, turns
 from storage.database import SESSION_SETTINGS, Database
 from tests.pgbouncer import PgBouncer
 from tests.rows import execute, query
@@ -78,3 +78,15 @@ def test_a_migration_that_another_holds_up_says_so(empty_database_url: str, monk
         over.set()
         other.join()
         holder.dispose()
+
+
+def test_nothing_is_prepared_where_the_next_statement_may_find_another_connection(
+    pool: PgBouncer, empty_database_url: str
+) -> None:
+    migrations.upgrade(empty_database_url)
+    through, direct = Database(pool.url, pool_size=2), Database(empty_database_url, pool_size=1)
+    for database, prepared in ((through, 0), (direct, 1)):
+        with database.transaction() as session:
+            turns.usage_of(session, 1)
+            assert session.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar() == prepared
+        database.dispose()

@@ -19,8 +19,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "chat": ("chat", "Talk with CJ in the terminal."),
     "publish": ("publish", "Put an event on the broker."),
     "replies": ("chat", "Watch CJ's replies."),
-    "gateway": ("gateway", "Run a door: CJ over HTTP."),
-    "chat-token": ("gateway", "Print a token with which a merchant chats at the door."),
+    "gateway": ("up", "Run a door: CJ over HTTP."),
+    "chat-token": ("tokens", "Print a token with which a merchant chats at the door."),
     "store-token": ("tokens", "Store a shop's access token, sealed."),
     "status": ("operators", "How is the system, and what is wrong?"),
     "why": ("operators", "Why does CJ not answer?"),
@@ -40,17 +40,22 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 #: Our own errors, by the module that raises them: those of wrong use or settings, and the others.
 _OF_USE = {
+    "shopify.development_store.faults": ("UnknownFault",),
+    "workflows.errors": ("UnknownWorkflow",),
     "workers.settings": ("SettingsError",),
     "workers.local.home": ("HomeInUse", "HomeNotWritable"),
     "workers.local.procfile": ("ProcfileError",),
     "workers.local.servers": ("DatabaseNotReady",),
     "workers.operations.migrations": ("NoMigrations",),
+    "workers.operations.redis_tokens": ("UnusableOwners",),
 }
 _OTHERS = {
     "events.errors": ("EventError",),
     "storage.errors": ("StorageError",),
     "workflows.errors": ("WorkflowError",),
+    "workers.local.demo": ("DemoFailed",),
     "workers.local.embedded_server": ("EmbeddedServerError",),
+    "workers.local.stack": ("Late",),
 }
 
 

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -84,7 +85,7 @@ class Talk:
         self._broker_url, self._prompt = settings.broker_url, prompt
         self._merchant_id, self._conversation_id = merchant_id, conversation_id
         self._publisher = Publisher(settings.broker_url)
-        self._database = Database(settings.database_url, pool_size=1, application_name="cj-cli")
+        self._database = Database(settings.database_url, application_name="cj-cli")
         self._is_new = new
         self._place = (0, 0)
         self._stop = threading.Event()
@@ -207,29 +208,30 @@ def replies(count: int | None, as_json: bool) -> None:
 
     This only watches: it reads them in Postgres, takes none from the gateway, and acknowledges none.
     """
-    database_url = settings_for("DATABASE_URL").database_url
+    try:
+        for reply in islice(_committed(settings_for("DATABASE_URL").database_url), count):
+            click.echo(json.dumps(json.loads(reply.encode())) if as_json else line(reply))
+    except KeyboardInterrupt:
+        click.echo(err=True)
+
+
+def _committed(database_url: str) -> "Iterator[Reply]":
+    """Replies of all conversations from now on, without end."""
     from events.reply import decode_reply
     from storage import outbox
     from storage.database import Database
 
-    database = Database(database_url, pool_size=1, application_name="cj-cli")
-    seen: set[str] = set()
-    try:
+    with Database(database_url, application_name="cj-cli") as database:
         with database.reading() as session:
             began = outbox.now(session)
-        while count is None or len(seen) < count:
+        seen: set[str] = set()
+        while True:
             with database.reading() as session:
                 since = max(began, outbox.now(session) - OVERLAP)
                 found = [one for one in outbox.recent(session, since, limit=AT_ONCE) if one.id not in seen]
-            told = sorted(map(decode_reply, (one.body for one in found)), key=lambda reply: (reply.time, reply.place))
-            for reply in told[: None if count is None else count - len(seen)]:
-                click.echo(json.dumps(json.loads(reply.encode())) if as_json else line(reply))
-                seen.add(reply.id)
+            seen |= {one.id for one in found}
+            yield from sorted((decode_reply(one.body) for one in found), key=lambda reply: (reply.time, reply.place))
             time.sleep(0 if found else LOOK_SECONDS)
-    except KeyboardInterrupt:
-        click.echo(err=True)
-    finally:
-        database.dispose()
 
 
 def line(reply: "Reply") -> str:

@@ -1,7 +1,7 @@
 """What the commands share: how they fail, where they find the servers, how they print."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -26,7 +26,7 @@ class CommandFailed(click.ClickException):
     exit_code = 1
 
     def show(self, file: Any = None) -> None:
-        click.echo(f"cj: {self.format_message()}", err=True)
+        click.echo(f"cj: {plain(self.format_message())}", err=True)
 
 
 class WrongUse(CommandFailed):
@@ -57,12 +57,18 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, default=_json_value, ensure_ascii=False))
 
 
+def show(as_json: bool, value: Any, lines: Iterable[str]) -> None:
+    """Print what was found: as JSON, or in lines for people."""
+    if as_json:
+        print_json(value)
+    else:
+        for line in lines:
+            click.echo(plain(line))
+
+
 def settings_for(*needed: str) -> Settings:
     """The settings this command needs: from the environment, else from the `cj up` running in this folder."""
-    try:
-        return Settings.read(environment_here(), needed=needed)
-    except SettingsError as error:
-        raise WrongUse(explained(error)) from None
+    return Settings.read(environment_here(), needed=needed)
 
 
 @contextmanager
@@ -72,12 +78,8 @@ def transaction() -> "Iterator[Session]":
     database_url = settings_for("DATABASE_URL").database_url
     from storage.database import Database
 
-    database = Database(database_url, pool_size=1, application_name="cj-cli")
-    try:
-        with database.transaction() as session:
-            yield session
-    finally:
-        database.dispose()
+    with Database(database_url, application_name="cj-cli") as database, database.transaction() as session:
+        yield session
 
 
 def plain(text: str) -> str:

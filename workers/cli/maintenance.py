@@ -10,9 +10,9 @@ from workers.cli.common import (
     WrongUse,
     examples,
     json_option,
-    plain,
     print_json,
     settings_for,
+    show,
     transaction,
 )
 
@@ -37,15 +37,13 @@ def usage(merchant_id: str | None, days: int, limit: int, as_json: bool) -> None
     from workers.model.litellm_call import price
 
     costs = [price(used.model, used.input_tokens, used.output_tokens) for used in found]
-    if as_json:
-        print_json([vars(used) | {"cost_usd": cost} for used, cost in zip(found, costs, strict=True)])
-        return
+    lines = []
     for used, cost in zip(found, costs, strict=True):
         money = "no price known" if cost is None else f"${cost:,.4f}"
         tokens = f"{used.input_tokens:,} read, {used.output_tokens:,} written"
-        click.echo(plain(f"{used.day}  {used.merchant_id}  {used.model}: {used.calls:,} answers, {tokens}, {money}"))
-    if not found:
-        click.echo("no language model was used")
+        lines.append(f"{used.day}  {used.merchant_id}  {used.model}: {used.calls:,} answers, {tokens}, {money}")
+    priced = [vars(used) | {"cost_usd": cost} for used, cost in zip(found, costs, strict=True)]
+    show(as_json, priced, lines or ["no language model was used"])
 
 
 @click.group(short_help="List and retry refused events.")
@@ -62,14 +60,11 @@ def rejected(limit: int, as_json: bool) -> None:
         from storage import inbox
 
         rows = inbox.rejected(session, limit)
-    if as_json:
-        print_json([row.to_json() for row in rows])
-        return
-    for row in rows:
-        what = f"{row.type} from {row.source}, id {row.id}"
-        click.echo(plain(f"{row.received_at:%Y-%m-%d %H:%M:%S}  {what}\n    {row.error_code}: {row.error}"))
-    if not rows:
-        click.echo("no refused events")
+    lines = [
+        f"{row.received_at:%F %T}  {row.type} from {row.source}, id {row.id}\n    {row.error_code}: {row.error}"
+        for row in rows
+    ]
+    show(as_json, [row.to_json() for row in rows], lines or ["no refused events"])
 
 
 @events.command("retry", epilog=examples("cj events retry 4f1c…        after fixing the cause"))
@@ -86,7 +81,7 @@ def retry_event(event_id: str, source: str | None) -> None:
         sources = [source] if source is not None else inbox.refused_by(session, event_id)
         if len(sources) > 1:
             which = ", ".join(sources)
-            raise CommandFailed(plain(f"event {event_id!r} was refused from {which}: name one with --source"))
+            raise CommandFailed(f"event {event_id!r} was refused from {which}: name one with --source")
         again = inbox.retry(session, (sources[0], event_id)) if sources else None
     if again is None:
         raise CommandFailed(f"no refused event {event_id!r} to retry; see `cj events rejected`")
@@ -128,15 +123,12 @@ def _list_turns(as_json: bool, none: str, **which: Any) -> None:
         from workers.operations import failed_turns
 
         found = failed_turns.failed(session, **which)
-    if as_json:
-        print_json([turn.to_json() for turn in found])
-        return
+    lines = []
     for turn in found:
         where = f"turn {turn.seq} of {turn.conversation_id} ({turn.event})"
         dead = ", dead" if turn.status == "dead" else ""
-        click.echo(plain(f"{turn.id}  {turn.finished_at:%Y-%m-%d %H:%M:%S}  {where}: {turn.error}{dead}"))
-    if not found:
-        click.echo(none)
+        lines.append(f"{turn.id}  {turn.finished_at:%F %T}  {where}: {turn.error}{dead}")
+    show(as_json, [vars(turn) for turn in found], lines or [none])
 
 
 @turns.command(
@@ -192,14 +184,11 @@ def list_requests(limit: int, as_json: bool) -> None:
         from storage import privacy as stored
 
         found = stored.requests(session, limit=limit)
-    if as_json:
-        print_json([one.to_json() for one in found])
-        return
-    for one in found:
-        what = f"{one.type}  {one.id}  merchant {one.person.merchant_id}, {one.shop_domain}"
-        click.echo(plain(f"{one.made_at:%Y-%m-%d %H:%M:%S}  {what}: {one.state}"))
-    if not found:
-        click.echo("no requests")
+    lines = [
+        f"{one.made_at:%F %T}  {one.type}  {one.id}  merchant {one.person.merchant_id}, {one.shop_domain}: {one.state}"
+        for one in found
+    ]
+    show(as_json, [one.to_json() for one in found], lines or ["no requests"])
 
 
 @privacy.command(epilog=examples("cj privacy export 4f1c… > answer.json"))

@@ -11,9 +11,8 @@ from workers.cli.common import (
     WrongUse,
     examples,
     json_option,
-    plain,
-    print_json,
     settings_for,
+    show,
     transaction,
 )
 
@@ -42,11 +41,7 @@ def status(watch: bool, as_json: bool) -> None:
         found = operations.read(settings)
         if watch:
             click.clear()
-        if as_json:
-            print_json(found.to_json())
-        else:
-            for line in operations.lines(found):
-                click.echo(plain(line))
+        show(as_json, found.to_json(), operations.lines(found))
         if not watch:
             raise SystemExit(int(any(problem.alarming for problem in operations.problems(found))))
         time.sleep(WATCH_SECONDS)
@@ -61,11 +56,7 @@ def status(watch: bool, as_json: bool) -> None:
 def why(name: str, as_json: bool) -> None:
     """Say what became of the last events and turns: refused, no rule, waiting, owed, no model, not acked, …"""
     case = _case(name)
-    if as_json:
-        print_json(case.to_json())
-        return
-    for line in _reasons(case):
-        click.echo(plain(line))
+    show(as_json, case.to_json(), _reasons(case))
 
 
 @click.command(
@@ -77,11 +68,7 @@ def why(name: str, as_json: bool) -> None:
 def merchant(name: str, as_json: bool) -> None:
     """Show the shop of a merchant, the latest conversations, what waits, and what is wrong."""
     case = _case(name)
-    if as_json:
-        print_json(case.to_json())
-        return
-    for line in (*_shop(case), *_conversations(case), *_reasons(case)):
-        click.echo(plain(line))
+    show(as_json, case.to_json(), (*_shop(case), *_conversations(case), *_reasons(case)))
 
 
 @click.command(
@@ -101,11 +88,7 @@ def timeline(name: str, as_json: bool) -> None:
             raise CommandFailed(why.unknown(session, name))
     if found is None:
         raise CommandFailed(f"{name} has no conversation yet")
-    if as_json:
-        print_json(found.to_json())
-    else:
-        for line in found.lines():
-            click.echo(plain(line))
+    show(as_json, found.to_json(), found.lines())
 
 
 @click.command(

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import click
 
-from workers.cli.common import WrongUse, examples, json_option, print_json, settings_for
+from workers.cli.common import WrongUse, examples, json_option, settings_for, show
 
 
 @click.command(
@@ -49,10 +49,7 @@ def publish(
     except InvalidEvent as error:
         types = f"; valid types: {', '.join(CATALOG)}" if error.code == "event.unknown_type" else ""
         raise WrongUse(f"not published: {error.code}: {error.message}{types}") from None
-    if as_json:
-        print_json(json.loads(envelope.encode()))
-    else:
-        click.echo(f"published {envelope.type}, id {envelope.id}")
+    show(as_json, json.loads(envelope.encode()), [f"published {envelope.type}, id {envelope.id}"])
 
 
 def data_of(event_type: str, pairs: Sequence[str]) -> dict[str, Any]:

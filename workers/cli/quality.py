@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from workers.cli.common import CommandFailed, WrongUse, examples, json_option, plain, print_json, settings_for
+from workers.cli.common import WrongUse, examples, json_option, plain, print_json, settings_for
 
 
 @click.command(
@@ -51,20 +51,16 @@ def evaluate(
         raise WrongUse("CJ_MODEL names no model; set it and its provider's key, or pass --scripted")
     from workers.evaluate import evaluation
     from workers.evaluate.page import page as rendered
-    from workers.local.stack import Late
     from workers.settings import environment
 
     plan = evaluation.Plan(stores, questions, lies, repeated, times)
     began = time.monotonic()
-    try:
-        report = evaluation.evaluate(
-            plan,
-            model=None if scripted else environment(),
-            workflows=settings.workflows_folder,
-            say=lambda line: click.echo(f"  {line}", err=True),
-        )
-    except Late as error:
-        raise CommandFailed(plain(str(error))) from None
+    report = evaluation.evaluate(
+        plan,
+        model=None if scripted else environment(),
+        workflows=settings.workflows_folder,
+        say=lambda line: click.echo(f"  {line}", err=True),
+    )
     if page is not None:
         page.write_text(rendered(report), "utf-8")
     if as_json:

@@ -1,5 +1,5 @@
 """`cj store-token`, `cj tokens`, `cj merchants`: store access tokens, manage the keys that seal them, import them from
-Redis, and say whose shop it is.
+Redis, and say whose shop it is; `cj chat-token`: what a merchant's frontend shows at the door.
 
 Tokens are read from standard input, never from argv.
 """
@@ -19,20 +19,16 @@ from workers.cli.common import (
     CommandFailed,
     WrongUse,
     examples,
-    explained,
     json_option,
-    plain,
-    print_json,
     settings_for,
+    show,
     transaction,
 )
-from workers.local.home import environment_here
-from workers.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from storage.database import Database
     from storage.vault import Vault
-    from workers.operations.redis_tokens import Owners, Report
+    from workers.operations.redis_tokens import Report
 
 
 @dataclass(frozen=True)
@@ -96,14 +92,12 @@ def store_token(shop: str, merchant_id: str | None, scopes: str, emit: bool, as_
                 emit=emit,
             )
     stored = connected.integration
-    if as_json:
-        shown = {"merchant_id": stored.merchant_id, "shop_domain": stored.shop_domain, "invented": is_invented}
-        print_json({**shown, "token_version": stored.token_version, "scopes": list(stored.scopes)})
-    else:
-        scope_text = ", ".join(stored.scopes) or "unknown until the first request"
-        click.echo(f"stored for merchant {stored.merchant_id}: {stored.shop_domain}, scopes {scope_text}")
-        if is_invented:
-            click.echo("this merchant is invented: who connects the shop takes it over")
+    found = {"merchant_id": stored.merchant_id, "shop_domain": stored.shop_domain, "invented": is_invented}
+    found |= {"token_version": stored.token_version, "scopes": list(stored.scopes)}
+    scope_text = ", ".join(stored.scopes) or "unknown until the first request"
+    lines = [f"stored for merchant {stored.merchant_id}: {stored.shop_domain}, scopes {scope_text}"]
+    lines += ["this merchant is invented: who connects the shop takes it over"] if is_invented else []
+    show(as_json, found, lines)
 
 
 def read_answer(text: str) -> TokenAnswer:
@@ -184,26 +178,19 @@ def _ids_in_use() -> set[int]:
     """Of the keys that are configured, and of those that seal stored tokens, as far as either can be seen."""
     from storage.vault import Vault, new_key_text
 
-    try:
-        settings = Settings.read(environment_here(), needed=())
-    except SettingsError as error:
-        raise WrongUse(explained(error)) from None
+    settings = settings_for()
     configured = set(Vault.from_text(settings.token_keys).key_ids) if settings.token_keys else set()
     if not settings.database_url:
         return configured
     from storage import merchants
-    from storage.database import Database
     from storage.errors import StorageError
 
-    database = Database(settings.database_url, pool_size=1, application_name="cj-tokens")
     try:
-        with database.transaction() as session:
+        with transaction() as session:
             return configured | set(merchants.try_keys(session, Vault.from_text(new_key_text()), each=1))
     except StorageError as error:
         click.echo(f"cj: which keys seal stored tokens cannot be seen: {error}", err=True)
         return configured
-    finally:
-        database.dispose()
 
 
 @tokens.command(epilog=examples("CJ_TOKEN_KEYS=2:…,1:… cj tokens reseal", "cj tokens reseal --json | jq .complete"))
@@ -218,15 +205,14 @@ def reseal(batch: int, as_json: bool) -> None:
         from workers.operations import token_keys
 
         done = token_keys.reseal(database, vault, batch=batch)
-    if as_json:
-        shown = {"count": done.count, "unreadable": list(done.unreadable), "keys_in_use": sorted(done.keys_in_use)}
-        print_json({**shown, "complete": done.is_complete})
-    else:
-        click.echo(f"resealed {done.count} {'row' if done.count == 1 else 'rows'} with key {done.sealing_key}")
-        if done.is_complete:
-            click.echo("all other keys can be removed from CJ_TOKEN_KEYS")
-        else:
-            click.echo(f"keys still in use: {', '.join(map(str, sorted(done.keys_in_use)))}; keep them all")
+    in_use = sorted(done.keys_in_use)
+    found = {"count": done.count, "unreadable": done.unreadable, "keys_in_use": in_use, "complete": done.is_complete}
+    rest = f"keys still in use: {', '.join(map(str, in_use))}; keep them all"
+    lines = [
+        f"resealed {done.count} {'row' if done.count == 1 else 'rows'} with key {done.sealing_key}",
+        "all other keys can be removed from CJ_TOKEN_KEYS" if done.is_complete else rest,
+    ]
+    show(as_json, found, lines)
     if done.unreadable:
         rows = ", ".join(map(str, done.unreadable))
         raise CommandFailed(
@@ -261,50 +247,36 @@ def migrate_from_redis(merchants_file: Path | None, dry_run: bool, delete: bool,
     the shop later takes its place. Safe to interrupt and rerun. Exit code 1 if a key could not be imported; the
     report says why.
     """
-    owners = _owners(merchants_file)
-    redis_url = settings_for("REDIS_URL").redis_url
+    redis_url = settings_for("REDIS_URL", "DATABASE_URL", "CJ_TOKEN_KEYS").redis_url
+    import redis
+
+    from workers.operations import redis_tokens
+
+    owners = None if merchants_file is None else redis_tokens.read_owners(merchants_file)
     with _vault_and_database() as (vault, database):
-        import redis
-
-        from workers.operations import redis_tokens
-
         try:
             report = redis_tokens.migrate(
                 redis_url, database, vault, owners, dry_run=dry_run, delete=delete, watched=_watched
             )
         except redis.RedisError as error:
             raise CommandFailed(f"REDIS_URL does not answer: {type(error).__name__}") from None
-    if as_json:
-        print_json(report.to_json())
-    else:
-        _print(report)
+    show(as_json, report.to_json(), _lines(report))
     if report.counts["failed"]:
         raise SystemExit(1)
 
 
-def _owners(path: Path | None) -> "Owners | None":
-    if path is None:
-        return None
-    from workers.operations import redis_tokens
-
-    try:
-        return redis_tokens.read_owners(path)
-    except redis_tokens.UnusableOwners as error:
-        raise WrongUse(plain(str(error))) from None
-
-
-def _print(report: "Report") -> None:
+def _lines(report: "Report") -> Iterator[str]:
     for outcome in report.outcomes:
         deleted = ", deleted from Redis" if outcome.deleted else ""
         invented = f"; merchant {outcome.merchant_id} is invented" if outcome.is_invented else ""
-        click.echo(plain(f"{outcome.result:9} {outcome.key}  {outcome.reason}{deleted}{invented}"))
+        yield f"{outcome.result:9} {outcome.key}  {outcome.reason}{deleted}{invented}"
     if count := len(report.invented):
-        click.echo(
+        yield (
             f"nobody says whose {count} of these shops are, so their merchants are invented: name them with "
             "--merchants, or one by one: cj merchants move SHOP --to ID. Who connects such a shop gets it, too"
         )
     counted = ", ".join(f"{count} {name}" for name, count in report.counts.items())
-    click.echo(f"{counted}{' (dry run: nothing changed)' if report.dry_run else ''}")
+    yield f"{counted}{' (dry run: nothing changed)' if report.dry_run else ''}"
 
 
 def _watched(keys: list[bytes]) -> Iterable[bytes]:
@@ -346,12 +318,23 @@ def move(shop: str, merchant_id: str, as_json: bool) -> None:
 
         logs.configure("cj")
         logs.get(__name__).info("shop moved", shop_domain=shop, source=source, merchant_id=merchant_id)
-    if as_json:
-        print_json({"shop_domain": shop, "merchant_id": merchant_id, "moved_from": source, "is_new": is_new})
-    elif source is None:
-        click.echo(f"{shop} is merchant {merchant_id}'s already")
-    else:
-        click.echo(f"moved {shop} from merchant {source} to merchant {merchant_id}{', who is new' * is_new}")
+    moved = {"shop_domain": shop, "merchant_id": merchant_id, "moved_from": source, "is_new": is_new}
+    said = f"moved {shop} from merchant {source} to merchant {merchant_id}{', who is new' * is_new}"
+    show(as_json, moved, [said if source is not None else f"{shop} is merchant {merchant_id}'s already"])
+
+
+@click.command(
+    short_help="Print a token with which a merchant chats at the door.",
+    epilog=examples("cj chat-token m1", "cj chat-token m1 --seconds 60"),
+)
+@click.argument("merchant_id", metavar="MERCHANT")
+@click.option("--seconds", type=click.IntRange(1, 3600), default=3600, show_default=True, help="How long it is valid.")
+def chat_token(merchant_id: str, seconds: int) -> None:
+    """Print a token for MERCHANT, signed with the first of CJ_GATEWAY_CHAT_KEYS. Your server makes its own."""
+    key = settings_for("CJ_GATEWAY_CHAT_KEYS").gateway_chat_keys[0]
+    from workers.gateway import access
+
+    click.echo(access.chat_token(key, merchant_id, seconds=seconds))
 
 
 @contextmanager
@@ -360,9 +343,5 @@ def _vault_and_database() -> "Iterator[tuple[Vault, Database]]":
     from storage.database import Database
     from storage.vault import Vault
 
-    vault = Vault.from_text(settings.token_keys or "")
-    database = Database(settings.database_url, pool_size=2, application_name="cj-tokens")
-    try:
-        yield vault, database
-    finally:
-        database.dispose()
+    with Database(settings.database_url, application_name="cj-tokens") as database:
+        yield Vault.from_text(settings.token_keys or ""), database

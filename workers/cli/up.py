@@ -1,4 +1,5 @@
-"""`cj up` and `cj demo`: run every process of the Procfile, with embedded servers where the environment names none."""
+"""`cj up` and `cj demo`: run every process of the Procfile, with embedded servers where the environment names none;
+`cj gateway`: run one of them, a door."""
 
 import json
 import os
@@ -7,8 +8,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Self
@@ -22,7 +24,6 @@ from workers.masks import mask
 from workers.settings import SERVERS, Settings, environment, needed_by
 
 if TYPE_CHECKING:
-    from workers.local.local_page import LocalPage
     from workers.local.servers import LocalServers
     from workers.local.supervisor import Supervisor
 
@@ -89,16 +90,14 @@ def up(kinds: tuple[str, ...], agents: int, reloads: bool, raw: bool) -> None:
             home.announce(servers.environ)
             if reloads:
                 names = [process.name for process in wanted if process.kind in READ_WORKFLOWS]
-                reloader = Reloader(settings.workflows_folder, lambda: tell(supervisor, names), say, names)
-            with stopped_by_signals(supervisor), reloader or nullcontext(), page_of(servers, kinds_run) as page:
+                reload = partial(supervisor.tell, names, signal.SIGUSR2)
+                reloader = Reloader(settings.workflows_folder, reload, say, names)
+            # The page to look at, where there is a door for it.
+            serving = servers.page() if "gateway" in kinds_run else nullcontext()
+            with stopped_by_signals(supervisor), reloader or nullcontext(), serving as page:
                 run(supervisor, servers, with_folder(servers.environ, settings), page.url if page else None)
     if supervisor.refused:
         raise WrongUse(f"{supervisor.refused} refused to start")
-
-
-def page_of(servers: "LocalServers", kinds: Collection[str]) -> "AbstractContextManager[LocalPage | None]":
-    """The page to look at, where there is a door for it."""
-    return servers.page() if "gateway" in kinds else nullcontext()
 
 
 def with_folder(environ: Mapping[str, str], settings: Settings) -> Mapping[str, str]:
@@ -159,14 +158,10 @@ def _started_as(program: str) -> str:
     return f"{here[0]} -m workers" if is_module else here[1]
 
 
-def tell(supervisor: "Supervisor", names: Sequence[str]) -> None:
-    """Have these processes read the workflows anew."""
-    supervisor.tell(names, signal.SIGUSR2)
-
-
 class Reloader:
-    """Has edited workflows taken up, in place, by the processes that read them; turns under way end with the text they
-    began with. While the workflows are invalid, every error is reported and the processes keep those they have."""
+    """As a context manager, watches the folder on a thread of its own, and has edited workflows taken up, in place, by
+    the processes that read them; turns under way end with the text they began with. While the workflows are invalid,
+    every error is reported and the processes keep those they have."""
 
     def __init__(
         self, folder: Path | None, tell: Callable[[], None], say: Callable[[str], None], names: Sequence[str] = ()
@@ -184,18 +179,10 @@ class Reloader:
         self._thread = threading.Thread(target=self._watch, name="reload", daemon=True)
 
     def __enter__(self) -> Self:
-        self.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Read the folder whenever something in it changes, on a thread of its own."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop watching."""
         self._ended.set()
         self._thread.join()
 
@@ -289,20 +276,31 @@ def demo(store: str, fault: str | None) -> None:
 
     Starts everything it needs and stops it afterwards. Only the store and the model are local stand-ins.
     """
-    from shopify.development_store.faults import UnknownFault
-    from workers.local.demo import Demo, DemoFailed
+    from workers.local.demo import Demo
 
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     try:
         Demo(store, fault, say=click.echo, say_step=say, stays=sys.stdin.isatty() and sys.stdout.isatty()).run()
-    except UnknownFault as error:
-        raise WrongUse(str(error)) from None
-    except DemoFailed as error:
-        raise CommandFailed(str(error)) from None
     except KeyboardInterrupt:
         raise CommandFailed("interrupted; everything was stopped") from None
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+@click.command(
+    short_help="Run a door: CJ over HTTP.",
+    epilog=examples("cj gateway", "cj gateway --auth      the auth service's door, which keeps shops' tokens"),
+)
+@click.option("--auth", is_flag=True, help="Be the auth service's door.")
+def gateway(auth: bool) -> None:
+    """Serve chat frontends and services over HTTP at CJ_GATEWAY_LISTEN, until Ctrl-C.
+
+    Any number of doors may run. workers/gateway/README.md has what they serve.
+    """
+    Settings.read(needed=needed_by(["auth" if auth else "gateway"]))  # before the door is imported, which takes seconds
+    from workers.gateway.__main__ import main
+
+    main(auth=auth)

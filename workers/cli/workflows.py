@@ -19,10 +19,12 @@ from workers.cli.common import (
     plain,
     print_json,
     settings_for,
+    show,
     transaction,
 )
 
 if TYPE_CHECKING:
+    from events.envelope import Event
     from storage.turns import TurnInput
     from workers.scenario.run import ScenarioResult
     from workflows.workflow import Workflow
@@ -117,10 +119,7 @@ def explain(
        "data": {"provider": "shopify", "success": true,
                 "shop_domain": "acme.myshopify.com", "merchant_id": "m1"}}
     """
-    from events.envelope import parse
-    from events.errors import InvalidEvent
     from workflows.engine import seen
-    from workflows.errors import UnknownWorkflow
     from workflows.explanation import explain as explained
     from workflows.explanation import opening
     from workflows.loader import load_folder
@@ -128,26 +127,27 @@ def explain(
     if (event_file is None) == (event_id is None):
         raise WrongUse("pass EVENT.json, or --stored with the id of an event of the inbox")
     if event_file is None:
-        return _explain_stored(str(event_id), as_json)
-    try:
-        event = parse(event_file.read())
-    except InvalidEvent as error:
-        raise WrongUse(f"EVENT.json is refused: {error} ({error.code})") from None
+        _explain_stored(str(event_id), as_json)
+        return
+    event = _event(event_file)
     known = load_folder(settings_for().workflows_folder)
     met = _context(context)
     data = seen(event.payload, met, time=event.envelope.time, now=datetime.now(UTC))
+    opened, sentence = opening(known, event.type, data)
+    wanted = [name] if name else [opened] if opened and not (everywhere or as_json) else known.names
+    found = [explained(known.get(each), event.type, data, met) for each in wanted]
+    told = "\n\n".join([f"{event.type} {sentence}", *(one.render() for one in found)])
+    show(as_json, [{**one.to_json(), "opens_conversation": one.workflow == opened} for one in found], [told])
+
+
+def _event(file: BinaryIO) -> "Event":
+    from events.envelope import parse
+    from events.errors import InvalidEvent
+
     try:
-        opened, sentence = opening(known, event.type, data)
-        wanted = [name] if name else [opened] if opened and not (everywhere or as_json) else known.names
-        found = [explained(known.get(each), event.type, data, met) for each in wanted]
-    except UnknownWorkflow as error:
-        raise WrongUse(str(error)) from None
-    if as_json:
-        print_json([{**one.to_json(), "opens_conversation": one.workflow == opened} for one in found])
-    else:
-        told = [f"{event.type} {sentence}", *(one.render() for one in found)]
-        click.echo(plain("\n\n".join(told)))
-    return None
+        return parse(file.read())
+    except InvalidEvent as error:
+        raise WrongUse(f"EVENT.json is refused: {error} ({error.code})") from None
 
 
 def _explain_stored(event_id: str, as_json: bool) -> None:
@@ -157,17 +157,16 @@ def _explain_stored(event_id: str, as_json: bool) -> None:
 
         found = replay.stored(session, load_folder(settings_for().workflows_folder), event_id)
     if not found:
-        raise CommandFailed(plain(f"there is no event {event_id!r} in the inbox; events are kept for 30 days"))
-    if as_json:
-        return print_json([one.to_json() for one in found])
+        raise CommandFailed(f"there is no event {event_id!r} in the inbox; events are kept for 30 days")
+    lines = []
     for one in found:
         refused = f", refused: {one.refused}" if one.refused else ""
-        lines = [f"{one.type} from {one.source}, received {one.received_at:%F %T} UTC{refused}", f"it {one.why}"]
+        lines += [f"{one.type} from {one.source}, received {one.received_at:%F %T} UTC{refused}", f"it {one.why}"]
         lines += ["", one.today.render()] if one.today else []
         if one.differs:
             lines += ["", "this was handled otherwise:", *(f"  {line}" for line in one.change())]
-        click.echo(plain("\n".join([*lines, ""])))
-    return None
+        lines.append("")
+    show(as_json, [one.to_json() for one in found], lines)
 
 
 @workflows.command(
@@ -239,14 +238,10 @@ def prompt(name: str, event_file: BinaryIO | None, text: str | None, context: st
 
     What is answered is --text, else the first message of the rule that takes --event, else the initial_action.
     """
-    from workflows.errors import UnknownWorkflow
     from workflows.loader import load_folder
 
     settings = settings_for()
-    try:
-        workflow = load_folder(settings.workflows_folder).get(name)
-    except UnknownWorkflow as error:
-        raise WrongUse(str(error)) from None
+    workflow = load_folder(settings.workflows_folder).get(name)
     from workers.agent import prompt as made
     from workers.agent import prompt_size
     from workers.agent.tools import definitions
@@ -264,15 +259,13 @@ def prompt(name: str, event_file: BinaryIO | None, text: str | None, context: st
         most_bytes=(limits.prompt_tokens or settings.prompt_tokens) * prompt_size.BYTES_PER_TOKEN,
     )
     tools = definitions(workflow.tools)
-    if as_json:
-        return print_json({"messages": messages, "tools": tools})
-    for message in messages:
-        click.echo(plain(f"--- {message['role']}, {_tokens(message)}\n{message['content']}\n"))
-    for tool in tools:
-        click.echo(plain(f"--- tool {tool['function']['name']}, {_tokens(tool)}\n{json.dumps(tool, indent=2)}\n"))
     hidden = ", ".join(sorted(values.keys() & made.HIDDEN_CONTEXT)) or "nothing"
-    click.echo(plain(f"{_tokens([messages, tools])} in all; of the context the model is not shown: {hidden}"))
-    return None
+    lines = [
+        *(f"--- {message['role']}, {_tokens(message)}\n{message['content']}\n" for message in messages),
+        *(f"--- tool {tool['function']['name']}, {_tokens(tool)}\n{json.dumps(tool, indent=2)}\n" for tool in tools),
+        f"{_tokens([messages, tools])} in all; of the context the model is not shown: {hidden}",
+    ]
+    show(as_json, {"messages": messages, "tools": tools}, lines)
 
 
 def _tokens(value: object) -> str:
@@ -285,8 +278,6 @@ def _answered(
     workflow: "Workflow", event_file: BinaryIO | None, text: str | None, context: dict[str, object]
 ) -> "tuple[TurnInput, dict[str, object]]":
     """What a turn answers, and the context then."""
-    from events.envelope import parse
-    from events.errors import InvalidEvent
     from storage.turns import TurnInput
     from workflows import engine
     from workflows.actions import ProcessMessage, UpdateContext
@@ -295,10 +286,7 @@ def _answered(
     if text is not None:
         return TurnInput("merchant", text), context
     if event_file is not None:
-        try:
-            event = parse(event_file.read())
-        except InvalidEvent as error:
-            raise WrongUse(f"EVENT.json is refused: {error} ({error.code})") from None
+        event = _event(event_file)
         now = datetime.now(UTC)
         seen = engine.seen(event.payload, context, time=event.envelope.time, now=now)
         actions = engine.plan(workflow, event.type, seen) or ()
@@ -346,18 +334,14 @@ def test(paths: Sequence[Path], folder: Path | None, as_json: bool) -> None:
 
     if not files(paths):
         raise WrongUse(f"no *.yaml in {', '.join(map(str, paths))}")
-    from workers.local.stack import Late
     from workers.scenario.run import run_files
 
     began, results = time.monotonic(), []
-    try:
-        with closing(run_files(paths, workflows=folder or settings_for().workflows_folder)) as running:
-            for result in running:
-                results.append(result)
-                if not as_json:
-                    _print(result)
-    except Late as error:
-        raise CommandFailed(plain(str(error))) from None
+    with closing(run_files(paths, workflows=folder or settings_for().workflows_folder)) as running:
+        for result in running:
+            results.append(result)
+            if not as_json:
+                _print(result)
     failed = sum(result.problem is not None for result in results)
     if as_json:
         print_json([vars(result) for result in results])

@@ -63,7 +63,8 @@ class ReplyPublisher:
 
     def on_broker(self) -> int | None:
         """How many replies lie on the broker, not yet taken by the gateway; None when nobody can say."""
-        return on_broker(self._app, self._breaker, queues.REPLIES)
+        found = on_broker(self._app, self._breaker, [queues.REPLIES])
+        return None if found is None else found[queues.REPLIES]
 
     def purge(self) -> bool:
         """Remove every reply from the broker, since one of them holds what was erased; False if that failed.

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from celery import Celery
+from celery.app.amqp import AMQP
 
 from events import queues
 from events.circuit_breaker import CircuitBreaker
@@ -17,7 +18,6 @@ from storage import inbox
 from storage.database import Database
 from storage.errors import StorageError
 from workers import logs
-from workers.celery_connection import VerifiedAMQP
 from workers.delayed_calls import DelayedCalls
 
 log = logs.get(__name__)
@@ -32,6 +32,20 @@ HANDLE_EVENT = "cj.handle_event"
 KEEP_PROMISE = "cj.keep_promise"
 RUN_TURN = "cj.run_turn"
 FETCH = "cj.fetch_shopify_data"
+
+KINDS = {
+    queues.WORKFLOW: "workflow",
+    queues.TURNS: "agent",
+    queues.SHOPIFY: "shopify",
+    queues.OPS: "ops",
+}
+"""The kind of process that consumes each of Celery's queues."""
+
+
+class VerifiedAMQP(AMQP):
+    """Celery with our connections, on which TLS is always verified: `Celery(…, amqp=VerifiedAMQP)`."""
+
+    Connection = queues.VerifiedConnection
 
 
 def broker_breaker(factor: float = 1.0, *, clock: Callable[[], float] = time.monotonic) -> CircuitBreaker:
@@ -60,13 +74,13 @@ def sender(broker_url: str) -> Celery:
     return app
 
 
-def on_broker(app: Celery, breaker: CircuitBreaker, queue: str) -> int | None:
-    """How many messages lie on a plain queue, not yet taken; None when nobody can say."""
+def on_broker(app: Celery, breaker: CircuitBreaker, names: Collection[str]) -> dict[str, int] | None:
+    """How many messages lie on each of these queues, not yet taken; None when nobody can say."""
     if breaker.is_open:
         return None
     try:
         with app.producer_or_acquire() as producer:
-            return queues.length(queue, producer.channel)
+            return {name: queues.length(name, producer.channel) for name in names}
     except Exception as error:  # noqa: BLE001 - as in sending
         breaker.failed(queues.cause(error))
         return None
@@ -82,7 +96,8 @@ class WakeUps:
 
     def on_broker(self, queue: str) -> int | None:
         """How many wake-ups lie on the queue, not yet taken; None when the broker is away."""
-        return on_broker(self._app, self._breaker, queue)
+        found = on_broker(self._app, self._breaker, [queue])
+        return None if found is None else found[queue]
 
     def handle_events(self, event_keys: Sequence[int], after_seconds: float = 0.0) -> bool:
         """Ask workflow workers to handle the events of these inbox rows, many per message; `after_seconds` as below."""

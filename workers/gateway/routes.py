@@ -329,10 +329,8 @@ class Door:
         later.add_done_callback(self._later.discard)
 
     async def _asking(self, work: Callable[[Session], T]) -> T:
-        return await self._run(lambda: in_transaction(self._database, "door", work))
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, in_transaction, self._database, "door", work)
 
 
 CHAT, AUTH = "gateway", "auth"

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
 from sqlalchemy import text
 
 import events
@@ -20,7 +19,6 @@ from events.replies import RepliesConsumer, Reply
 from shopify.development_store import token_for
 from shopify.development_store.faults import StoreFault
 from shopify.development_store.tokens import DEFAULT_SCOPES
-from storage import merchants
 from storage.database import Database
 from storage.errors import StorageError
 from storage.vault import Vault
@@ -28,6 +26,7 @@ from workers.local import procfile
 from workers.local.embedded_server import EmbeddedServerError
 from workers.local.home import Home, temporary_home
 from workers.local.servers import LocalServers
+from workers.local.stack import keep_token
 from workers.local.supervisor import Pace, Supervisor
 from workers.logs import mask
 from workers.operations import timeline
@@ -105,11 +104,11 @@ class Demo:
             supervisor.preload(inherited)
             servers = stack.enter_context(LocalServers(home, inherited, self._say_indented))
             stack.enter_context(self._processes(supervisor, servers))
-            database = Database(servers.environ["DATABASE_URL"], pool_size=1, application_name="cj-demo")
-            stack.callback(database.dispose)
+            database = stack.enter_context(Database(servers.environ["DATABASE_URL"], application_name="cj-demo"))
             assert servers.store is not None
             self._introduce(servers.store)
-            self._connect(database, Vault.from_text(servers.environ["CJ_TOKEN_KEYS"]))
+            vault = Vault.from_text(servers.environ["CJ_TOKEN_KEYS"])
+            keep_token(database, vault, MERCHANT, self._shop, token_for(self._shop), scopes=DEFAULT_SCOPES)
             self._play(servers.environ["BROKER_URL"], database, supervisor)
             if self._stays:
                 self._stay(stack.enter_context(servers.page()))
@@ -149,19 +148,6 @@ class Demo:
         if self._fault:
             store.fault(shop_domain=self._shop, kind=self._fault)
             self._say_step(f"Fault injected at the store: {self._fault}.\n")
-
-    def _connect(self, database: Database, vault: Vault) -> None:
-        """Store a new token, as the auth service does."""
-        with database.transaction() as session:
-            merchants.connect_shop(
-                session,
-                vault,
-                merchant_id=MERCHANT,
-                shop_domain=self._shop,
-                access_token=SecretStr(token_for(self._shop)),
-                scopes=DEFAULT_SCOPES,
-                emit=False,
-            )
 
     def _play(self, broker_url: str, database: Database, supervisor: Supervisor) -> None:
         stop = threading.Event()

@@ -108,15 +108,8 @@ class EmbeddedPostgres(EmbeddedServer):
         draft.mkdir(mode=0o700)
         if user:
             os.chown(draft, *user)
-        command = [
-            str(binaries / "initdb"),
-            "-D",
-            str(draft),
-            f"--username={SUPERUSER}",
-            "--auth=trust",
-            "--encoding=UTF8",
-        ]
-        command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        command = [str(binaries / "initdb"), "-D", str(draft), f"--username={SUPERUSER}", "--auth=trust"]
+        command += ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         self._run([*command, "--no-sync", "--no-instructions"], user=user)
         draft.rename(self._data)
 
@@ -220,26 +213,20 @@ def _postgres_answers(url: str) -> bool:
 
 
 def _create_database(admin_url: str, name: str) -> None:
-    connection = psycopg2.connect(admin_url)
-    try:
+    with contextlib.closing(psycopg2.connect(admin_url)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
             if cursor.fetchone() is None:
                 cursor.execute(f'CREATE DATABASE "{name}"')
-    finally:
-        connection.close()
 
 
 def _valkey_folder(url: str) -> str | None:
     """The data folder of the server at `url`; None if nothing answers."""
     client = redis_server.connect(url, socket_timeout=2, socket_connect_timeout=2, decode_responses=True)
-    try:
+    with contextlib.suppress(redis.RedisError), contextlib.closing(client):
         return str(client.config_get("dir")["dir"])
-    except redis.RedisError:
-        return None
-    finally:
-        client.close()
+    return None
 
 
 def _platform() -> str:

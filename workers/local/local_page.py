@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from aiohttp import web
-from pydantic import SecretStr
 
 from shopify.development_store import DevelopmentStore, token_for
 from shopify.development_store.faults import KINDS
 from shopify.development_store.tokens import DEFAULT_SCOPES
-from storage import merchants
 from storage.database import Database
 from storage.vault import Vault
 from workers.gateway.access import chat_token
+from workers.local.stack import keep_token
 from workers.operations import console, timeline
 from workers.settings import Settings
 
@@ -112,20 +111,12 @@ class LocalPage:
     def _connect_store(self, merchant_id: str, size: str, fault: str | None) -> None:
         """As the auth service does: keep the token, then send the event."""
         shop = f"{merchant_id}.myshopify.com"
-        self._store.register(shop, size, token_for(shop))
+        token = token_for(shop)
+        self._store.register(shop, size, token)
         self._store.clear_faults(shop)
         if fault is not None:
             self._store.fault(shop, fault)
-        with self._database.transaction() as session:
-            merchants.connect_shop(
-                session,
-                self._vault,
-                merchant_id=merchant_id,
-                shop_domain=shop,
-                access_token=SecretStr(token_for(shop)),
-                scopes=DEFAULT_SCOPES,
-                emit=False,
-            )
+        keep_token(self._database, self._vault, merchant_id, shop, token, scopes=DEFAULT_SCOPES)
         whose = {"merchant_id": merchant_id, "conversation_id": f"{merchant_id}:chat"}
         event = {
             "specversion": "1.0",
@@ -134,8 +125,8 @@ class LocalPage:
             "type": "oauth_complete",
             "data": {"provider": "shopify", "success": True, "shop_domain": shop, **whose},
         }
-        token = self._settings.gateway_service_tokens[0].get_secret_value()
-        headers = {"Content-Type": "application/cloudevents+json", "Authorization": f"Bearer {token}"}
+        service = self._settings.gateway_service_tokens[0].get_secret_value()
+        headers = {"Content-Type": "application/cloudevents+json", "Authorization": f"Bearer {service}"}
         sent = urllib.request.Request(f"{self._door}/events", json.dumps(event).encode(), headers)  # noqa: S310 - ours
         urllib.request.urlopen(sent, timeout=10).close()  # noqa: S310
 

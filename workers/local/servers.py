@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from secrets import token_urlsafe
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from workers.local import procfile
@@ -63,12 +62,7 @@ class LocalServers:
             until_all_run.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop()
 
     def page(self) -> "AbstractContextManager[LocalPage | None]":
@@ -104,55 +98,50 @@ class LocalServers:
         return {"CJ_GATEWAY_LISTEN": f"127.0.0.1:{port}", "CJ_GATEWAY_ORIGINS": page, **keys}
 
     def _start_missing(self) -> dict[str, str]:
-        starts: list[Callable[[], dict[str, str]]] = []
+        starts: dict[str, Callable[[], dict[str, str]]] = {}
         if "DATABASE_URL" not in self._given:
-            starts.append(self._start_postgres)
+            starts["Postgres"] = self._start_postgres
         if not {"BROKER_URL", "REDIS_URL"} <= self._given.keys():
-            starts.append(self._start_valkey)
+            starts["Valkey"] = self._start_valkey
         # Never with a real database: it may hold real tokens, which must be sent to Shopify only.
         if not self._given.keys() & {*SERVERS, "SHOPIFY_ADMIN_URL"}:
-            starts.append(self._start_store)
-        provided: dict[str, str] = {}
+            starts["development store"] = self._start_store
+
+        def start(name: str) -> dict[str, str]:
+            began = time.monotonic()
+            environ = starts[name]()
+            self._say(f"{name} ready, {time.monotonic() - began:.1f} s")
+            return environ
+
         with ThreadPoolExecutor() as threads:
-            for environ in threads.map(lambda start: start(), starts):
-                provided |= environ
-        return provided
+            return {name: value for environ in threads.map(start, starts) for name, value in environ.items()}
 
     def _start_postgres(self) -> dict[str, str]:
         from workers.local.embedded import DATABASE, EmbeddedPostgres
         from workers.operations import migrations
 
-        began = time.monotonic()
         server = EmbeddedPostgres(self._home.folder / "postgres")
         self._stops.append(server.stop)
         url = server.start()
         migrations.make_roles(url)
         migrations.upgrade(url)
         self.own = {kind: {"DATABASE_URL": server.url_of(DATABASE, user=f"cj_{kind}")} for kind in procfile.read()}
-        self._say_ready("Postgres", began)
         # The demo model is named only here, beside a database of our own.
         return {"DATABASE_URL": url, "CJ_TOKEN_KEYS": self._home.token_keys(), "CJ_MODEL": "demo"}
 
     def _start_valkey(self) -> dict[str, str]:
         from workers.local.embedded import EmbeddedValkey
 
-        began = time.monotonic()
         server = EmbeddedValkey(self._home.folder / "valkey", port=VALKEY_PORT if self._known_ports else 0)
         self._stops.append(server.stop)
         url = server.start()
-        self._say_ready("Valkey", began)
         return {"BROKER_URL": url, "REDIS_URL": url.removesuffix("/0") + "/1"}
 
     def _start_store(self) -> dict[str, str]:
         from shopify.development_store import DevelopmentStore
         from workers.local.embedded import free_port
 
-        began = time.monotonic()
         store = DevelopmentStore()
         self._stops.append(store.stop)
         self.store = store.start(free_port(STORE_PORT) if self._known_ports else 0)
-        self._say_ready("development store", began)
         return {"SHOPIFY_ADMIN_URL": store.admin_url}
-
-    def _say_ready(self, name: str, began: float) -> None:
-        self._say(f"{name} ready, {time.monotonic() - began:.1f} s")

@@ -52,6 +52,20 @@ def wait_until(condition: Callable[[], T | None], *, limit: float = 10.0, what: 
         pause = min(pause * 1.5, 0.1)
 
 
+def keep_token(database: Database, vault: Vault, merchant_id: str, shop_domain: str, token: str, **more: Any) -> None:
+    """Keep a shop's token, as the auth service does before it sends the event."""
+    with database.transaction() as session:
+        merchants.connect_shop(
+            session,
+            vault,
+            merchant_id=merchant_id,
+            shop_domain=shop_domain,
+            access_token=SecretStr(token),
+            emit=False,
+            **more,
+        )
+
+
 class ReplyCollector:
     """A chat gateway that keeps what it is shown: each reply once, in order; acks them, on a thread of its own."""
 
@@ -172,18 +186,16 @@ class Stack:
         token = token or token_for(shop_domain)
         refresh_token = store.get("refresh_token")
         self.store.register(shop_domain, size, token, scopes=scopes, **store)
-        with self.database.transaction() as session:
-            merchants.connect_shop(
-                session,
-                self.vault,
-                merchant_id=merchant_id,
-                shop_domain=shop_domain,
-                access_token=SecretStr(token),
-                scopes=scopes,
-                refresh_token=SecretStr(refresh_token) if refresh_token is not None else None,
-                access_expires_in=store.get("expires_in"),
-                emit=False,
-            )
+        keep_token(
+            self.database,
+            self.vault,
+            merchant_id,
+            shop_domain,
+            token,
+            scopes=scopes,
+            refresh_token=None if refresh_token is None else SecretStr(refresh_token),
+            access_expires_in=store.get("expires_in"),
+        )
 
     def rows(self, query: str, **values: Any) -> list[Any]:
         """Rows of a query on the workers' database."""

@@ -129,7 +129,7 @@ class Console:
             "/case": partial(_case, at_a_time=self._settings.turns_at_a_time),
             "/timeline": partial(_story, at_a_time=self._settings.turns_at_a_time),
             "/refused": lambda session, _: [row.to_json() for row in inbox.rejected(session, LISTED)],
-            "/failed": lambda session, _: [turn.to_json() for turn in failed_turns.failed(session, limit=LISTED)],
+            "/failed": lambda session, _: [vars(turn) for turn in failed_turns.failed(session, limit=LISTED)],
             "/privacy": lambda session, _: [
                 {**one.to_json(), "state": one.state} for one in privacy.requests(session, limit=LISTED)
             ],

@@ -6,7 +6,6 @@ its input as a new turn of the same event, with RETRY added to the action number
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import text
 
@@ -48,9 +47,6 @@ class FailedTurn:
     failures: int
     finished_at: datetime
     event: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "finished_at": self.finished_at.isoformat()}
 
 
 def failed(

@@ -63,12 +63,11 @@ def current(database_url: str) -> str | None:
 def _look(database_url: str) -> tuple[str | None, str | None]:
     """Why our tables cannot be in the database, and its revision."""
     # Through a pool, the migration may get the connection that this one leaves.
-    connection = Database(database_url, pool_size=1, application_name="cj-migrations", session_settings={})
-    try:
-        with connection.transaction() as session:
-            return database.unfit(session), database.revision(session)
-    finally:
-        connection.dispose()
+    with (
+        Database(database_url, application_name="cj-migrations", session_settings={}) as connection,
+        connection.transaction() as session,
+    ):
+        return database.unfit(session), database.revision(session)
 
 
 def problem(database_url: str) -> str | None:

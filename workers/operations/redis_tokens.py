@@ -129,34 +129,25 @@ def read_owners(path: Path) -> Owners:
         raise UnusableOwners(f"{path} is not UTF-8, at byte {error.start}; save it as CSV UTF-8") from None
     separator = next((each for each in ";\t" if each in text.partition("\n")[0]), ",")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        cells = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as error:
+        raise UnusableOwners(f"{path}, line {reader.line_num}: {error}") from None
+    rows = [(line, row) for line, row in cells if any(row)]
+    columns = _columns(rows[0][1]) if rows else None
     merchants_of, lines, problems = dict[str, str](), dict[str, int](), list[str]()
     shops_of: dict[str, str] = {}
-    columns: tuple[int, int] | None = None
-    try:
-        for cells in reader:
-            row = [cell.strip() for cell in cells]
-            if not any(row):
-                continue
-            if columns is None:
-                columns = _columns(row)
-                if columns is not None:
-                    continue
-                columns = 0, 1
-            try:
-                shop, merchant_id = _owner(row, columns)
-                if shop in lines:
-                    raise Unusable(f"{shop} is on line {lines[shop]} already")
-                if merchant_id in shops_of:
-                    other = shops_of[merchant_id]
-                    raise Unusable(
-                        f"merchant {merchant_id} has {other} on line {lines[other]}; a merchant has one shop"
-                    )
-            except Unusable as problem:
-                problems.append(f"{path}, line {reader.line_num}: {problem}")
-                continue
-            merchants_of[shop], lines[shop], shops_of[merchant_id] = merchant_id, reader.line_num, shop
-    except csv.Error as error:
-        problems.append(f"{path}, line {reader.line_num}: {error}")
+    for line, row in rows if columns is None else rows[1:]:
+        try:
+            shop, merchant_id = _owner(row, columns or (0, 1))
+            if shop in lines:
+                raise Unusable(f"{shop} is on line {lines[shop]} already")
+            if (other := shops_of.get(merchant_id)) is not None:
+                raise Unusable(f"merchant {merchant_id} has {other} on line {lines[other]}; a merchant has one shop")
+        except Unusable as problem:
+            problems.append(f"{path}, line {line}: {problem}")
+            continue
+        merchants_of[shop], lines[shop], shops_of[merchant_id] = merchant_id, line, shop
     if not merchants_of and not problems:
         problems.append(f"{path} names no shop; write a line for each: acme.myshopify.com,m1")
     if problems:

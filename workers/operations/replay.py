@@ -93,18 +93,10 @@ class Replayed:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return {
-            "id": self.id,
-            "source": self.source,
-            "type": self.type,
-            "received_at": self.received_at.isoformat(),
-            "refused": self.refused,
-            "conversation_id": self.conversation_id,
-            "differs": self.differs,
-            "then": None if self.then is None else self.then.to_json(),
-            "today": None if self.today is None else self.today.to_json(),
-        }
+        """For programs."""
+        then, today = (None if each is None else each.to_json() for each in (self.then, self.today))
+        found = {name: value for name, value in vars(self).items() if name != "why"}
+        return {**found, "differs": self.differs, "then": then, "today": today}
 
 
 def taker(explanation: Explanation) -> str:

@@ -16,7 +16,6 @@ from storage import backlog, redis_server
 from storage.backlog import Backlog, Speed
 from storage.database import Database
 from storage.errors import StorageError
-from workers import metrics
 from workers.settings import Settings
 
 LIMIT_SECONDS = 2.0
@@ -243,32 +242,27 @@ def _span(seconds: float) -> str:
 
 
 def _rows(database_url: str) -> tuple[Backlog | None, Mapping[str, Speed], tuple[str, int] | None]:
-    database = Database(database_url, pool_size=1, application_name="cj-status")
     found, speeds, flooder = None, dict[str, Speed](), None
-    try:
-        # The speeds last: on a busy day they take longest, and may take too long.
-        with suppress(StorageError), database.reading() as session:
-            found, flooder = backlog.read(session), backlog.declined(session)
-            speeds = backlog.speeds(session, window_seconds=WINDOW_SECONDS)
-        return found, speeds, flooder
-    finally:
-        database.dispose()
+    database = Database(database_url, application_name="cj-status")
+    # The speeds last: on a busy day they take longest, and may take too long.
+    with suppress(StorageError), database, database.reading() as session:
+        found, flooder = backlog.read(session), backlog.declined(session)
+        speeds = backlog.speeds(session, window_seconds=WINDOW_SECONDS)
+    return found, speeds, flooder
 
 
 def _queues(broker_url: str) -> Mapping[str, int] | None:
     try:
         with queues.connection(broker_url, timeout=LIMIT_SECONDS) as connection:
-            return metrics.lengths(queues.open_channel(connection))
+            channel = queues.open_channel(connection)
+            return {name: queues.length(name, channel) for name in queues.ALL}
     except Exception:  # noqa: BLE001 - each transport fails in its own way
         return None
 
 
 def _unfit(broker_url: str) -> Sequence[str]:
-    first = broker_url.split(";")[0]
-    if not first.startswith(redis_server.SCHEMES):
-        return ()
     try:
-        return list(redis_server.unfit(redis_server.info(first, seconds=LIMIT_SECONDS), keeps_queues=True))
+        return redis_server.problems(broker_url.split(";")[0], seconds=LIMIT_SECONDS, keeps_queues=True)
     except redis.RedisError:  # `_queues` says so
         return ()
 

@@ -79,26 +79,14 @@ class Timeline:
     events: tuple[EventStory, ...]
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "conversation_id": self.conversation_id,
-            "merchant_id": self.merchant_id,
-            "workflow": self.workflow,
-            "events": [
-                {
-                    "id": story.id,
-                    "source": story.source,
-                    "type": story.type,
-                    "moments": [moment.to_json() for moment in story.moments],
-                }
-                for story in self.events
-            ],
-        }
+        stories = [{**vars(story), "moments": [one.to_json() for one in story.moments]} for story in self.events]
+        return {**vars(self), "events": stories}
 
     def lines(self) -> Iterator[str]:
         """The timeline as text."""
         yield f"{self.conversation_id}: merchant {self.merchant_id}, workflow {self.workflow}"
         for story in self.events:
-            yield f"{story.type} from {story.source}, id {story.id}, at {story.moments[0].at:%Y-%m-%d %H:%M:%S} UTC"
+            yield f"{story.type} from {story.source}, id {story.id}, at {story.moments[0].at:%F %T} UTC"
             for moment in story.moments:
                 turn = f"turn {moment.turn}" if moment.turn else ""
                 yield f"{moment.ms:9,.0f} ms  {turn:8} {moment.kind:9} {moment.text}".rstrip()
@@ -154,8 +142,7 @@ class _Moments:
             self._add(event["processed_at"], "event", f"processed: {turns} turn{'' if turns == 1 else 's'} queued")
 
     def add_turn(self, turn: RowMapping, steps: Sequence[RowMapping], replies: Sequence[RowMapping]) -> None:
-        failures = turn["failures"]
-        again = f", its worker died {failures} time{'' if failures == 1 else 's'}" if failures else ""
+        again = f", its worker died {why.times(turn['failures'])}" if turn["failures"] else ""
         seq = turn["seq"]
         said = _shortened(str(turn["input"].get("text", "")))
         workflow = turn["workflow"] or "(absorbed by another turn)"
@@ -179,7 +166,7 @@ class _Moments:
         waits = "waits for a model" if turn["waits_for"] == "model" else ""
         end = f"answered by turn id {turn['absorbed_by']}" if turn["absorbed_by"] else turn["error"] or waits
         if turn["input"].get("condition") is not None:  # it never runs: a workflow's follow-up
-            due = f", due at {turn['run_after']:%Y-%m-%d %H:%M:%S} UTC" if turn["waits_for"] else ", over"
+            due = f", due at {turn['run_after']:%F %T} UTC" if turn["waits_for"] else ", over"
             end = f"follow-up planned{due}: {said}"
         self._add(turn["finished_at"], turn["status"], end, seq)
 
@@ -276,7 +263,7 @@ def _delivery(reply: RowMapping) -> str:
         return "at the door, not acked"
     if reply["published_at"] is None:
         return "not published"
-    return f"published {reply['publishes']} time{'' if reply['publishes'] == 1 else 's'}, not acked"
+    return f"published {why.times(reply['publishes'])}, not acked"
 
 
 def _shortened(said: str) -> str:

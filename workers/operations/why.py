@@ -241,8 +241,8 @@ def reasons(case: Case) -> Iterator[Reason]:
 def standing(turn: Row, case: Case) -> str:
     """What an open turn does or waits for, after `turn 3 of conv_1`."""
     vain = turn["model_calls"] - turn["steps"]
-    tries = f"; the model was asked {_times(vain)} in vain" if vain > 0 and turn["status"] == "queued" else ""
-    died = f"; its worker died {_times(turn['failures'])}" if turn["failures"] else ""
+    tries = f"; the model was asked {times(vain)} in vain" if vain > 0 and turn["status"] == "queued" else ""
+    died = f"; its worker died {times(turn['failures'])}" if turn["failures"] else ""
     if turn["status"] == "running":
         seconds = _ago(case.now, turn["started_at"])
         if turn["lease_until"] < case.now:
@@ -280,7 +280,7 @@ def _about_events(case: Case) -> Iterator[Reason]:
         first = case.unhandled[0]
         count = f"{len(case.unhandled)}{' or more' if len(case.unhandled) == LOOKS else ''}"
         put_off = (
-            f", put off {_times(first['attempts'])}: the workflow workers' log says why" if first["attempts"] else ""
+            f", put off {times(first['attempts'])}: the workflow workers' log says why" if first["attempts"] else ""
         )
         came = _ago(case.now, first["received_at"])
         what = f"unhandled events: {count}; the first, {first['type']}, came {came} ago"
@@ -307,8 +307,8 @@ def _about_replies(case: Case) -> Iterator[Reason]:
         if row["unpublished"] == row["number"]:
             said = f"{which}, which could not be published for {since}: the broker is away"
         else:
-            times = _times(row["publishes"])
-            said = f"{which}, the oldest for {since}, published {times}: the chat gateway is away, or does not ack"
+            published = f"published {times(row['publishes'])}"
+            said = f"{which}, the oldest for {since}, {published}: the chat gateway is away, or does not ack"
         yield Reason(said, f"cj timeline {row['conversation_id']}")
 
 
@@ -331,13 +331,12 @@ def _about_end(case: Case, turn: Row) -> Reason:
     return Reason(said, f"cj turns retry {turn['id']}")
 
 
-def _times(number: int) -> str:
+def times(number: int) -> str:
+    """`once`, `2 times`."""
     return "once" if number == 1 else f"{number} times"
 
 
-def _ago(now: datetime, at: datetime | None) -> str:
-    if at is None:
-        return "?"
+def _ago(now: datetime, at: datetime) -> str:
     seconds = max((now - at).total_seconds(), 0.0)
     for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:

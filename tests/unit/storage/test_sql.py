@@ -25,7 +25,7 @@ def test_every_statement_is_used_and_every_use_has_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_name_stands_twice(name: str) -> None:
-    titles = [title for _, title in re.findall(sql.HEADING, (FOLDER / f"{name}.sql").read_text())]
+    titles = [title for _, title, _ in re.findall(sql.HEADING, (FOLDER / f"{name}.sql").read_text())]
     assert len(titles) == len(set(titles))
 
 
@@ -44,3 +44,18 @@ def test_fragments_are_put_in() -> None:
 def test_parameters_are_found() -> None:
     parameters = set(sql.load("turns")["claim"].compile().params)
     assert parameters == {"turn_id", "owner", "lease_seconds", "per_merchant"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_prepared_has_a_type_for_each_parameter(name: str) -> None:
+    for statement in sql.load(name).values():
+        prepared = statement.get_execution_options().get(sql.PREPARED)
+        if prepared is not None:
+            declared = re.findall(r"%\((\w+)\)s", prepared.execute)
+            assert sorted(declared) == sorted(statement.compile().params), prepared.name
+
+
+def test_parameters_become_places() -> None:
+    prepared = sql.Prepared.of("x", "SELECT '$.a', CAST(:b AS text), :a, :b", "a bigint, b text[]")
+    assert prepared.prepare == "PREPARE x (bigint, text[]) AS SELECT '$.a', CAST($2 AS text), $1, $2"
+    assert prepared.execute == "EXECUTE x (%(a)s, %(b)s)"

@@ -41,9 +41,8 @@ def folder(tmp_path: Path) -> Folder:
 
 @pytest.fixture
 def watched(folder: Folder) -> Iterator[Folder]:
-    folder.reloader.start()
-    yield folder
-    folder.reloader.stop()
+    with folder.reloader:
+        yield folder
 
 
 def test_an_edit_is_taken_up_once(folder: Folder) -> None:
