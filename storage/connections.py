@@ -223,18 +223,22 @@ def accept(
     by_door: bool = False,
 ) -> Accepted | Reused:
     """Store the event of a connection once. `by_door`: a conversation that it opens has its replies at the door."""
-    event = NewEvent(
+    event = new_event(data, source, event_id(integration, life), time=integration.connected_at, by_door=by_door)
+    return inbox.accept(session, [event])[0]
+
+
+def new_event(data: OAuthComplete, source: str, id: str, **more: Any) -> NewEvent:
+    """The event that tells of a connection; `more` are further fields of a NewEvent."""
+    return NewEvent(
         source=source,
-        id=event_id(integration, life),
+        id=id,
         type=EVENT_TYPE,
         data=data.payload,
         content_hash=data.content_hash(EVENT_TYPE),
-        time=integration.connected_at,
-        merchant_id=integration.merchant_id,
+        merchant_id=data.merchant_id,
         conversation_id=data.conversation_id,
-        by_door=by_door,
+        **more,
     )
-    return inbox.accept(session, [event])[0]
 
 
 def event_id(integration: Integration, life: int = 0) -> str:

@@ -220,22 +220,14 @@ def standby_problem(connection: Session) -> str | None:
     )
 
 
-def encoding_problem(connection: Session) -> str | None:
-    """Why words cannot be kept in this database, and what to do; None if they can."""
-    found = connection.execute(text("SHOW server_encoding")).scalar()
-    if found == SERVER_ENCODING:
-        return None
-    return (
-        f"the database's encoding is {found}, and it must be {SERVER_ENCODING}: with another one a merchant's emoji "
-        "cannot be stored; make a new database with: "
-        "CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'"
-    )
-
-
 def unfit(connection: Session) -> str | None:
     """Why our tables cannot be in this database, and what to do; None if they can."""
-    if (problem := encoding_problem(connection)) is not None:
-        return problem
+    encoding = connection.execute(text("SHOW server_encoding")).scalar()
+    if encoding != SERVER_ENCODING:
+        return (
+            f"the database's encoding is {encoding}, and it must be {SERVER_ENCODING}: with another one a merchant's "
+            "emoji cannot be stored; make a new database with: CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'"
+        )
     if (found := revision(connection)) is not None:
         if _REVISION.fullmatch(found):
             return None

@@ -317,16 +317,7 @@ def _conversations(session: Session, merchant_id: str, after: str) -> Iterator[A
     return _pages(session, SQL["next_conversations"], where, after=after, by="id")
 
 
-@dataclass(frozen=True)
-class _Turn:
-    conversation_id: str
-    id: int
-    seq: int
-    input: dict[str, Any]
-    created_at: datetime
-
-
-def _turns(session: Session, merchant_id: str, walk: Walk, *, contexts: Needles | None = None) -> Iterator[_Turn]:
+def _turns(session: Session, merchant_id: str, walk: Walk, *, contexts: Needles | None = None) -> Iterator[Any]:
     """A merchant's turns from where the walk stands, by conversation and seq; with `contexts`, these are blanked."""
     after = walk.turn
     if walk.conversation:
@@ -337,12 +328,12 @@ def _turns(session: Session, merchant_id: str, walk: Walk, *, contexts: Needles 
         yield from _turns_of(session, conversation.id, 0)
 
 
-def _turns_of(session: Session, conversation_id: str, after: int) -> Iterator[_Turn]:
+def _turns_of(session: Session, conversation_id: str, after: int) -> Iterator[Any]:
     where = {"conversation_id": conversation_id, "limit": TURNS}
-    return (_Turn(conversation_id, *row) for row in _pages(session, SQL["next_turns"], where, after=after, by="seq"))
+    return _pages(session, SQL["next_turns"], where, after=after, by="seq")
 
 
-def _reached(walk: Walk, turn: _Turn) -> None:
+def _reached(walk: Walk, turn: Any) -> None:
     walk.conversation, walk.turn = turn.conversation_id, turn.seq
 
 
@@ -387,7 +378,7 @@ def _events(
         yield []
 
 
-def _names(session: Session, turn: _Turn, needles: Needles) -> set[str]:
+def _names(session: Session, turn: Any, needles: Needles) -> set[str]:
     return {name for step in _steps(session, turn, needles) for name in needles.names_in(step.tool_results)}
 
 
@@ -491,7 +482,7 @@ def _count(result: Result[Any]) -> int:
     return cast("CursorResult[Any]", result).rowcount
 
 
-def _said(turn: _Turn, at: datetime, who: Any, words: Any) -> dict[str, Any]:
+def _said(turn: Any, at: datetime, who: Any, words: Any) -> dict[str, Any]:
     where = {"conversation_id": turn.conversation_id, "turn": turn.seq, "at": at.isoformat()}
     return {**where, "who": who, "words": words}
 

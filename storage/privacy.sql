@@ -5,7 +5,7 @@
 SELECT id, context FROM conversations WHERE merchant_id = :merchant_id AND id > :after ORDER BY id LIMIT :limit
 
 -- name: next_turns
-SELECT id, seq, input, created_at FROM turns WHERE conversation_id = :conversation_id AND seq > :after
+SELECT conversation_id, id, seq, input, created_at FROM turns WHERE conversation_id = :conversation_id AND seq > :after
 ORDER BY seq LIMIT :limit
 
 -- name: next_steps

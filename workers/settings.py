@@ -195,12 +195,6 @@ def _listen(text: str) -> str:
     return text
 
 
-def _log_level(text: str) -> str:
-    if text.upper() not in LOG_LEVELS:
-        raise ValueError(f"is {text!r}; write one of {', '.join(LOG_LEVELS)}")
-    return text.upper()
-
-
 def _number(kind: Callable[[str], float], what: str, least: float, most: float) -> BeforeValidator:
     def read(text: str) -> float:
         try:
@@ -219,6 +213,7 @@ _TLS = AfterValidator(_verified_tls)
 _REDIS = ("redis", "rediss", "sentinel", "sentinels")
 _SECRETS = _several(rf"[!-~]{{{SHORTEST_KEY},}}", f"secrets of at least {SHORTEST_KEY} characters")
 _ONE_MODEL = "write one name such as openai/gpt-5-mini; others go in CJ_MODEL_FALLBACKS"
+_A_LEVEL = f"write one of {', '.join(LOG_LEVELS)}"
 _A_VERSION = f"a version is a year and the first month of a quarter, e.g. {API_VERSION}"
 _ORIGINS = _several(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", "origins such as https://chat.example.com")
 
@@ -340,7 +335,7 @@ class Settings(BaseModel):
     console_password: Annotated[SecretStr, BeforeValidator(_password)] | None = _variable(
         "CJ_CONSOLE_PASSWORD", None, f"the console's password, of at least {SHORTEST_PASSWORD} characters"
     )
-    log_level: Annotated[str, AfterValidator(_log_level)] = _variable(
+    log_level: Annotated[str, AfterValidator(str.upper), _matching("|".join(LOG_LEVELS), _A_LEVEL)] = _variable(
         "CJ_LOG_LEVEL", "INFO", "least level of log lines"
     )
     metrics_port: Annotated[int, _whole("a port", 1, 65535)] | None = _variable(

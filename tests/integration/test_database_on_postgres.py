@@ -14,6 +14,7 @@ from storage.database import Database
 from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
 from tests.rows import at_once, execute, query
 from tests.servers import crash, fast_folder
+from tests.waiting import wait_until
 from workers.local.embedded import EmbeddedPostgres
 
 SECRET = "shpat_SECRET_canary"
@@ -96,6 +97,14 @@ def test_who_is_not_let_in_is_told_why(database_url: str, right: str, wrong: str
 
 def test_nothing_is_opened_before_the_first_use() -> None:
     Database("postgresql://nobody@nowhere.invalid/x").dispose()
+
+
+def test_at_the_end_of_its_block_a_database_leaves_no_connection(database: Database, database_url: str) -> None:
+    connections = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cj-block'"
+    with Database(database_url, application_name="cj-block") as block:
+        query(block, "SELECT 1")
+        assert query(database, connections) == [(1,)]
+    wait_until(lambda: query(database, connections) == [(0,)], what="the connection to be closed")
 
 
 def test_short_urls_are_understood(database_url: str) -> None:

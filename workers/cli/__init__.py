@@ -1,5 +1,5 @@
-"""The command `cj`, one module per command. A command's module is imported when it is used, and what the command needs
-when it runs: most of what people type ends with a sentence, and that must not take seconds.
+"""The command `cj`; `COMMANDS` says which module has which command. A module is imported when it is used, and what a
+command needs when it runs: most of what people type ends with a sentence, and that must not take seconds.
 
 Exit codes: 0 success, 1 problems found, 2 wrong usage or settings. May import every other room.
 """

@@ -229,13 +229,11 @@ def check_worker(settings: Settings, name: str) -> Finding:
     from workers.delivery.wake_ups import KINDS, sender
 
     queue = {kind: queue for queue, kind in KINDS.items()}.get(re.split("[-@]", name)[0])
-    app = sender(settings.broker_url)
     try:
-        answers = app.control.inspect(destination=[name], timeout=LIMIT, limit=1).active_queues()
+        with sender(settings.broker_url) as app:
+            answers = app.control.inspect(destination=[name], timeout=LIMIT, limit=1).active_queues()
     except Exception as error:  # noqa: BLE001 - each transport fails in its own way
         return Finding("worker", False, f"{name} cannot be asked: {type(error).__name__}")
-    finally:
-        app.close()
     consumed = [found["name"] for found in (answers or {}).get(name) or []]
     if not answers:
         return Finding("worker", False, f"{name} does not answer")

@@ -16,6 +16,12 @@ from workers.cli.common import (
     transaction,
 )
 
+SINCE = click.option("--since", type=Seconds(), metavar="SPAN", help="Only those that ended within, e.g. 15m, 2h, 3d.")
+ERROR = click.option("--error", metavar="CODE", help="Only those with this error, e.g. model_unavailable.")
+LIMIT = click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+#: The error of a dead turn, and of no other.
+GIVEN_UP = "turn_lost"
+
 
 @click.command(
     short_help="What merchants used of language models.",
@@ -52,7 +58,7 @@ def events() -> None:
 
 
 @events.command(epilog=examples("cj events rejected", "cj events rejected --json | jq '.[].error'"))
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@LIMIT
 @json_option
 def rejected(limit: int, as_json: bool) -> None:
     """List refused events, latest first, with the error of each."""
@@ -86,13 +92,6 @@ def retry_event(event_id: str, source: str | None) -> None:
     if again is None:
         raise CommandFailed(f"no refused event {event_id!r} to retry; see `cj events rejected`")
     click.echo(f"retrying event {event_id}")
-
-
-SINCE = click.option("--since", type=Seconds(), metavar="SPAN", help="Only those that ended within, e.g. 15m, 2h, 3d.")
-ERROR = click.option("--error", metavar="CODE", help="Only those with this error, e.g. model_unavailable.")
-#: The error of a dead turn, and of no other.
-GIVEN_UP = "turn_lost"
-LIMIT = click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 
 
 @click.group(short_help="List and retry failed turns.")
@@ -173,7 +172,7 @@ def privacy() -> None:
 
 
 @privacy.command("requests", epilog=examples("cj privacy requests"))
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@LIMIT
 @json_option
 def list_requests(limit: int, as_json: bool) -> None:
     """List the requests, latest first, and how far each has come. Shopify requires an answer within 30 days.

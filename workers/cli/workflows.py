@@ -30,6 +30,15 @@ if TYPE_CHECKING:
     from workflows.workflow import Workflow
 
 
+FOLDER = click.option(
+    "--workflows",
+    "folder",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Workflow YAML to try; default: CJ_WORKFLOWS, else the shipped ones.",
+)
+
+
 @click.group(short_help="Check, explain and test workflow YAML.")
 def workflows() -> None:
     """Check, explain and test workflow YAML."""
@@ -177,13 +186,7 @@ def _explain_stored(event_id: str, as_json: bool) -> None:
 )
 @click.option("--since", type=Seconds(), metavar="SPAN", default="1d", show_default=True, help="E.g. 15m, 2h, 30d.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True, help="Most events.")
-@click.option(
-    "--workflows",
-    "folder",
-    metavar="FOLDER",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Workflow YAML to try; default: CJ_WORKFLOWS, else the shipped ones.",
-)
+@FOLDER
 @json_option
 def replay(since: float, limit: int, folder: Path | None, as_json: bool) -> None:
     """Try stored events on today's workflows: which rule would take them, and what would differ from what was done.
@@ -317,13 +320,7 @@ def _context(text: str) -> dict[str, object]:
     )
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option(
-    "--workflows",
-    "folder",
-    metavar="FOLDER",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Workflow YAML to test; default: CJ_WORKFLOWS, else the shipped ones.",
-)
+@FOLDER
 @json_option
 def test(paths: Sequence[Path], folder: Path | None, as_json: bool) -> None:
     """Run scenarios on real workers with their own servers, store and model, and report each result.

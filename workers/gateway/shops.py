@@ -8,7 +8,7 @@ from events.fields import EventId, Identifier, refusal
 from events.shop_domain import normalize_shop_domain
 from storage import connections, merchants
 from storage.database import Session
-from storage.inbox import Accepted, NewEvent
+from storage.inbox import Accepted
 from storage.vault import Vault
 from workers.gateway import incoming
 
@@ -64,17 +64,8 @@ def connect(session: Session, vault: Vault, shop: NewShop, traceparent: str | No
         scopes=scopes,
         conversation_id=shop.conversation_id,
     )
-    event = NewEvent(
-        source=SOURCE,
-        id=shop.state,
-        type=connections.EVENT_TYPE,
-        data=data.payload,
-        content_hash=data.content_hash(connections.EVENT_TYPE),
-        traceparent=traceparent,
-        merchant_id=shop.merchant_id,
-        conversation_id=shop.conversation_id,
-        by_door=shop.delivery == "door",
-    )
+    by_door = shop.delivery == "door"
+    event = connections.new_event(data, SOURCE, shop.state, traceparent=traceparent, by_door=by_door)
     # First: whoever repeats it at the same moment waits here, and then finds it done.
     [answer] = incoming.accept(session, [event], per_merchant)
     if answer.fresh:

@@ -270,11 +270,8 @@ def _unfit(broker_url: str) -> Sequence[str]:
 def _workers(broker_url: str) -> Sequence[str] | None:
     from workers.delivery.wake_ups import sender
 
-    app = sender(broker_url)
     try:
-        answers = app.control.inspect(timeout=LIMIT_SECONDS / 2).ping()
+        with sender(broker_url) as app:
+            return list(app.control.inspect(timeout=LIMIT_SECONDS / 2).ping() or {})
     except Exception:  # noqa: BLE001 - as above
         return None
-    finally:
-        app.close()
-    return list(answers or {})

@@ -76,6 +76,11 @@ def test_wrong_use_ends_with_2_and_says_what_is_right(terminal: Terminal, argume
     assert said in terminal(*arguments, typed=event, code=2, **environ).stderr
 
 
+def test_an_error_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    WrongUse("no \x1b[2J here").show()
+    assert capsys.readouterr().err == "cj: no \N{REPLACEMENT CHARACTER}[2J here\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
