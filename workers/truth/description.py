@@ -84,7 +84,7 @@ _REFERRED = re.compile(
 )
 
 _LEAVES = re.compile(
-    r"\b(?:becomes?|keep|kept|remain\w*|leaves?|left|bleib\w*|verbleib\w*|behält\w*|behalten|danach|down to|(?:drops?|shrinks?) to|(?:to|auf|after)\b(?=\W*$)|macht|ergibt|wird|werden)\b[^,;:]{0,24}$"
+    r"\b(?:becomes?|keep|kept|remain\w*|leaves?|left|bleib\w*|verbleib\w*|behält\w*|behalten|danach|down to|(?:drops?|shrinks?) to|(?<!came )(?<!come )(?<!comes )(?<!amount )(?<!amounted )(?<!add up )to\b(?=\W*$)|after\b(?=\W*$)|macht|ergibt|wird|werden)\b[^,;:]{0,24}$"
 )
 
 _EARLIER = re.compile(r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag)", re.IGNORECASE)
@@ -106,10 +106,10 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     """What the words say of the number: right beside it, up to its neighbours, in the sentence, and before."""
     lower, upper = _neighbours(said, number, left, right)
     required, own = _traits(said, number, left, right)
+    foreign = [t for t in said.traits if _is_another(said, number, t) or _is_past(said, number, t)]
+    required -= {t.kind for t in foreign}
+    own -= {t.kind for t in foreign}
     before = [t for t in said.traits if t.kind == "previous"] if "previous" in said.told else ()
-    foreign = [t for t in before if _is_another(said, number, t)]
-    if foreign:
-        own -= {"previous"}
     if any(_RIGHT_BEFORE.fullmatch(said.masked, t.end, number.start) for t in before):
         own |= {"previous"}
     near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper and t not in foreign} - own
@@ -128,7 +128,7 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         ]
     whole_of = said.of_which(number)[1] is not None  # "5 of 10 cases"
     if not (own or near or nouns or subjects or spans or number.currencies):  # "3 against 5"
-        near, nouns = wide, {kind for s in said.subjects for kind in kinds(s)}
+        near, nouns = wide - {t.kind for t in foreign}, {kind for s in said.subjects for kind in kinds(s)}
     if beside := [t for t in said.traits if t.kind in OF_SALES and left <= t.start and t.end <= right]:
         near |= {
             min(beside, key=lambda t: number.start - t.end if t.end <= number.start else t.start - number.end).kind
@@ -146,6 +146,10 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         else (near & (STRICT | OF_SALES | {"daily"} | ({"previous"} if said.grounds.has_previous else NOTHING)))
         | required
     )
+    is_by = _BY.search(said.masked, 0, number.start) is not None
+    if is_by and (number.currencies is not None or {"change", "previous"} & wide):
+        near |= {"change"}
+        lacking |= {"change"}
     near = near | own
     wide |= near
     if whole_of and not subjects:
@@ -179,9 +183,29 @@ def _leaves(said: Said, number: Number) -> bool:
     )
 
 
+_BY = re.compile(r"\b(?:by|um)\s(?:\w+\s)?[$€£]?$")
+
+_ADJECTIVES_ONLY = re.compile(r"(?:\s[^\W\d_]+(?:-[^\W\d_]+)*){0,3}\s?")
+
+
+def _is_past(said: Said, number: Number, trait: Mention) -> bool:
+    """Whether it belongs to what ended before the number: to the noun of the number before ("1 test order of 13"), or
+    to what that is compared with ("5 more than in the month before, and so 12")."""
+    if trait.end > number.start:
+        return False
+    than = next((m for m in THAN.finditer(said.masked, 0, trait.start)), None)
+    if than is not None and any(trait.end <= b <= number.start and said.masked[b] != "(" for b in said.breaks):
+        return True
+    before = [n for n in said.numbers if n.end <= trait.start]
+    if not before or before[-1].currencies is not None or said.of_which(number)[1] is not None:
+        return False
+    noun = next((s for s in said.subjects if trait.start <= s.start < number.start), None)
+    return noun is not None and _ADJECTIVES_ONLY.fullmatch(said.masked, before[-1].end, noun.start) is not None
+
+
 def _is_another(said: Said, number: Number, trait: Mention) -> bool:
     """Whether it stands right before another number: "the month before (5)", "previous: 5"."""
-    return any(
+    return trait.kind == "previous" and any(
         n is not number
         and n.start >= trait.end
         and (number.start < n.start or (n.currencies is None) == (number.currencies is None))
@@ -385,6 +409,8 @@ def _time_distance(said: Said, figure: Figure, words: Description) -> float:
         return _undated(said, figure, words)
     if figure.traits & {"open", "unfulfilled"} and not figure.derived and (said.today, said.today) in spans:
         return 0.0 if figure.traits & {"open", "unfulfilled"} & words.near else 1.0  # as things stand
+    if figure.traits & {"open", "unfulfilled"} & words.near and not figure.derived and not words.spans:
+        return 0.0
     if "previous" in figure.traits and "previous" in words.near and not (words.spans and said.dates):
         return 0.0
     if "previous" in words.neutral and not words.spans:

@@ -43,6 +43,8 @@ _EVERY_DAY = at_words(r"(?:(?:on )?(?:every|each)(?: single)? day|jeden(?: einze
 
 _DENIED = re.compile(r"\b(?:not|never|no|none|nothing|nobody|hardly|without|nicht|nie|kein\w*|niemand|nichts|ohne|bis auf|except|but|außer)\b|n['’]t\b")  # fmt: skip
 
+_WITHOUT = re.compile(r"\b(?:without|ohne)\b")
+
 _ALMOST = re.compile(r"\b(?:almost|nearly|hardly|barely|fast|kaum|beinahe|so gut wie)\s$")
 
 _SEEN = re.compile(
@@ -93,6 +95,8 @@ def _quantities(said: Said) -> Iterable[tuple[str, bool]]:
         if is_empty and _DENIED.search(masked, clause[0], found.end()) and not found[0].startswith("nothing"):
             continue
         if not _is_told(said, clause) or (is_some and _DENIED.search(masked, clause[0], clause[1])):
+            continue
+        if _WITHOUT.search(masked, found.end(), clause[1]):  # "there wasn't a single day without an order"
             continue
         if is_empty:
             left = [_exists(said, frozenset({"order"}), frozenset({kind}), []) for kind in ("open", "unfulfilled")]

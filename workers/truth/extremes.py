@@ -46,6 +46,11 @@ _MAY_BE = re.compile(r"\bno\b|nothing|nichts|kein|led\b|est|most|last|least|lead
 
 _NOT_FIRST = re.compile(r"\b(?:second|third|2nd|3rd|next|zweit|dritt|at|not the|nicht (?:der|die|das)|one of (?:the|your)|eine[rs]? (?:der|deiner|ihrer)|among (?:the|your))[\s-]?(?:most )?$|(?:n['’]t|\b(?:not|never|nicht|kein\w*))\s(?:\w+\s){0,2}$")  # fmt: skip
 
+_BESIDE = re.compile(
+    r"\b(?:before|after|than|vor|nach|als)\s(?:(?:the|your|der|dem|den|die|das|deine[rmn]?|ihre[rmn]?)\s)?$"
+)
+""" "Right before the latest order": what is named is not that one."""
+
 _PART = re.compile(
     r"\b(?:one of|among (?:the|your) (?:(?!latest|newest)\w+est|top|best|most)|eine[rs]? (?:der|ihrer|deiner))\b"
 )
@@ -121,6 +126,8 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
         if _NOT_FIRST.search(masked, max(0, found.start() - 24), found.start()) or _PART.search(masked):
             continue
         if said.doubts(masked[slice(*clause)]) or _APART.search(masked) or found[0].startswith(("zweit", "dritt")):
+            continue
+        if _BESIDE.search(masked, max(0, found.start() - 24), found.start()):
             continue
         yield from _claim(said, found, word, clause)
     for found in _FIRST_PLACE.finditer(said.plain):

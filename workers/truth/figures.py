@@ -90,7 +90,7 @@ _FIRST_READ = re.compile(r"\b(?:only the first|nur die ersten)\b.*\b(?:read|show
 _FROM, TO = re.compile(r"\b(?:from|von|vom)\W*$"), re.compile(r"\b(?:to|at|auf)\W*$")
 
 _LATER = re.compile(
-    r"^[^.;]{0,25}\b(?:(?:up|down|back) from|statt|instead of|rather than|vs|versus|against|after|nach|gegenüber|compared (?:with|to)|verglichen mit)\W*$"
+    r"^[^.;]{0,60}\b(?:(?:up|down|back) from|statt|instead of|rather than|vs|versus|against|after|nach|gegenüber|compared (?:with|to)|verglichen mit)\W*$"
 )
 
 _UP_FROM = re.compile(r"\b(?:up|down) from\b|\b(?:vs|versus|gegenüber|nach)\b")
@@ -297,7 +297,7 @@ def in_data(
     for rival in _rivals(said, number, subjects):
         # Of another kind than the nearest figure, it must be nearer by far.
         near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1
-        if "change" in rival.traits and not number.percent:
+        if "change" in rival.traits and not number.percent and "change" not in around.expected:
             continue
         distance = distance_to(said, rival, around, near)
         if distance < near and not fits(number, rival.value):

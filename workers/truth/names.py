@@ -198,7 +198,8 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
             yield name, False
     for found in _QUOTED.finditer(said.text):
         name = found[1].strip(" .,!?…")
-        if re.fullmatch(r"[\ue000\s.,!?]*", said.masked[found.start(1) : found.end(1)]):
+        words = name.split()
+        if re.fullmatch(r"[\ue000\s.,!?]*", said.masked[found.start(1) : found.end(1)]) or all(map(_is_word, words)):
             continue
         if (
             (_FACT.search(masked) or said.numbers)

@@ -75,6 +75,8 @@ _UNTIL = re.compile(
     r"\s?(?:-|–|to|up to|ending|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?(?:(?:mon|tue|wed|thu|fri|sat|sun|\w+tag)\w*,? )?"
 )
 
+_AND, _BETWEEN = re.compile(r"\s(?:and|und)\b"), re.compile(r"\b(?:between|zwischen|from|vom?)\s(?:the |dem )?$")
+
 _UNSURE = re.compile(
     r",\s(?:bis|sobald)\b|\b(?:until|can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b",
 )
@@ -283,7 +285,9 @@ class Said(Sentence):
         for one, other in itertools.pairwise(mentions):
             if one.value == ("since", None):
                 found[other.start] = found[one.start]
-            if _UNTIL.fullmatch(self.masked[one.end : other.start]) and "since" not in one.value:  # type: ignore[operator]
+            between = self.masked[one.end : other.start]
+            is_list = _AND.match(between) and not _BETWEEN.search(self.masked, 0, one.start)  # "on Monday and Friday"
+            if _UNTIL.fullmatch(between) and not is_list and "since" not in one.value:  # type: ignore[operator]
                 span = [(a, d) for a, _ in found[one.start] for _, d in found[other.start] if a <= d]
                 found[one.start] = found[other.start] = span
         self._spans = found

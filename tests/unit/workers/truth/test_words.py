@@ -183,6 +183,26 @@ Merino Hiking Socks führt die Liste der Verkäufe an. | Titanium Spork führt d
 Am knappsten im Lager ist Tee 2-Pack. | Am knappsten im Lager ist Titanium Spork.
 """
 
+SCOPE = """
+Over the last 7 complete days you took $875.50. | Over the last 7 complete days you took $310.40.
+Der Bestellwert der letzten sieben ganzen Tage: 875,50 $. | Der Bestellwert der letzten sieben ganzen Tage: 310,40 $.
+Your busiest day of the last seven was Thursday. | Your quietest day of the last seven was Thursday.
+My data goes back to September 23; since then you had 83 orders. | My data goes back to September 23; since then you had 15 orders.
+Meine Daten beginnen am 23. September; seitdem gingen 83 Bestellungen ein. | Meine Daten beginnen am 23. September; seitdem gingen 15 Bestellungen ein.
+15 orders in the past week, but 8 orders still need to be shipped. | 15 orders in the past week, but 9 orders still need to be shipped.
+I set aside 1 test order when adding up the 15 orders of this week. | I set aside 1 test order when adding up the 16 orders of this week.
+Neither #1120 nor #1117 has been shipped. | Neither #1119 nor #1118 has been shipped.
+Right before the newest order came #1119. | The newest order is #1119.
+There wasn't a single day without an order this week. | There wasn't a single order this week.
+In Shopify stehen unter „Offen“ 12 Bestellungen. | In Shopify stehen unter „Offen“ 13 Bestellungen.
+Your five newest orders add up to $325.00, which is $65.00 on average. | Your five newest orders add up to $65.00, which is $325.00 on average.
+By $449.00 your total sales of the last 30 days beat those of the 30 days before. | By $1,449.00 your total sales of the last 30 days beat those of the 30 days before.
+In the last 30 days, returns came to $72.45, against gross sales of $1,376.55. | In the last 30 days, returns came to $1,376.55, against gross sales of $72.45.
+Im Lager liegt unter „Bestand“ Titanium Spork: 232 Stück. | Im Lager liegt unter „Bestand“ Titanium Spork: 233 Stück.
+You had 10 orders more in the last 30 days than in the 30 days before and so reached 40. | You had 10 orders more in the last 30 days than in the 30 days before and so reached 30.
+"""
+"""Each word is said of its own number, period or order, not of its neighbours'."""
+
 
 def _busy() -> Grounds:
     return grounds([*store(), sales(1449.0, 40, 1000.0, 30)])
@@ -202,8 +222,8 @@ def _idle() -> Grounds:
 
 @pytest.mark.parametrize(
     ("pairs", "read"),
-    [(SOME, _busy()), (NONE, _idle()), (MORE, _busy()), (MOST, _busy())],
-    ids=["some", "none", "more", "most"],
+    [(SOME, _busy()), (NONE, _idle()), (MORE, _busy()), (MOST, _busy()), (SCOPE, _busy())],
+    ids=["some", "none", "more", "most", "scope"],
 )
 def test_what_is_said_without_a_figure_follows_from_the_figures(pairs: str, read: Grounds) -> None:
     for pair in pairs.strip().split("\n"):
