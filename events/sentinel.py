@@ -20,6 +20,7 @@ HOW = "write sentinel://user:password@s1:26379,s2:26379/0?master=NAME"
 PORT = 26379
 #: One that is away must not take the time of those that answer.
 TIMEOUT_SECONDS = 1.0
+_PARTS = re.compile(r"^\w+://([^/?#]*)")
 _HOSTS = re.compile(r"(?:([\w.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(?:,(?!$)|$))+")
 _HOST = re.compile(r"(\[[^\]]+\]|[^,:]+)(?::([0-9]+))?")
 
@@ -57,8 +58,9 @@ def read(url: str) -> Sentinels | None:
     from redis.retry import Retry
 
     bare, verified = tls.split(url)
-    parts = urlsplit(bare)
-    user_part, at, hosts = parts.netloc.rpartition("@")
+    _, netloc, rest = _PARTS.split(bare, maxsplit=1)
+    parts = urlsplit(rest)
+    user_part, at, hosts = netloc.rpartition("@")
     asked = dict(parse_qsl(parts.query))
     own = {name.removeprefix("sentinel_"): value for name, value in asked.items() if name.startswith("sentinel_")}
     database = parts.path.strip("/") or "0"

@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 #: Schemes of servers that are reached over TLS.
 SCHEMES = ("rediss", "amqps", "sentinels")
@@ -50,19 +50,25 @@ def options(scheme: str, host: str | None, given: object) -> dict[str, Any]:
 
 def split(url: str) -> tuple[str, dict[str, Any]]:
     """A URL without its TLS options, and the options to connect with. Raises UnsafeTls."""
-    parts = urlsplit(url)
-    query = parse_qsl(parts.query, keep_blank_values=True)
+    # Not all by urlsplit: since https://github.com/python/cpython/issues/105704 it refuses a Sentinel's hosts, "s1,[::1]".
+    address, _, rest = url.partition("?")
+    query = parse_qsl(rest.partition("#")[0], keep_blank_values=True)
     given = {name: value for name, value in query if name.startswith("ssl")}
-    kept = [(name, value) for name, value in query if name not in given]
-    bare = url if not given else urlunsplit(parts._replace(query=urlencode(kept)))
-    return bare, options(parts.scheme, parts.hostname, given)
+    kept = urlencode([(name, value) for name, value in query if name not in given])
+    bare = url if not given else f"{address}?{kept}" if kept else address
+    scheme = _scheme(url)
+    return bare, options(scheme, urlsplit(address).hostname if scheme == "amqps" else None, given)
+
+
+def _scheme(url: str) -> str:
+    return url.partition("://")[0].lower()
 
 
 def check(urls: str) -> None:
     """Check the TLS options of one URL, or of several with `;` between them. Raises UnsafeTls."""
     schemes = set()
     for url in urls.split(";"):
-        schemes.add(urlsplit(url).scheme)
+        schemes.add(_scheme(url))
         for name, path in split(url)[1].items():
             if name.removeprefix("ssl_") in _FILES and not Path(path).is_file():
                 raise UnsafeTls(f"ssl_{name.removeprefix('ssl_')} names {path}, which is not a file here")

@@ -112,33 +112,33 @@ class Session(Connection):
     goes to psycopg2 as it is. What psycopg2 raises goes back to SQLAlchemy, which knows when a connection is lost.
     """
 
+    has_outdated_plan = False
+    """Whether what it had prepared is of no use since a migration."""
+
     def execute(  # type: ignore[override]
         self, statement: Executable, parameters: Any = None, **options: Any
     ) -> Result[*tuple[Any, ...]]:
-        """The `Rows` of a text, with its named parameters."""
+        """The `Rows` of a text, with its named parameters; one that is to be prepared is, where it can be."""
         if not isinstance(statement, TextClause) or options:
             return super().execute(statement, parameters, **options)
+        done: set[str] | None = self.info.get(PREPARED)
+        wanted: Prepared | None = None if done is None else statement.get_execution_options().get(PREPARED)
+        is_new = done is not None and wanted is not None and wanted.name not in done
         cursor = self.connection.cursor()
         try:
-            cursor.execute(self._prepared(statement, cursor) or _for_psycopg2(statement.text), parameters or {})
+            if done is not None and wanted is not None and is_new:
+                cursor.execute(wanted.prepare)
+                done.add(wanted.name)
+            cursor.execute(wanted.execute if wanted else _for_psycopg2(statement.text), parameters or {})
             described = cursor.description
             rows = cursor.fetchall() if described else []
         except BaseException as error:  # noqa: BLE001 - raised again there
+            # Where nothing was prepared before, a value is refused by the same code.
+            is_old = wanted is not None and not is_new
+            self.has_outdated_plan = is_old and getattr(error, "pgcode", None) == OUTDATED_PLAN
             self._handle_dbapi_exception(error, None, None, cursor, None)
         cursor.close()
         return Rows(tuple(column[0] for column in described or ()), rows, cursor.rowcount)
-
-    def _prepared(self, statement: TextClause, cursor: Any) -> str | None:
-        """What carries out a statement that this connection has prepared, which it does first if it has not; None for
-        one that is not to be prepared, or cannot be here."""
-        wanted: Prepared | None = statement.get_execution_options().get(PREPARED)
-        done: set[str] | None = self.info.get(PREPARED)
-        if wanted is None or done is None:
-            return None
-        if wanted.name not in done:
-            cursor.execute(wanted.prepare)
-            done.add(wanted.name)
-        return wanted.execute
 
 
 @lru_cache(maxsize=1000)
@@ -366,7 +366,8 @@ def _set_up(settings: Mapping[str, str], connection: DBAPIConnection, record: Co
 def _leave_standby(context: ExceptionContext) -> None:
     """A server that takes no writes any more answers every statement of ours so, for ever: end the connection, and all
     of the pool, so that the next one is to whoever is the primary now. So does one that prepared another schema."""
-    if getattr(context.original_exception, "pgcode", None) in (READ_ONLY, OUTDATED_PLAN):
+    is_standby = getattr(context.original_exception, "pgcode", None) == READ_ONLY
+    if is_standby or getattr(context.connection, "has_outdated_plan", False):
         context.is_disconnect = True
 
 

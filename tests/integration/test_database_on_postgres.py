@@ -307,6 +307,28 @@ def test_what_a_migration_outdates_is_prepared_anew(database: Database) -> None:
     alone.dispose()
 
 
+def test_a_value_that_is_refused_by_the_code_of_an_outdated_plan_is_not_tried_for_ever(database: Database) -> None:
+    execute(
+        database,
+        "CREATE FUNCTION refuse(value text) RETURNS text LANGUAGE plpgsql AS "
+        "$$BEGIN IF value = 'bad' THEN RAISE SQLSTATE '0A000'; END IF; RETURN value; END$$",
+    )
+    alone = Database(database._url, pool_size=1)
+
+    def read(value: str) -> object:
+        prepared = sql.Prepared.of("refuse", "SELECT refuse(:value)", "value text")
+        refuse = text("SELECT refuse(:value)").execution_options(**{sql.PREPARED: prepared})
+        with alone.transaction() as session:
+            return session.execute(refuse, {"value": value}).scalar()
+
+    assert read("good") == "good"
+    with pytest.raises(StorageUnavailable):  # as if its plan were outdated
+        read("bad")
+    with pytest.raises(StorageRefused):
+        read("bad")
+    alone.dispose()
+
+
 def test_what_cannot_be_prepared_is_an_error_as_any_other(database: Database) -> None:
     with pytest.raises(SchemaMissing), database.transaction() as session:
         session.execute(statement("nothing"), {"id": "m1"})
