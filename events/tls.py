@@ -50,7 +50,7 @@ def options(scheme: str, host: str | None, given: object) -> dict[str, Any]:
 
 def split(url: str) -> tuple[str, dict[str, Any]]:
     """A URL without its TLS options, and the options to connect with. Raises UnsafeTls."""
-    # Not all by urlsplit: since https://github.com/python/cpython/issues/105704 it refuses a Sentinel's hosts, "s1,[::1]".
+    # Not all by urlsplit: since https://github.com/python/cpython/issues/105704 it refuses the hosts "s1,[::1]".
     address, _, rest = url.partition("?")
     query = parse_qsl(rest.partition("#")[0], keep_blank_values=True)
     given = {name: value for name, value in query if name.startswith("ssl")}

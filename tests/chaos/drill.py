@@ -249,7 +249,7 @@ INCIDENTS: Mapping[str, Incident] = {
     "model_down": Incident(
         "CJModelDown",
         take_model,
-        [(("why", "NAME"), "waits for a model: none answers"), (("status",), "because no language model gave one")],
+        [(("why", "NAME"), "waits for a model: none answers"), (("status",), "because no language model answers")],
         bring_model,
         ask_of_many_shops,
     ),
