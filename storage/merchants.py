@@ -66,17 +66,20 @@ class AccessToken:
 
     integration: Integration
     secret: SecretStr
-    #: By the database's clock.
+    #: When it was read, by the database's clock, or `aged`.
     read_at: datetime
     #: Until it expires, by the database's clock when it was read; None for never.
     seconds_left: float | None = None
     #: Whether a refresh token is kept with it.
     renewable: bool = False
+    #: Seconds since it was read.
+    age: float = 0.0
 
     def aged(self, seconds: float) -> "AccessToken":
-        """The same, so many seconds after it was read."""
+        """The same, so many seconds later."""
         left = None if self.seconds_left is None else self.seconds_left - seconds
-        return replace(self, read_at=self.read_at + timedelta(seconds=seconds), seconds_left=left)
+        now = self.read_at + timedelta(seconds=seconds)
+        return replace(self, read_at=now, seconds_left=left, age=self.age + seconds)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from tests.servers import PostgresForTests, fast_folder
 from tests.stack import Stack
 from tests.waiting import wait_until
 from workers.cli.check import check_broker
+from workers.delivery.wake_ups import WakeUps, broker_breaker, sender
 from workers.local.embedded import EmbeddedValkey
 from workers.settings import Settings
 
@@ -45,6 +46,19 @@ def stack(
         stack.gateway.record = ()  # what the broker forgets when it is killed may be sent again after seconds
         with stack:
             yield stack
+
+
+def test_a_wake_up_finds_its_queue_after_the_broker_lost_it(broker: RabbitMQ) -> None:
+    app = sender(broker.url)
+    wake_ups = WakeUps(app, broker_breaker())
+    for _ in range(2):
+        wait_until(lambda: wake_ups._send("cj.test", queues.OPS, []))
+        with queues.connection(broker.url) as connection, queues.open_channel(connection) as channel:
+            assert queues.length(queues.OPS, channel) == 1
+            queues.plain_queue(queues.OPS)(channel).delete()
+        with app.producer_or_acquire() as producer:  # a broker that loses its queues ends its connections
+            producer.channel.connection.close()
+    app.close()
 
 
 def connect(stack: Stack, merchant_id: str, conversation_id: str) -> None:

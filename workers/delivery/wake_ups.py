@@ -45,6 +45,8 @@ KINDS = {
 }
 """The kind of process that consumes each of Celery's queues."""
 
+_QUEUES = {name: queues.plain_queue(name) for name in KINDS}
+
 
 class VerifiedAMQP(AMQP):
     """Celery with our connections, on which TLS is always verified: `Celery(…, amqp=VerifiedAMQP)`."""
@@ -97,7 +99,6 @@ class WakeUps:
         self._app = app
         self._breaker = breaker
         self._delayed_calls = DelayedCalls()
-        self._declared = set[str]()
 
     def on_broker(self, queue: str) -> int | None:
         """How many wake-ups lie on the queue, not yet taken; None when the broker is away."""
@@ -150,9 +151,8 @@ class WakeUps:
         )
         try:
             with self._app.producer_or_acquire() as producer:
-                if queue not in self._declared:
-                    producer.maybe_declare(queues.plain_queue(queue))
-                    self._declared.add(queue)
+                # Once per connection: after that of a broker that lost its queues is gone, anew.
+                producer.maybe_declare(_QUEUES[queue])
                 producer.publish(
                     message.body,
                     exchange="",

@@ -35,7 +35,7 @@ log = logs.get(__name__)
 FETCH_SECONDS = 6.0
 """Deadline of one fetch, including all pages and retries."""
 SAME_TOKEN_SECONDS = 1.0
-"""After a fetch that took longer, the next one of its message reads the token anew."""
+"""So long after it was read a token serves the next fetch of its message; then it is read anew."""
 REMEMBERED_SECONDS = 5.0
 LONGEST_REMEMBERED_SECONDS = 10.0
 """How long a failure of the whole shop answers the next fetch at once; longer if Shopify says so, up to the second."""
@@ -131,15 +131,15 @@ class ShopifyFetcher:
         """Answer `request`: from the cache, from a fetch in flight, or from Shopify.
 
         Returns the token for the next request of the same message, which takes it as `earlier` and need not read it;
-        None if it was refused, or if this took so long that it is to be read again.
+        None if it was refused, or is so old that it is to be read again.
         """
         began = time.monotonic()
         token = earlier if earlier is not None and earlier.integration.merchant_id == request.merchant_id else None
         if token is None and (token := self._token(request)) is None:
             return None
         is_good = self._fetch(request, token)
-        took = time.monotonic() - began
-        return token.aged(took) if is_good and took < SAME_TOKEN_SECONDS else None
+        token = token.aged(time.monotonic() - began)
+        return token if is_good and token.age < SAME_TOKEN_SECONDS else None
 
     def _token(self, request: FetchRequest) -> AccessToken | None:
         """The token to use; None if there is none, and the request was told so."""
