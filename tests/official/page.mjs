@@ -26,9 +26,18 @@ try {
   await idle();
   const before = await said();
   if (picture) await page.screenshot({ path: picture });
+  const stopped = page.evaluate(() => new Promise((done) => { // as soon as it can be clicked: an answer may take 0.1 s
+    const stop = document.getElementById("stop");
+    new MutationObserver((_, observer) => {
+      if (stop.disabled) return;
+      observer.disconnect();
+      stop.click();
+      done();
+    }).observe(stop, { attributes: true });
+  }));
   await page.fill("#text", "Tell me about my week.");
   await page.keyboard.press("Enter");
-  await page.click("#stop");
+  await stopped;
   await idle();
   await page.fill("#text", "Is anything running low?");
   await page.keyboard.press("Enter");
