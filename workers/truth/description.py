@@ -45,6 +45,8 @@ class Description:
     late: list[Range]
     sentence: Sentence
     money: bool
+    vague: tuple[frozenset[str], ...]
+    """Of each word that may stand for several traits, what it had better have one of."""
     neutral: frozenset[str] = NOTHING
     """Traits of which it does not matter whether a figure has them."""
 
@@ -168,7 +170,7 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     return Description(
         required, frozenset(lacking), frozenset(near), frozenset(wide), said.context.topic, subjects or frozenset(nouns) or (NOTHING if said.of_which(number)[1] else said.context.subjects),
         bool(subjects), _names_of(said, number, (said.lead(number, left), right), (lower, upper)), spans, front, late, said,
-        number.currencies is not None,
+        number.currencies is not None, tuple(meant for vague, meant in VAGUE.items() if vague in near and vague != "refunding"),
     )  # fmt: skip
 
 
@@ -321,7 +323,9 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
     distance = 0.0
     # whose it is
     matched = False
-    is_its = any(kind == "order" and sure == 3 and entities & theirs for kind, theirs, sure, _ in words.names)
+    is_its = bool(entities) and any(
+        kind == "order" and sure == 3 and entities & theirs for kind, theirs, sure, _ in words.names
+    )
     for kind, theirs, sure, only in words.names:
         if is_its and sure < 3:  # who is named farther off is somebody else
             matched = True
@@ -336,11 +340,12 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
         else:
             distance += MISSING[sure]
     named = {kind for kind, _, _, _ in words.names}
-    unnamed = figure.kinds - named
-    unnamed &= {"order"} if "order" in unnamed else unnamed  # its customer and products go without saying
-    distance += max((_unsaid_name(said, figure, kind, matched, words) for kind in unnamed), default=0.0)
-    if figure.derived and "customer" in figure.kinds and figure.currency is None:
-        distance += 0.5  # of a list only
+    if figure.kinds:
+        unnamed = figure.kinds - named
+        unnamed &= {"order"} if "order" in unnamed else unnamed  # its customer and products go without saying
+        distance += max((_unsaid_name(said, figure, kind, matched, words) for kind in unnamed), default=0.0)
+        if figure.derived and "customer" in figure.kinds and figure.currency is None:
+            distance += 0.5  # of a list only
     if distance >= limit:
         return MOST
     # what it is
@@ -366,9 +371,7 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
     if not matched:
         lacked = words.expected - traits - words.required - words.neutral
         distance += len(lacked - {"previous"} if "change" in traits else lacked)
-        distance += sum(
-            vague in words.near and not traits & meant for vague, meant in VAGUE.items() if vague != "refunding"
-        )
+        distance += sum(traits.isdisjoint(meant) for meant in words.vague)
     if words.nouns and not words.sure and not words.money and not words.nouns & figure.subjects:
         distance += 1.0
     if words.money and "revenue" in words.near and not traits & {"revenue", *STATISTICS} and not matched:

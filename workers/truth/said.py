@@ -161,17 +161,18 @@ class Said(Sentence):
         """The figures of its numbers, by where they begin."""
         self._places: dict[int, tuple[int, int]] = {}
         self._parts: dict[int, tuple[Number | None, Number | None]] = {}
-        self._seen: dict[int, bool] = {}
+        self._seen: dict[Wording, bool] = {}
         self._edges: tuple[list[int], list[int]] | None = None
         self._mentions: dict[str, list[Mention]] | None = None
         self._spans: dict[int, list[Range]] | None = None
 
-    def has(self, pattern: re.Pattern[str] | Wording) -> bool:
+    def has(self, wording: Wording) -> bool:
         """Whether the sentence has it; looked for once, though it is asked of each figure."""
-        found = self._seen.get(id(pattern))
+        if wording not in self.places:
+            return False
+        found = self._seen.get(wording)
         if found is None:
-            match = self.first(pattern) if isinstance(pattern, Wording) else pattern.search(self.masked)
-            found = self._seen[id(pattern)] = match is not None
+            found = self._seen[wording] = self.first(wording) is not None
         return found
 
     def above(self, number: Number) -> list[Sentence]:
