@@ -17,13 +17,13 @@ from workers.truth.wording import Wording, at_words
 
 _QUANTITIES = {
     "en": (
-        ("none", r"none|nothing|nobody|no[ -]one|not (?:a single|any|one)\b|no(?![,.!]| (?:less|fewer|more|longer|matter|need|doubt|wonder)\b)|without (?:a single|any)|zilch|nada"
+        ("none", r"none|nothing|nobody|no[ -]one|not (?:a single|any|one)\b|no(?![,.!]| (?:less|fewer|more|longer|matter|need|doubt|wonder)\b)|without (?:a single|any)(?! (?:customer )?account)|zilch|nada"
                  r"|(?:(?:ai|are|ca|could|did|do|does|had|has|have|is|must|need|should|was|were|wo|would)n['’]t|not|never) (?:[\w\ue000]+ ){0,3}?(?:a single|any|anything|anyone|anybody)\b"),
         ("some", r"some(?:thing|one|body)?|a (?:few|couple|handful|number|bunch)|(?:first |quite a )few|several|plenty|many|numerous|various|lots|a lot|loads"),
         ("empty", r"(?:queues?|backlog|pipeline|pile|list|inbox|desk)\b[^.,;:]{0,24}?\b(?:empty|clear|cleared|gone|clean)|all caught up|nothing (?:is )?(?:left|waiting)(?! to )"),
     ),
     "de": (
-        ("none", r"niemand|niemals jemand|nichts|kein(?:e[nmrs]?|erlei)?(?: einzige[nmrs]?)?|ohne (?:eine? einzige[nrs]?|jede[nrs]?|irgendeine?)|null\b(?! \d)"),
+        ("none", r"niemand(?:e[nm])?|niemals jemand|nichts|kein(?:e[nmrs]?|erlei)?(?: einzige[nmrs]?)?|nicht eine(?: einzige)?(?= \w)|ohne (?:eine? einzige[nrs]?|jede[nrs]?|irgendeine?)|null\b(?! \d)"),
         ("some", r"einige[nrs]?|ein paar|mehrere[nr]?|manche[nrs]?|etliche[nr]?|zahlreiche[nr]?|viele[nr]?|diverse[nr]?|reichlich|jede menge|eine handvoll|ein(?:en)? haufen|etwas|jemand"),
         ("empty", r"(?:warteschlange|liste|stapel|rückstand|postfach)\b[^.,;:]{0,24}?\b(?:leer|abgearbeitet|weg|erledigt)|alles (?:abgearbeitet|erledigt|versandt|verschickt|raus)\b"),
     ),
@@ -39,7 +39,7 @@ _THERE_IS = Wording(
 )
 """What says, of a plural without a number, that there is some of it."""
 
-_EVERY_DAY = Wording(r"(?:(?:on )?(?:every|each)(?: single)? day|jeden(?: einzelnen)? tag|an alle[nr] (?:der )?(?=\ue000)|an allen tagen|tag für tag|day (?:after|in,? day) \w+)(?!\w)")  # fmt: skip
+_EVERY_DAY = Wording(r"(?:(?:on )?(?:every|each)(?: single)? day|(?:every|each)(?: single)? one of (?=\ue000)|an jedem(?: einzelnen)? (?=\ue000)|jeden(?: einzelnen)? tag|an alle[nr] (?:der )?(?=\ue000)|an allen tagen|tag für tag|day (?:after|in,? day) \w+)(?!\w)")  # fmt: skip
 
 _DENIED = re.compile(r"\b(?:not|never|no|none|nothing|nobody|hardly|without|nicht|nie|kein\w*|niemand|nichts|ohne|bis auf|except|but|außer)\b|n['’]t\b")  # fmt: skip
 
@@ -60,7 +60,7 @@ _ADJECTIVES = re.compile(
 )
 
 _ACQUIRED = at_words(
-    r"(?:sold|sell|sells|bought|buys?|ordered|orders?|purchased?|placed|came in|come in|coming in|received|arrived|happened|verkauft|gekauft|kaufte[n]?|bestellt[en]*|eingegangen|reingekommen|hereingekommen|herein|rein|eingetroffen|erhalten|los|ging(?:en)?(?=.* ein\b))(?!\w)"
+    r"(?:sold|sell|sells|bought|buys?|ordered|orders?|purchased?|placed|came in|come in|coming in|received|arrived|happened|verkauft|eingespielt|umgesetzt|eingenommen|verdient|gekauft|kaufte[n]?|bestellt[en]*|eingegangen|reingekommen|hereingekommen|herein|rein|eingetroffen|erhalten|los|ging(?:en)?(?=.* ein\b))(?!\w)"
 )
 
 _OF_ORDERS = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest"})
@@ -286,7 +286,7 @@ _NO_DATA = re.compile(
 )
 
 _NONE = Wording(
-    r"(?:(?<=n')t|not|nicht) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine?[nrsm]?(?: einzige[rns]?)?)\b"
+    r"(?:(?<=n')t|not|nicht) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)(?! (?:customer )?account)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|(?!kein (?:kunden)?konto)keine?[nrsm]?(?: einzige[rns]?)?)\b"
 )
 
 _NOT_NONE = re.compile(

@@ -30,6 +30,8 @@ def alls(said: Said) -> Iterable[tuple[str, bool]]:
         right = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
         subjects = {s.kind for s in said.subjects if found.end() <= s.start < right} or set(said.context.subjects)
         traits = {t.kind for t in said.traits if found.end() <= t.start < right} & STRICT - {"average", "median"}
+        if len(traits) == 2 and "unfulfilled" in traits:  # "all open orders still have to go out"
+            traits -= {"open"}
         if len(traits) != 1 or not subjects & {"order", "customer"}:
             continue
         [trait] = traits
@@ -47,17 +49,14 @@ def _all_are(said: Said, trait: str, subject: str) -> bool | None:
         return unfulfilled == 0
     if trait == "unfulfilled" and unfulfilled is not None and opened is not None:
         return unfulfilled == opened
-    derived = [
-        f
-        for f in said.grounds.figures
-        if (f.derived and subject in f.subjects and not f.entities and f.currency is None and f.period is None)
-        or (f.derived and subject in f.subjects and not f.entities and f.currency is None)
-    ]
-    totals = [f.value for f in derived if not f.traits & STRICT]
-    those = [f.value for f in derived if f.traits & STRICT == {trait}]
-    if not totals or not those:
-        return None
-    return any(value == total and total > 0 for value in those for total in totals)
+    totals: dict[object, float] = {}
+    those: dict[object, float] = {}
+    for figure in said.grounds.counts.get(subject, ()):
+        into = totals if not figure.traits & STRICT else those if figure.traits & STRICT == {trait} else None
+        if figure.derived and not figure.entities and into is not None:
+            into[figure.period, figure.partial] = figure.value
+    known = [those[which] == totals[which] > 0 for which in those.keys() & totals.keys()]
+    return any(known) if known else None
 
 
 def statuses(said: Said) -> Iterable[tuple[str, bool]]:
