@@ -102,7 +102,7 @@ _RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|wo
 
 
 _SHIPPING = Wording(r"(?:shipping|deliver(?:y|ies)|freight|porto|\w*versand\w*|fracht\w*)(?!\w)")
-_SENT = frozenset({"fulfilled", "unfulfilled"})
+_STATUS = frozenset({"fulfilled", "unfulfilled", "paid", "unpaid"})
 
 
 def description(said: Said, number: Number, left: int, right: int, subjects: frozenset[str]) -> Description:
@@ -163,7 +163,7 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         near |= VAGUE["middle"]
     if number.currencies is not None and said.has(_SHIPPING) and not OF_SALES & wide:
         near |= {"postage"}  # money is not shipped: it is what shipping brought
-        lacking, required = lacking - _SENT, required - _SENT
+        lacking, required = lacking - _STATUS, required - _STATUS
     for vague in ("loose", "shipping", "refunding"):
         if vague in near:
             wide |= VAGUE[vague]

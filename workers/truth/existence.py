@@ -290,7 +290,7 @@ _NONE = Wording(
 )
 
 _NOT_NONE = re.compile(
-    r"\w+ (?:(?:more|mehr|fewer|less|weniger)\b.*\b(?:than|als)\b|(?:of (?:the|your) |der )?(?:other|andere?[nrsm]?)\b"
+    r"\w+ (?:(?:more|mehr|fewer|less|weniger|\w+ (?:\w+ ){0,4}?\w+er)\b.*\b(?:than|als)\b|(?:of (?:the|your) |der )?(?:other|andere?[nrsm]?)\b"
     r"|(?:(?:of|the|your|deiner|ihrer|der|dieser) )*(?:days?|tage?n?)\b)"
 )
 """ "No more orders than yesterday", "no other product"."""

@@ -27,7 +27,7 @@ _NAMES_FOLLOW = re.compile(
 )
 
 _LABELLED = re.compile(
-    r"\b(?:customers?|buyers?|kund(?:e|in)|käufer(?:in)?|named|called|namens|heißt|nennt sich|tarif|paket|plan|shop|store|laden|boutique|läuft auf|runs on|is on)(?: is| ist| called| named)?\s[(“„\"]?$"
+    r"\b(?:customers?|buyers?|kund(?:e|in)|käufer(?:in)?|named|called|namens|heißt|nennt sich|tarif|paket|plan|shop|store|laden|boutique|läuft auf|runs on|is on|your (?:shop|store),|subscribed to)(?: is| ist| called| named)?\s[(“„\"]?$"
 )
 
 _OF_WHOM = re.compile(r"(?:orders?|customers?|buyers?|kund\w+|käufer\w*|\w*bestellung|von|by|\ue000)\s*:$")
@@ -71,6 +71,8 @@ _FUNCTION_WORDS = re.compile(
     r"|der|die|das|den|dem|des|ein|eine[nmrs]?|im|in|am|an|auf|aus|bei|bis|für|mit|nach|seit|von|vom|vor|zu|zum|zur|über|unter|um|und|oder|aber|wenn|als|wie|da|dann|so|auch|nur"
     r"|ich|du|sie|er|es|wir|ihr|ihre[nmrs]?|dein|deine[nmrs]?|mein|meine[nmrs]?|unser|unsere[nmrs]?|diese[nmrs]?|jede[nmrs]?|alle[nmrs]?|ja|nein|hallo|guten|gute|lieber?|danke|heute|gestern|insgesamt|aktuell|derzeit|neue[nmrs]?|beste[nmrs]?"
 )
+
+_CONTRACTED = re.compile(r"['’](?:s|re|ve|ll|d|m)$")
 
 _OTHER_WORDS = re.compile(
     r"prozent|uhr|shop\w*|store|january|february|march|april|may|june|july|august|september|october|november|december|januar|februar|märz|mai|juni"
@@ -157,7 +159,9 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
         while words and (_is_word(words[-1].rstrip(".")) or _FUNCTION_WORDS.fullmatch(words[-1].lower())):
             del words[-1]
         while words and (
-            _FUNCTION_WORDS.fullmatch(words[0].lower()) or len(words[0]) == 1 or _is_word(words[0].rstrip("."))
+            _FUNCTION_WORDS.fullmatch(_CONTRACTED.sub("", words[0].lower()))
+            or len(words[0]) == 1
+            or _is_word(words[0].rstrip("."))
         ):
             start += len(words[0]) + 1
             del words[0]
