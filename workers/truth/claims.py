@@ -254,6 +254,9 @@ _DECIDED = {"done": ("unfulfilled", "fulfilled"), "closed": ("open", ""), "finis
             "settled": ("unpaid", "paid"), "unsettled": ("unpaid", "loose"), "left": ("unfulfilled", "fulfilled")}  # fmt: skip
 
 
+_ASIDE = re.compile(r"\([^()\d]*\)")
+
+
 _NEITHER = re.compile(r"\W*(?:neither of|keine[rs]? (?:der|von|deiner|ihrer)|weder)\b[^.;]*\ue000")
 
 
@@ -276,7 +279,8 @@ def _decided(masked: str, found: re.Match[str], trait: str) -> str:
         return "shipping" if found[0] in ("shipping", "versand") else not_yet
     if found[0].startswith("un") and found[0] != "unterwegs":
         return not_yet
-    before = re.split(r"[,;:.()–—]|\b(?:and|but|und|aber)\b", masked[max(0, found.start() - 45) : found.start()])[-1]
+    begun = _ASIDE.sub(" ", masked[max(0, found.start() - 45) : found.start()])
+    before = re.split(r"[,;:.()–—]|\b(?:and|but|und|aber)\b", begun)[-1]
     after = re.split(r"[,;:.()\d]|\b(?:and|but|und|aber)\b", masked[found.end() : found.end() + 25])[0]
     if trait == "unsettled" and _MISSING.match(masked, found.end()):
         return not_yet

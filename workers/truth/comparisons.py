@@ -484,6 +484,11 @@ def _difference(said: Said, found: re.Match[str], pair: tuple[Number, Number], g
     return None if left is None else one - other if left == 0 else other - one
 
 
+_SO = re.compile(
+    r"[,;–—-]\s(?:and )?(?:also|so|thus|hence|therefore|damit|somit|mithin)\s(?:(?:is|was|ist|war|it's|it is) )?$"
+)
+
+
 def _compared_first(
     said: Said,
     found: re.Match[str],
@@ -503,6 +508,8 @@ def _compared_first(
         if whose[0] != whose[1]:
             things.append((mention.start, mention.end, 0 if whose[0] else 1))
     things.sort()
+    if _SO.search(masked, pair[1].end, found.start()):  # "$5, the month before $4, so more"
+        return 0
     than = said.first(THAN, found.end())
     pivot = than.start() if than else found.start()
     before = [which for _, end, which in things if end <= pivot]

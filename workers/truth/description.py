@@ -132,6 +132,8 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     whole_of = said.of_which(number)[1] is not None  # "5 of 10 cases"
     if not (own or near or nouns or subjects or spans or number.currencies):  # "3 against 5"
         near, nouns = wide - {t.kind for t in foreign}, {kind for s in said.subjects for kind in kinds(s)}
+        if _IS_NOT.match(said.masked, number.end):  # "2 were cancelled, 12 not"
+            near = {_OPPOSITES.get(trait, trait) for trait in near} - {"cancelled", "test"}
     if beside := [t for t in said.traits if t.kind in OF_SALES and left <= t.start and t.end <= right]:
         near |= {
             min(beside, key=lambda t: number.start - t.end if t.end <= number.start else t.start - number.end).kind
@@ -185,6 +187,13 @@ def _leaves(said: Said, number: Number) -> bool:
         re.match(r" (?:after(?:wards)?|danach)\b(?! \w)", said.masked[number.end :]) is not None
     )
 
+
+_IS_NOT = re.compile(
+    r"\s*(?:are|were|have|is|was|has|sind|waren|wurden|ist|war|wurde)?\s?(?:not|nicht|still standing)(?: yet)?\s*(?:[.,;!)]|$)"
+)
+
+_OPPOSITES = {"paid": "unpaid", "unpaid": "paid", "fulfilled": "unfulfilled", "unfulfilled": "fulfilled",
+              "first_time": "returning", "returning": "first_time"}  # fmt: skip
 
 _BY = re.compile(r"\b(?:by|um)\s(?:\w+\s)?[$€£]?$")
 
