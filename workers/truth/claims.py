@@ -257,7 +257,7 @@ _DECIDED = {"done": ("unfulfilled", "fulfilled"), "closed": ("open", ""), "finis
 _ASIDE = re.compile(r"\([^()\d]*\)")
 
 
-_NEITHER = re.compile(r"\W*(?:neither of|keine[rs]? (?:der|von|deiner|ihrer)|weder)\b[^.;]*\ue000")
+_NEITHER = re.compile(r"\W*(?:neither|keine[rs]? (?:der|von|deiner|ihrer)|weder)\b[^.;]*\ue000")
 
 
 _NOT_YET_LEFT = re.compile(r"\b(?:not|nicht|noch)\b|n't\b")

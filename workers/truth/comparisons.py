@@ -9,7 +9,7 @@ from workers.truth.figures import TO, role_of
 from workers.truth.periods import near, ranges
 from workers.truth.said import OF_SALES, THAN, Said, keys, kinds
 from workers.truth.sentence import Mention, Number
-from workers.truth.wording import Wording, at_words
+from workers.truth.wording import Wording
 
 STEADY = 0.2
 """How much more or less the week's second half may be and is still called steady."""
@@ -40,7 +40,7 @@ _NO_DIRECTION = re.compile(
     r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:den|the) (?:schnitt|durchschnitt|average|mean) (?:nach oben|nach unten|up|down|hoch)$|\bauf [^,;\d]{0,40}\bzurück$|\b(?:or|oder) (?:more|less|mehr|weniger|above|below|über|unter)$|\b(?:above|below|over|under|über|unter)(?= (?:or|oder)\b)$"
 )
 
-_TAKES_OBJECT = at_words(
+_TAKES_OBJECT = Wording(
     r"(?:ahead|beat|top|out|exceed|surpass|eclips|trail|lags|lagg|f[ae]ll|short|underp|über[a-z]|unters|unterb|schl[äu]g|can|could|did|kam|komm|reich|left|lead)"
 )
 
@@ -399,7 +399,7 @@ def _beside(said: Said, found: re.Match[str]) -> list[Number]:
     """The numbers that say by how much: "4 more", "up by 12%", "a decline of 5%"."""
     masked = said.masked
     beside = []
-    if not _TAKES_OBJECT.match(masked, found.start()) or found[0] in ("ahead", "short", "short of"):
+    if not _TAKES_OBJECT.pattern.match(masked, found.start()) or found[0] in ("ahead", "short", "short of"):
         before = [n for n in said.numbers if n.end <= found.start() and _UP_TO.fullmatch(masked, n.end, found.start())]
         beside = [n for n in before if not TO.search(masked[: n.start])]
     several = sum(not n.percent for n in said.numbers) > 2
@@ -521,7 +521,7 @@ def _compared_first(
     if before:
         return before[-1]
     if after:
-        takes = than is not None or group.startswith("beside") or _TAKES_OBJECT.match(masked, found.start())
+        takes = than is not None or group.startswith("beside") or _TAKES_OBJECT.pattern.match(masked, found.start())
         return 1 - after[0] if takes else after[0]
     return None
 

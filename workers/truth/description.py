@@ -8,7 +8,7 @@ from workers.truth.lexicon import OFFER
 from workers.truth.periods import EVER, near, ranges
 from workers.truth.said import AGAINST, OF_SALES, OWNED, STRICT, THAN, Named, Said, keys, kinds
 from workers.truth.sentence import Mention, Number, Sentence
-from workers.truth.wording import Wording, at_words
+from workers.truth.wording import Wording
 
 UNSAID = STRICT | OF_SALES | {"largest", "smallest", "price", "daily", "stock", "previous", "change", "days"}
 """What should be said of a figure that it is true of."""
@@ -51,7 +51,7 @@ class Description:
     """Traits of which it does not matter whether a figure has them."""
 
 
-_BEFORE = at_words(
+_BEFORE = Wording(
     r"(?:earlier|before|previous\w*|last time|used to|had|was|were|since then|from|up from|down from|vorher|zuvor|früher|vorhin|damals|hatten|hatte|war|waren|letztes mal)\b",
 )
 
@@ -151,7 +151,7 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         else (near & (STRICT | OF_SALES | {"daily"} | ({"previous"} if said.grounds.has_previous else NOTHING)))
         | required
     )
-    is_by = _BY.search(said.masked, 0, number.start) is not None
+    is_by = bool(_BY.search(said.masked, 0, number.start) or _MORE_THAN.match(said.masked, number.end))
     if is_by and (number.currencies is not None or {"change", "previous"} & wide):
         near |= {"change"}
         lacking |= {"change"}
@@ -196,6 +196,8 @@ _OPPOSITES = {"paid": "unpaid", "unpaid": "paid", "fulfilled": "unfulfilled", "u
               "first_time": "returning", "returning": "first_time"}  # fmt: skip
 
 _BY = re.compile(r"\b(?:by|um)\s(?:\w+\s)?[$€£]?$")
+
+_MORE_THAN = re.compile(r"\s(?:\w+ )?(?:more|fewer|less|mehr|weniger)\b[^.,;]{0,30}\b(?:than|als)\b")
 
 _ADJECTIVES_ONLY = re.compile(r"(?:\s[^\W\d_]+(?:-[^\W\d_]+)*){0,3}\s?")
 
@@ -472,7 +474,7 @@ def _is_fresh(said: Said, figure: Figure) -> bool:
     if not figure.old and not figure.aged:
         return True
     if figure.old == "earlier":
-        return _BEFORE.search(said.plain) is not None
+        return said.first(_BEFORE, plain=True) is not None
     if said.context.is_current and not said.context.age_is_told:
         return figure.old != "stale" and not figure.aged
     return figure.old != "stale" or said.context.age_is_told

@@ -12,7 +12,7 @@ from workers.truth.periods import ranges
 from workers.truth.said import THAN, Said, keys
 from workers.truth.sentence import Mention
 from workers.truth.statuses import STATUSES
-from workers.truth.wording import Wording, at_words
+from workers.truth.wording import Wording
 
 _EXTREMES = {
     "en": (
@@ -71,9 +71,9 @@ _MEASURED = {
     "customer": ("customer orders", "order total"),
 }
 
-_MONEY = at_words(r"(?:money|revenues?|sales|turnover|takings|income|earn\w*|value|worth|geld|\w*ums[aä]tz\w*|einnahmen|eingenommen|erlöse?|wert\w*|terms of money)(?!\w)")  # fmt: skip
+_MONEY = Wording(r"(?:money|revenues?|sales|turnover|takings|income|earn\w*|value|worth|geld|\w*ums[aä]tz\w*|einnahmen|eingenommen|erlöse?|wert\w*|terms of money)(?!\w)")  # fmt: skip
 
-_ORDERS = at_words(r"(?:orders|purchases|checkouts|bestellungen|käufe|aufträge)(?!\w)")
+_ORDERS = Wording(r"(?:orders|purchases|checkouts|bestellungen|käufe|aufträge)(?!\w)")
 
 _STOCK = re.compile(r"\b(?:scarcest|knappste\w*|running (?:out|low)|\w*stock\w*|inventory|\w*bestand\w*|\w*bestände\w*|lager\w*|auf lager|vorrat|vorrätig|have (?:the )?(?:most|least|fewest) of|on hand|shelf|regal)\b")  # fmt: skip
 
@@ -227,7 +227,7 @@ def _is_of_some(said: Said, found: re.Match[str], head: re.Match[str] | None) ->
 def _is_plain(said: Said, found: re.Match[str]) -> bool:
     """Whether no noun follows but a measure."""
     behind = found.end(), found.end() + 24
-    return any(words.search(said.masked, *behind) for words in (_MONEY, _STOCK)) or bool(
+    return bool(said.first(_MONEY, *behind) or _STOCK.search(said.masked, *behind)) or bool(
         _NO_NOUN.match(said.masked, found.end())
     )
 
@@ -240,9 +240,9 @@ def _kind_of(word: str) -> str:
 def _measure(said: Said, kind: str, clause: str) -> Measure:
     """By which rankings it is decided."""
     if kind == "date":
-        if _MONEY.search(said.masked):
+        if said.first(_MONEY):
             return ("day totals",)
-        return ("day orders",) if _ORDERS.search(clause) else _MEASURED[kind]
+        return ("day orders",) if _ORDERS.pattern.search(clause) else _MEASURED[kind]
     if kind == "product":
         words = (
             clause if _STOCK.search(clause) or _SOLD.search(clause) else said.masked

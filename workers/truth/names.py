@@ -13,7 +13,7 @@ from workers.truth.lexicon import CODES, SYMBOLS, WORDS
 from workers.truth.periods import ranges
 from workers.truth.said import ITEM, Said, is_german, keys
 from workers.truth.sentence import Mention
-from workers.truth.wording import at_words
+from workers.truth.wording import Wording
 
 _CAPITAL = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*"
 
@@ -41,7 +41,7 @@ _ACTS = re.compile(
 
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
 
-_FACT = at_words(
+_FACT = Wording(
     r"(?:sold|sells?|best|stock\w*|orders?|ordered|bought|customers?|products?|units?|verkauf\w*|bestell\w*|gekauft|lager\w*|kund\w*|produkte?|stück|artikel|price\w*|preis\w*|kostet|costs?)\b",
 )
 
@@ -207,7 +207,7 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
         if re.fullmatch(r"[\ue000\s.,!?]*", said.masked[found.start(1) : found.end(1)]) or all(map(_is_word, words)):
             continue
         if (
-            (_FACT.search(masked) or said.numbers)
+            (said.first(_FACT) or said.numbers)
             and not said.is_advice(found)
             and name[:1].isupper()
             and not _is_known(said, name)
