@@ -102,11 +102,11 @@ def test_a_replay_says_what_would_differ_and_changes_nothing(
     told = terminal("workflows", "replay", "--since", "2h").stdout
     assert told.startswith("5 events: 3 would be handled differently\n")
     assert (
-        "1 message_received: then no rule of greeting, on its own; today rule 1 (line 7) of greeting; such as e2:\n"
+        "1 message_received: then no rule of greeting, on its own; today rule 1 (line 7) of greeting; e.g. e2:\n"
         '    + turn on a system message: "hello it"\n'
     ) in told
     assert (
-        "1 message_received: then rule 1 (line 7) of greeting; today no rule of greeting, on its own; such as e3:\n"
+        "1 message_received: then rule 1 (line 7) of greeting; today no rule of greeting, on its own; e.g. e3:\n"
         '    - turn on a system message: "stop it"\n'
     ) in told
     assert "1 conversation_started: " in told
@@ -125,7 +125,7 @@ def test_another_folder_is_tried_and_what_it_would_refuse_is_said(
     (tmp_path / "other" / "review.yaml").write_text(GREETING.replace("name: greeting", "name: review"))
     told = terminal("workflows", "replay", "--workflows", str(tmp_path / "other")).stdout
     assert told.startswith("5 events: 5 would be handled differently")
-    assert "then rule 1 (line 7) of greeting; today rule 1 (line 7) of review; such as e3" in told
+    assert "then rule 1 (line 7) of greeting; today rule 1 (line 7) of review; e.g. e3" in told
     assert terminal("workflows", "replay", "--limit", "2").stdout.startswith(
         "2 events (the latest 2; there may be more"
     )

@@ -160,7 +160,7 @@ def test_a_shop_is_moved_to_another_merchant(terminal: Terminal, database: Datab
     rows = "SELECT merchant_id, status, sealed_for FROM merchant_integrations ORDER BY id"
     assert query(database, rows) == [("m1", "uninstalled", None), ("m2", "active", "m1")]
     again = terminal("merchants", "move", "acme.myshopify.com", "--to", "m2").stdout
-    assert again == "acme.myshopify.com is merchant m2's already\n"
+    assert again == "acme.myshopify.com already belongs to merchant m2\n"
     assert terminal.json("tokens", "reseal", CJ_TOKEN_KEYS=OLD)["count"] == 1
     assert query(database, rows) == [("m1", "uninstalled", None), ("m2", "active", None)]
     assert stored(database, "m2") == TOKEN
