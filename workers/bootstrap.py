@@ -345,7 +345,7 @@ def _measure(built: Resources, kinds: Sequence[str]) -> None:
 
 
 class _Measured:
-    """The shops' buckets, with what they show noted, and the requests that come between."""
+    """The shops' buckets, with metrics of their level and a span for each request between `reserve` and `settle`."""
 
     def __init__(self, bucket: CostBucket) -> None:
         self._bucket = bucket

@@ -1,7 +1,7 @@
 """A process that can be killed at a failpoint: `python -m workers.scenario.killable FOLDER NAME MODULE [ARGS…]`.
 
 Runs MODULE as `python -m MODULE ARGS…` would. Whenever the process reaches a failpoint for which there is a file
-FOLDER/NAME@FAILPOINT, it removes the file and ends by SIGKILL, as a machine that loses power would.
+FOLDER/NAME@FAILPOINT, it removes the file and kills itself with SIGKILL, as if the machine lost power.
 """
 
 import os
