@@ -13,8 +13,8 @@ litellm 1.110 has pitfalls; a test covers each of these workarounds:
   `workers/model/stream.py`. Pieces that came with one read of the socket are handed on together.
 - An answer that is a little off (text in parts, calls that are null, an error with 200) it takes for an outage, so
   every client repairs answers first (`workers/model/wire.py`).
-- What it and OpenAI's client do around a request costs three times as much as the request. A server that speaks OpenAI's
-  protocol is sent what litellm would send, and read without them.
+- What it and OpenAI's client do around a request costs three times as much as the request. A server that speaks
+  OpenAI's protocol is sent what litellm would send, and read without them.
 - Exception classes vary by provider, status codes do not (`workers/model/errors.py`).
 - It logs and prints requests including prompts, so its loggers are off.
 """
