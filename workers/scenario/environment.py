@@ -146,10 +146,7 @@ class Environment:
         self._end("shopify", lambda: not self._is_fetching(), FETCH_SECONDS, "a fetch of the previous scenario to end")
         self.store.reset()
         self.stack.gateway.forget()  # the next conversation has the same id
-        for server in (
-            "broker",
-            "cache",
-        ):  # an unacked event of the previous scenario would be new to an empty database
+        for server in ("broker", "cache"):  # to an empty database an unacked old event would be a new one
             self.redis(server).flushdb()
 
     def _end(self, kind: str, is_over: Callable[[], bool], seconds: float, what: str) -> None:
