@@ -120,19 +120,32 @@ def _replace(response: Any, body: dict[str, Any]) -> None:
     response._content = content  # there is no public way to replace what was read
 
 
-def ask(http: httpx.Client, url: httpx.URL, headers: httpx.Headers, body: Any, timeout: float) -> httpx.Response:
-    """The response to a chat completion; its body comes as a stream if that was asked for. Raises Refused and
-    Unreachable."""
-    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    limits = {"timeout": httpx.Timeout(timeout).as_dict()}
-    request = httpx.Request("POST", url, headers=headers, content=content, extensions=limits)
-    try:
-        response = http.send(request, stream=True)
+@dataclass(frozen=True)
+class ChatServer:
+    """Where chat completions are asked for."""
+
+    transport: httpx.BaseTransport
+    url: httpx.URL
+    headers: httpx.Headers
+
+    def ask(self, body: Any, timeout: float) -> httpx.Response:
+        """The response, repaired; one that comes as a stream is still to be read. Raises AnswerRefused and Unreachable."""
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        limits = {"timeout": httpx.Timeout(timeout).as_dict()}
+        request = httpx.Request("POST", self.url, headers=self.headers, content=content, extensions=limits)
+        try:
+            response = self.transport.handle_request(request)
+            response.request = request
+            try:
+                repair(response)
+            except BaseException:
+                response.close()
+                raise
+        except httpx.TransportError as error:
+            raise Unreachable(error) from error
         if response.status_code != 200:
-            raise Refused(response)
-    except httpx.TransportError as error:
-        raise Unreachable(error) from error
-    return response
+            raise AnswerRefused(response)
+        return response
 
 
 def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
@@ -163,7 +176,7 @@ class Unreachable(Exception):
         super().__init__(type(error).__name__)
 
 
-class Refused(Exception):
+class AnswerRefused(Exception):
     """An answer with another status than 200."""
 
     def __init__(self, response: httpx.Response) -> None:
