@@ -129,8 +129,8 @@ class ChatServer:
     headers: httpx.Headers
 
     def ask(self, body: Any, timeout: float) -> httpx.Response:
-        """The response, repaired; one that comes as a stream is still to be read. Raises AnswerRefused and Unreachable."""
-        content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        """The response, repaired; a stream is still to be read. Raises CallRefused and Unreachable."""
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         limits = {"timeout": httpx.Timeout(timeout).as_dict()}
         request = httpx.Request("POST", self.url, headers=self.headers, content=content, extensions=limits)
         try:
@@ -141,10 +141,10 @@ class ChatServer:
             except BaseException:
                 response.close()
                 raise
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise Unreachable(error) from error
         if response.status_code != 200:
-            raise AnswerRefused(response)
+            raise CallRefused(response)
         return response
 
 
@@ -169,21 +169,21 @@ def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
 
 
 class Unreachable(Exception):
-    """No connection, or no answer through it: in time, if the status is 408."""
+    """No connection, or no answer through it that can be read: none in time, if the status is 408."""
 
-    def __init__(self, error: httpx.TransportError) -> None:
+    def __init__(self, error: httpx.RequestError) -> None:
         self.status_code = 408 if isinstance(error, httpx.TimeoutException) else 500
         super().__init__(type(error).__name__)
 
 
-class AnswerRefused(Exception):
+class CallRefused(Exception):
     """An answer with another status than 200."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response, self.status_code = response, response.status_code
         try:
             told = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             told = response.text
         error = told.get("error") if isinstance(told, dict) else None
         self.body = error if isinstance(error, dict) else told
