@@ -23,6 +23,7 @@ from typing import Any, Self
 
 import psycopg2
 import psycopg2.errors
+import psycopg2.extensions
 from sqlalchemy import (
     Connection,
     Engine,
@@ -112,6 +113,8 @@ class Session(Connection):
     goes to psycopg2 as it is. What psycopg2 raises goes back to SQLAlchemy, which knows when a connection is lost.
     """
 
+    begins = False
+    """Whether a transaction begins with the next statement: in one round trip with it."""
     has_outdated_plan = False
     """Whether what it had prepared is of no use since a migration."""
 
@@ -119,7 +122,10 @@ class Session(Connection):
         self, statement: Executable, parameters: Any = None, **options: Any
     ) -> Result[*tuple[Any, ...]]:
         """The `Rows` of a text, with its named parameters; one that is to be prepared is, where it can be."""
+        begin, self.begins = "BEGIN;" if self.begins else "", False
         if not isinstance(statement, TextClause) or options:
+            if begin:
+                self.exec_driver_sql(begin)
             return super().execute(statement, parameters, **options)
         done: set[str] | None = self.info.get(PREPARED)
         wanted: Prepared | None = None if done is None else statement.get_execution_options().get(PREPARED)
@@ -129,7 +135,7 @@ class Session(Connection):
             if done is not None and wanted is not None and is_new:
                 cursor.execute(wanted.prepare)
                 done.add(wanted.name)
-            cursor.execute(wanted.execute if wanted else _for_psycopg2(statement.text), parameters or {})
+            cursor.execute(begin + (wanted.execute if wanted else _for_psycopg2(statement.text)), parameters or {})
             described = cursor.description
             rows = cursor.fetchall() if described else []
         except BaseException as error:  # noqa: BLE001 - raised again there
@@ -176,16 +182,13 @@ class Database:
     def transaction(self) -> Iterator[Session]:
         """A session whose work is committed at the end of the block and rolled back if it raises."""
         with _translating(), closing(Session(self._engine)) as session, session.begin():
+            session.begins = True
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session for reading without a transaction: two statements may see two states of the database."""
-        with (
-            _translating(),
-            closing(Session(self._engine)) as session,
-            _autocommit(session),
-        ):
+        with _translating(), closing(Session(self._engine)) as session:
             yield session
 
     @property
@@ -214,6 +217,7 @@ class Database:
             pool_use_lifo=True,
             hide_parameters=True,
             connect_args={
+                "connection_factory": _Driver,
                 "connect_timeout": CONNECT_TIMEOUT,
                 **CLIENT_ENCODING,
                 "application_name": self._application_name,
@@ -227,16 +231,23 @@ class Database:
         return engine
 
 
-@contextmanager
-def _autocommit(connection: Connection) -> Iterator[None]:
-    """SQLAlchemy's AUTOCOMMIT without the SET it sends to revert it; nothing else was changed here."""
-    driver: Any = connection.connection.dbapi_connection
-    driver.autocommit = True
-    try:
-        yield
-    finally:
-        if not driver.closed:
-            driver.autocommit = False
+class _Driver(psycopg2.extensions.connection):
+    """In psycopg2's autocommit: `Session` says when a transaction begins."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.autocommit = True
+
+    def commit(self) -> None:
+        self._end("COMMIT")
+
+    def rollback(self) -> None:
+        self._end("ROLLBACK")
+
+    def _end(self, how: str) -> None:
+        if self.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_IDLE:
+            with self.cursor() as cursor:
+                cursor.execute(how)
 
 
 @contextmanager
@@ -360,7 +371,6 @@ def _set_up(settings: Mapping[str, str], connection: DBAPIConnection, record: Co
     if cursor.fetchone() == (connection.info.backend_pid,):
         record.info[PREPARED] = set()
     cursor.close()
-    connection.commit()
 
 
 def _leave_standby(context: ExceptionContext) -> None:

@@ -22,7 +22,7 @@ WHERE own.input ->> 'sender' = 'merchant' AND own.input ->> 'cleanup_trigger' = 
 UNION ALL
 SELECT a.input, a.seq FROM turns a WHERE a.conversation_id = t.conversation_id AND a.absorbed_by = t.id
 
--- name: queue
+-- name: queue(conversation_id text, merchant_id text, event_key bigint, action integer, workflow text, input text, error text, words_within float)
 -- The sequence comes from the conversation's row, whose lock is held until the commit: turns become visible in the
 -- order of their seq, so none ever appears before one that is running or done.
 WITH numbered AS (
@@ -134,7 +134,7 @@ FROM held h JOIN conversations v ON v.id = h.conversation_id
 LEFT JOIN integrations i ON i.merchant_id = h.merchant_id AND i.type = 'shopify'
 FOR NO KEY UPDATE OF v
 
--- name: extend_many
+-- name: extend_many(ids bigint[], attempts integer[], lease_seconds float)
 UPDATE turns t SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
 FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS integer[])) AS held (id, attempt)
 WHERE t.id = held.id AND t.attempt = held.attempt AND t.status = 'running'
@@ -148,7 +148,7 @@ UPDATE turns SET lease_until = clock_timestamp()
 WHERE status = 'running' AND lease_owner = ANY (CAST(:owners AS text[])) AND lease_until > clock_timestamp()
 RETURNING id
 
--- name: still_held
+-- name: still_held(ids bigint[], attempts integer[])
 SELECT t.id FROM turns t JOIN unnest(CAST(:ids AS bigint[]), CAST(:attempts AS integer[])) AS held (id, attempt)
   ON t.id = held.id AND t.attempt = held.attempt
 WHERE t.status = 'running'
@@ -236,7 +236,7 @@ JOIN turns t ON t.merchant_id = o.merchant_id AND t.status = 'done' AND t.waits_
 JOIN events e ON e.key = t.event_key
 WHERE o.id = :turn_id AND o.status = 'done' ORDER BY t.seq LIMIT :limit
 
--- name: owed
+-- name: owed(merchant_id text, limit integer)
 -- What a merchant asked that waits for the store, in order.
 SELECT t.id, t.conversation_id, q.input ->> 'text' FROM turns t CROSS JOIN LATERAL ({asked}) AS q
 WHERE t.merchant_id = :merchant_id AND t.status = 'done' AND t.waits_for = 'store'

@@ -292,6 +292,46 @@ def test_a_statement_is_prepared_once_and_outlives_its_transaction(database: Dat
     alone.dispose()
 
 
+def test_what_is_prepared_reads_by_index_even_where_it_was_planned_for_empty_tables(database: Database) -> None:
+    """Such a plan stays until a table that has grown is analyzed."""
+    alone = Database(database._url, pool_size=1)
+    looked_at = 0
+    with alone.transaction() as session:
+        session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+        for path in Path(sql.__file__).parent.glob("*.sql"):
+            for clause in sql.load(path.stem).values():
+                if (prepared := clause.get_execution_options().get(sql.PREPARED)) is None:
+                    continue
+                session.execute(text(prepared.prepare))
+                values = ", ".join("NULL" for _ in clause.compile().params)
+                plan = "\n".join(session.execute(text(f"EXPLAIN EXECUTE {prepared.name} ({values})")).scalars())
+                assert "Seq Scan" not in plan, f"{prepared.name}: {plan}"
+                looked_at += 1
+    assert looked_at > 20
+    alone.dispose()
+
+
+def test_a_transaction_begins_in_one_round_trip_with_its_first_statement(database: Database) -> None:
+    alone = Database(database._url, pool_size=1)
+    began = text("SELECT now() < statement_timestamp(), pg_current_xact_id_if_assigned() IS NULL")
+    insert = text("INSERT INTO tombstones (kind, subject) VALUES ('test', :subject)")
+    with pytest.raises(StorageRefused), alone.transaction() as session:
+        session.execute(text(f"{insert.text}; SELECT 1 / 0"), {"subject": "refused"})
+    with alone.transaction() as session:
+        pass  # nothing to say
+    with alone.transaction() as session, session.begin_nested() as nested:
+        session.execute(insert, {"subject": "nested"})
+        nested.rollback()
+    with alone.transaction() as session:
+        session.execute(insert, {"subject": "kept"})
+        assert tuple(session.execute(began).one()) == (True, False)
+    with alone.reading() as session:
+        session.execute(insert, {"subject": "at once"})
+        assert tuple(session.execute(began).one()) == (False, True)
+    assert query(alone, "SELECT subject FROM tombstones ORDER BY 1") == [("at once",), ("kept",)]
+    alone.dispose()
+
+
 def test_what_a_migration_outdates_is_prepared_anew(database: Database) -> None:
     alone = Database(database._url, pool_size=1)
 
