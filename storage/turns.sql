@@ -26,7 +26,7 @@ SELECT a.input, a.seq FROM turns a WHERE a.conversation_id = t.conversation_id A
 -- The sequence comes from the conversation's row, whose lock is held until the commit: turns become visible in the
 -- order of their seq, so none ever appears before one that is running or done.
 WITH numbered AS (
-    UPDATE conversations SET last_turn = last_turn + 1, updated_at = clock_timestamp()
+    UPDATE conversations SET last_turn = last_turn + 1, updated_at = greatest(updated_at, now())
     WHERE id = :conversation_id AND merchant_id = :merchant_id
       AND NOT EXISTS (SELECT 1 FROM turns WHERE event_key = :event_key AND action = :action)
     RETURNING last_turn
