@@ -16,7 +16,7 @@ Each kind of process connects with a role of its own; see `storage.roles`.
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property, lru_cache, partial
 from typing import Any, Self
@@ -28,9 +28,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     ExceptionContext,
-    Executable,
     IteratorResult,
-    Result,
     TextClause,
     create_engine,
     event,
@@ -113,29 +111,24 @@ class Session(Connection):
     goes to psycopg2 as it is. What psycopg2 raises goes back to SQLAlchemy, which knows when a connection is lost.
     """
 
-    begins = False
-    """Whether a transaction begins with the next statement: in one round trip with it."""
+    first = ""
+    """What goes to Postgres in one round trip with the next statement: BEGIN, or a savepoint."""
     has_outdated_plan = False
     """Whether what it had prepared is of no use since a migration."""
 
-    def execute(  # type: ignore[override]
-        self, statement: Executable, parameters: Any = None, **options: Any
-    ) -> Result[*tuple[Any, ...]]:
-        """The `Rows` of a text, with its named parameters; one that is to be prepared is, where it can be."""
-        begin, self.begins = "BEGIN;" if self.begins else "", False
-        if not isinstance(statement, TextClause) or options:
-            if begin:
-                self.exec_driver_sql(begin)
-            return super().execute(statement, parameters, **options)
+    def execute(self, statement: TextClause, parameters: Mapping[str, Any] | None = None) -> Rows:  # type: ignore[override]
+        """The rows of a text, with its named parameters; one that is to be prepared is, where it can be."""
         done: set[str] | None = self.info.get(PREPARED)
         wanted: Prepared | None = None if done is None else statement.get_execution_options().get(PREPARED)
         is_new = done is not None and wanted is not None and wanted.name not in done
         cursor = self.connection.cursor()
         try:
+            first, self.first = self.first, ""
             if done is not None and wanted is not None and is_new:
-                cursor.execute(wanted.prepare)
+                cursor.execute(first + wanted.prepare)
                 done.add(wanted.name)
-            cursor.execute(begin + (wanted.execute if wanted else _for_psycopg2(statement.text)), parameters or {})
+                first = ""
+            cursor.execute(first + (wanted.execute if wanted else _for_psycopg2(statement.text)), parameters or {})
             described = cursor.description
             rows = cursor.fetchall() if described else []
         except BaseException as error:  # noqa: BLE001 - raised again there
@@ -145,6 +138,20 @@ class Session(Connection):
             self._handle_dbapi_exception(error, None, None, cursor, None)
         cursor.close()
         return Rows(tuple(column[0] for column in described or ()), rows, cursor.rowcount)
+
+    @contextmanager
+    def attempt(self) -> Iterator[Callable[[], object]]:
+        """What is undone if the block raises, or calls what it is given; the transaction goes on."""
+        undo = partial(self.execute, text("ROLLBACK TO SAVEPOINT attempt"))
+        self.first += "SAVEPOINT attempt;"
+        try:
+            yield undo
+        except BaseException:
+            if not self.invalidated:  # else all of it is undone
+                undo()
+            raise
+        finally:
+            self.first += "RELEASE SAVEPOINT attempt;"
 
 
 @lru_cache(maxsize=1000)
@@ -182,7 +189,7 @@ class Database:
     def transaction(self) -> Iterator[Session]:
         """A session whose work is committed at the end of the block and rolled back if it raises."""
         with _translating(), closing(Session(self._engine)) as session, session.begin():
-            session.begins = True
+            session.first = "BEGIN;"
             yield session
 
     @contextmanager
