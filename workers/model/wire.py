@@ -120,6 +120,21 @@ def _replace(response: Any, body: dict[str, Any]) -> None:
     response._content = content  # there is no public way to replace what was read
 
 
+def ask(http: httpx.Client, url: httpx.URL, headers: httpx.Headers, body: Any, timeout: float) -> httpx.Response:
+    """The response to a chat completion; its body comes as a stream if that was asked for. Raises Refused and
+    Unreachable."""
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    limits = {"timeout": httpx.Timeout(timeout).as_dict()}
+    request = httpx.Request("POST", url, headers=headers, content=content, extensions=limits)
+    try:
+        response = http.send(request, stream=True)
+        if response.status_code != 200:
+            raise Refused(response)
+    except httpx.TransportError as error:
+        raise Unreachable(error) from error
+    return response
+
+
 def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
     """The events of a stream as OpenAI sends them; its client makes objects of them, which costs ten times as much."""
     rest = b""
@@ -138,6 +153,28 @@ def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
         raise StreamCut from None
     finally:
         response.close()
+
+
+class Unreachable(Exception):
+    """No connection, or no answer through it: in time, if the status is 408."""
+
+    def __init__(self, error: httpx.TransportError) -> None:
+        self.status_code = 408 if isinstance(error, httpx.TimeoutException) else 500
+        super().__init__(type(error).__name__)
+
+
+class Refused(Exception):
+    """An answer with another status than 200."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response, self.status_code = response, response.status_code
+        try:
+            told = response.json()
+        except ValueError:
+            told = response.text
+        error = told.get("error") if isinstance(told, dict) else None
+        self.body = error if isinstance(error, dict) else told
+        super().__init__(str(told))
 
 
 class StreamFailed(Exception):

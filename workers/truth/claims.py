@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from workers.truth.lexicon import OFFER, PHRASES, at_words, lexeme
+from workers.truth.lexicon import OFFER, PHRASES, lexeme
 from workers.truth.numerals import CODE, numbers
 from workers.truth.periods import (
     AGO,
@@ -25,6 +25,7 @@ from workers.truth.periods import (
     period_meant,
 )
 from workers.truth.sentence import Mention, Sentence, lowered
+from workers.truth.wording import Wording, places
 
 _DIGIT = re.compile(r"\d")
 
@@ -68,7 +69,7 @@ _BREAK = re.compile(
 )
 
 
-_BREAK_WORD = at_words(
+_BREAK_WORD = Wording(
     rf"{OFFER.pattern}|(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*"
     r"|against|out of|(?:of which|davon|von denen|darunter|including)(?= \d))\b"
 )
@@ -84,10 +85,12 @@ _PHONE = re.compile(
 )
 
 
-_ORDER = re.compile(
-    r"(?<![\w&])#\s?(?P<hash>[a-z]{0,6}-?\d{2,}[\w-]*|\d)"
-    r"|\b(?:order|bestellung|auftrag|order number|bestellnummer|commande|pedido)\s(?:(?:no|nr|number|nummer|mit der nummer|n°|º)\.?\s?)?"
-    r"(?P<bare>[a-z]{0,6}-?\d{3,}(?!\d)[\w-]*)(?!\s?(?:orders|[€$£%]|eur|usd|chf))(?![.,]\d)",
+_HASH = re.compile(r"(?<![\w&])#\s?([a-z]{0,6}-?\d{2,}[\w-]*|\d)")
+
+
+_ORDER = Wording(
+    r"(?:order|bestellung|auftrag|order number|bestellnummer|commande|pedido)\s(?:(?:no|nr|number|nummer|mit der nummer|n°|º)\.?\s?)?"
+    r"([a-z]{0,6}-?\d{3,}(?!\d)[\w-]*)(?!\s?(?:orders|[€$£%]|eur|usd|chf))(?![.,]\d)",
 )
 
 
@@ -97,10 +100,13 @@ _LONG_NUMBER = re.compile(r"\d[\d\s()/.-]{4,}\d")
 _LIST_MARK = re.compile(r"^\s*(?:\(?\d{1,2}[.)]|[-*•–])(?=\s)", re.MULTILINE)
 
 
-_RANK = at_words(
+_RANK = Wording(
     r"(?P<several>(?<![\d.,])\d{1,3}(?=(?:, \d{1,3})*,? (?:or|and|oder|und|to|bis) (?:\d{1,3} (?:days?|tagen?|months?|monaten?|hours?|stunden|minutes?|minuten|weeks?|wochen)|\ue000)))|(?<=previous )(?:\d{1,2}|seven|thirty)(?=\s?[:.,;!]|\s(?:by|with|was|were)\b|$)|(?:(?<![\d.,])\d{1,3}|\b(?:seven|thirty|sieben|dreißig))(?=\s(?:before|davor|zuvor)\b)|\b\d{1,3}(?=\s(?:days?|tagen?) (?:before|davor|zuvor|earlier|vorher|prior))|\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
-    r"|\b(?:number|nummer|platz|no\.) (?:one|two|three|eins|zwei|drei)\b|\b(?:a|one|two|three|ein|zwei|drei) (?:thirds?|quarters?|fifths?|halves|half|drittel|viertel|fünftel)\b|\b(?:of|between) the two\b|\b[\w.]++ times (?:what|as|more|the|that)\b|\b\w{2,8}mal so\b|\b24/7\b|\b[a-z]++\d[\w-]*|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
+    r"|\b(?:number|nummer|platz|no\.) (?:one|two|three|eins|zwei|drei)\b|\b(?:a|one|two|three|ein|zwei|drei) (?:thirds?|quarters?|fifths?|halves|half|drittel|viertel|fünftel)\b|\b(?:of|between) the two\b|\d[\d.]* times (?:what|as|more|the|that)\b|(?:two|three|four|five|six|seven|eight|nine|ten|many|several) times (?:what|as|more|the|that)\b|(?=\w{2,8}mal so)\w*mal so\b|\b24/7\b|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
 )
+
+
+_CODE = re.compile(r"\b[a-z]++\d[\w-]*")
 
 
 def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
@@ -108,10 +114,12 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
     plain = lowered(text)
     sentence = Sentence(text, plain)
     masked = _URL.sub(_mask, plain) if _LIKE_URL.search(plain) else plain
-    masked = named(sentence, masked, names)
+    masked = sentence.masked = named(sentence, masked, names)
+    sentence.places = places(masked)
     has_digits = _DIGIT.search(masked) is not None
     for may_be, pattern, kind, value in (
-        (None, _ORDER, "order", lambda found: (found["hash"] or found["bare"]).upper()),
+        (None, _HASH, "order", lambda found: found[1].upper()),
+        (None, _ORDER, "order", lambda found: found[1].upper()),
         (MAY_BE_DATE, DATE, "date", dates_meant),
         (MAY_BE_TIME, TIME, "time", clock),
         (MAY_BE_AGO, AGO, "age", age),
@@ -120,25 +128,32 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
         into: list[Mention] = getattr(sentence, f"{kind}s")
         if not has_digits and kind in ("order", "date", "time"):
             continue
-        if may_be is not None and not may_be.search(masked):
+        if (may_be is not None and not sentence.first(may_be)) or (pattern is _HASH and "#" not in masked):
             continue
-        for found in pattern.finditer(masked):
+        for found in sentence.each(pattern) if isinstance(pattern, Wording) else pattern.finditer(masked):
             if kind == "date" and found["d1"] and _CURRENCY_BEFORE.search(masked, 0, found.start()):
                 continue  # "CHF 17.08."
             if (meant := value(found)) is not None:
                 end = found.start() + len(found[0].rstrip())
                 into.append(Mention(found.start(), end, text[found.start() : end].strip(), kind, meant))
-        masked = _without(masked, into)
+        masked = sentence.masked = _without(masked, into)
+    sentence.orders.sort(key=lambda order: order.start)
+    if has_digits:
+        for other in (_PHONE, _LIST_MARK, _CODE) if _LONG_NUMBER.search(masked) else (_LIST_MARK, _CODE):
+            masked = sentence.masked = other.sub(_mask, masked)
     if has_digits or _RANK_WORD.search(masked):
-        for other in (_PHONE, _LIST_MARK, _RANK) if _LONG_NUMBER.search(masked) else (_LIST_MARK, _RANK):
-            masked = other.sub(_mask_but_amounts if other is _RANK and sentence.orders else _mask, masked)
-    sentence.masked = masked
+        ranks = [
+            Mention(*found.span(), found[0], "rank")
+            for found in sentence.each(_RANK)
+            if not (found["several"] and sentence.orders)  # "$189 and #7", but "30, 60 or 90 days"
+        ]
+        masked = sentence.masked = _without(masked, ranks)
     sentence.cased = text
     for run in _MASKED.finditer(masked):
         sentence.cased = sentence.cased[: run.start()] + run[0] + sentence.cased[run.end() :]
     sentence.numbers = numbers(sentence.cased)
     _words(sentence)
-    breaks = sorted(found.start() for pattern in (_BREAK, _BREAK_WORD) for found in pattern.finditer(masked))
+    breaks = sorted(found.start() for found in (*_BREAK.finditer(masked), *sentence.each(_BREAK_WORD)))
     sentence.breaks = [
         place for place in breaks if not _RELATIVE.match(sentence.cased, place) or _tells(sentence, place)
     ]
@@ -180,7 +195,7 @@ def _words(sentence: Sentence) -> None:
     if "×" in masked or "x" in masked or " time" in masked:
         sentence.subjects += [Mention(m.start(), m.end(), m[0], "unit") for m in _TIMES.finditer(masked)]
         sentence.subjects.sort(key=lambda mention: mention.start)
-    for found in PHRASES.finditer(masked):
+    for found in sentence.each(PHRASES):
         if found[0] == "each" and sentence.names:  # "$12 each" is the price of what is named
             continue
         trait = found.lastgroup or ""
@@ -267,11 +282,6 @@ def _mask(found: re.Match[str]) -> str:
     return "\ue000" * len(found[0])
 
 
-def _mask_but_amounts(found: re.Match[str]) -> str:
-    """ "$189 and #7": no number of a row such as "30, 60 or 90 days"."""
-    return found[0] if found["several"] else _mask(found)
-
-
 def named(sentence: Sentence, masked: str, names: Mapping[str, frozenset[str]]) -> str:
     for name, keys in names.items():
         start = masked.find(name)
@@ -301,7 +311,7 @@ def _without(text: str, mentions: list[Mention]) -> str:
 
 def words_of(masked: str) -> Sentence:
     """The subjects and traits of words in lower case."""
-    sentence = Sentence("", masked=masked)
+    sentence = Sentence("", masked=masked, places=places(masked))
     _words(sentence)
     return sentence
 

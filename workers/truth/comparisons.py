@@ -6,10 +6,10 @@ from functools import partial
 
 from workers.truth.figure import Figure, Range, fits
 from workers.truth.figures import TO, role_of
-from workers.truth.lexicon import at_words
 from workers.truth.periods import near, ranges
 from workers.truth.said import THAN, Said, keys, kinds
 from workers.truth.sentence import Mention, Number
+from workers.truth.wording import Wording, at_words
 
 STEADY = 0.2
 """How much more or less the week's second half may be and is still called steady."""
@@ -20,7 +20,7 @@ _THE_NEWEST = re.compile(
 
 _DOUBLED = re.compile(r"\b(?:doubled|tripled|halved|verdoppelt|verdreifacht|halbiert)\b")
 
-_DIRECTION = at_words(
+_DIRECTION = Wording(
     r"(?:(?P<more>more|mehr|higher|höher\w*|greater|larger|bigger|größer\w*|better|besser\w*|stronger|stärker\w*|busier|faster|schneller\w*|richer|pricier|dearer|teurer\w*|ahead|beat(?:s|en|ing)?|tops|topped"
     r"|outsold|outsells?|outselling|outdid|outdoes|outperform\w*|outnumber\w*|outpac\w*|outstrip\w*|outrank\w*|outweigh\w*|exceed(?:s|ed|ing)?|surpass\w*|eclips\w*|most of|die meisten|mostly|überzahl"
     r"|übertrifft|übertr[aeo]f\w*|übersteig\w*|überstieg\w*|überwieg\w*|überwog\w*|überhol\w*|überrag\w*|schlägt|schlug|toppte?n?|öfter|häufiger|more often|left(?= [\w\ue000 ]{1,24} behind)|lead(?:s|ing)? over)"
@@ -80,7 +80,7 @@ def _within_week(said: Said) -> float | None:
     """By what share the second half of the week's days with orders is more than the first."""
     spans = [ranges(period, said, said.today) for period in said.periods]
     is_week = bool(spans) and all(any(5 <= (b - a).days <= 7 and b == said.today for a, b in each) for each in spans)
-    if not is_week or THAN.search(said.masked) or _COMPARED.search(said.masked):
+    if not is_week or said.first(THAN) or _COMPARED.search(said.masked):
         return None
     orders = any(subject.kind == "order" for subject in said.subjects)
     for ranking in said.grounds.rankings:
@@ -123,7 +123,7 @@ def _changed(said: Said, sign: int) -> bool:
     return bool(earlier) and len(numbers) >= 2
 
 
-_MAJORITY = at_words(
+_MAJORITY = Wording(
     r"(?:(?P<more>(?:more than|over|well over) half|(?:the|a) (?:\w+ )?majority|most of|die meisten|mehr als die hälfte|über die hälfte|die (?:\w+ )?mehrheit)"
     r"|(?P<less>(?:less than|fewer than|under|not even) half|(?:the|a) (?:\w+ )?minority|weniger als die hälfte|unter der hälfte|nicht einmal die hälfte|(?:die|eine) (?:\w+ )?minderheit))(?!\w)"
 )
@@ -132,7 +132,7 @@ _MAJORITY = at_words(
 def majorities(said: Said) -> Iterable[tuple[str, bool]]:
     """ "More than half of them are paid", "6 of the 10, the majority"."""
     kinds_ = {t.kind for t in said.traits} & _KINDS_OF
-    found = _MAJORITY.search(said.masked) if kinds_ or len(said.numbers) > 1 else None
+    found = said.first(_MAJORITY) if kinds_ or len(said.numbers) > 1 else None
     if found is None or said.doubts(said.plain) or said.supposes(said.plain):
         return
     sign = 1 if found["more"] else -1
@@ -159,7 +159,7 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
     falls is decided by the figures themselves, whatever the words; what was compared with an earlier time that
     nobody knows has no ground.
     """
-    for found in _DIRECTION.finditer(said.masked):
+    for found in said.each(_DIRECTION):
         masked, group = said.masked, found.lastgroup or ""
         clause = masked[said.clause_start(found.start()) : said.clause_end(found.end())]
         is_unsure = said.doubts(clause) and not found[0].startswith(("can", "could"))
@@ -214,7 +214,7 @@ def _apart(said: Said, found: re.Match[str], group: str) -> float | None:
         return _change_of_days(said)
     elif group.startswith("beside") and not _IS_BESIDE.search(masked, 0, found.start()):
         return None
-    than = THAN.search(masked, begins)
+    than = said.first(THAN, begins)
     pivot = than.start() if than else found.start()
     for sides in (_days(said), _kinds(said), _times(said)):
         before = [side for side in sides if side[0] < pivot]
@@ -423,7 +423,7 @@ def _pair(said: Said, beside: Sequence[Number]) -> tuple[Number, Number] | None:
 
 def _is_of_neither(said: Said, found: re.Match[str], pair: tuple[Number, Number]) -> bool:
     """ "… than last week", where neither figure is of then."""
-    than = THAN.search(said.masked, found.end())
+    than = said.first(THAN, found.end())
     if than is None or _PAST.match(said.masked, than.end()) is None or pair[1].start > than.end():
         return False
     figures = [said.meant[n.start] for n in pair]
@@ -469,7 +469,7 @@ def _compared_first(
         if whose[0] != whose[1]:
             things.append((mention.start, mention.end, 0 if whose[0] else 1))
     things.sort()
-    than = THAN.search(masked, found.end())
+    than = said.first(THAN, found.end())
     pivot = than.start() if than else found.start()
     before = [which for _, end, which in things if end <= pivot]
     after = [which for start, _, which in things if start >= (than.end() if than else found.end())]

@@ -4,10 +4,11 @@ import re
 from dataclasses import dataclass
 
 from workers.truth.figure import BUYERS, NOTHING, Figure, Range
-from workers.truth.lexicon import OFFER, at_words
+from workers.truth.lexicon import OFFER
 from workers.truth.periods import EVER, near, ranges
 from workers.truth.said import AGAINST, OF_SALES, OWNED, STRICT, THAN, Named, Said, keys, kinds
 from workers.truth.sentence import Mention, Number, Sentence
+from workers.truth.wording import Wording, at_words
 
 UNSAID = STRICT | OF_SALES | {"largest", "smallest", "price", "daily", "stock", "previous", "change", "days"}
 """What should be said of a figure that it is true of."""
@@ -44,6 +45,8 @@ class Description:
     late: list[Range]
     sentence: Sentence
     money: bool
+    vague: tuple[frozenset[str], ...]
+    """Of each word that may stand for several traits, what it had better have one of."""
     neutral: frozenset[str] = NOTHING
     """Traits of which it does not matter whether a figure has them."""
 
@@ -52,22 +55,22 @@ _BEFORE = at_words(
     r"(?:earlier|before|previous\w*|last time|used to|had|was|were|since then|from|up from|down from|vorher|zuvor|früher|vorhin|damals|hatten|hatte|war|waren|letztes mal)\b",
 )
 
-_RANGE = re.compile(
-    r"\b(?:between|zwischen|values|werte|ranged?|range|reich\w+|beweg\w+|from \W*[\w.,]+ \w* ?(?:up )?to|von \W*[\w.,]+ \w* ?bis)\b"
+_RANGE = Wording(
+    r"(?:between|zwischen|values|werte|ranged?|range|reich\w+|beweg\w+|from \W*[\w.,]+ \w* ?(?:up )?to|von \W*[\w.,]+ \w* ?bis)\b"
 )
 
-_SINGLE = at_words(
+_SINGLE = Wording(
     r"(?:best|top|most|customer|buyer|product|item|it|kunde|kundin|produkt|artikel|davon|es|bestseller|meist\w*|beste[nrsm]?\b|beliebteste\w*|ein(?:e|er)? (?:kund\w+|produkt))\b",
 )
 
-_SINGLE_ORDER = at_words(
+_SINGLE_ORDER = Wording(
     r"(?:order|purchase|sale|verkauf|einkauf|\w*bestellung|auftrag|one|largest|biggest|highest|smallest|lowest|newest|latest one|größte\w*|kleinste\w*|höchste\w*|niedrigste\w*|neueste\w*)\b",
 )
 
 _LABEL = re.compile(r"[:=(]\s*[$€£]?$|\b(?:is|are|was|were|ist|sind|war|waren|beträgt|at|bei|of)\s[$€£]?$")
 
-_FOR_ALL = at_words(r"(?:none|no|not one|all|each|every|keine[rs]?|alle[rn]?|jede[rs]?|sämtliche[rn]?)\b")
-_OF_ALL = re.compile(_FOR_ALL.pattern + "[^,;]*$")
+_FOR_ALL = Wording(r"(?:none|no|not one|all|each|every|keine[rs]?|alle[rn]?|jede[rs]?|sämtliche[rn]?)\b")
+_OF_ALL = re.compile(_FOR_ALL.pattern.pattern + "[^,;]*$")
 
 _AMONG = re.compile(
     r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
@@ -75,7 +78,7 @@ _AMONG = re.compile(
 
 _ACTED_ON = re.compile(r"\s\w+ (?:haben|hatten|gaben|have|had|placed|ordered|bought|made|kauften|bestellten)\b")
 
-DAY_WORD = re.compile(r"\b(?:day|\w*tag)\b")
+DAY_WORD = Wording(r"(?:day|\w*tag)\b")
 
 _LABELS = re.compile(r"\s?[:=]\W*")
 
@@ -98,7 +101,7 @@ _OTHER_SIDE = re.compile(
 _RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?\s?(?:\(|:|=)\W*")
 
 
-_SHIPPING = re.compile(r"(?<!\w)(?:shipping|deliver(?:y|ies)|freight|porto|\w*versand\w*|fracht\w*)(?!\w)")
+_SHIPPING = Wording(r"(?:shipping|deliver(?:y|ies)|freight|porto|\w*versand\w*|fracht\w*)(?!\w)")
 _SENT = frozenset({"fulfilled", "unfulfilled"})
 
 
@@ -167,7 +170,7 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     return Description(
         required, frozenset(lacking), frozenset(near), frozenset(wide), said.context.topic, subjects or frozenset(nouns) or (NOTHING if said.of_which(number)[1] else said.context.subjects),
         bool(subjects), _names_of(said, number, (said.lead(number, left), right), (lower, upper)), spans, front, late, said,
-        number.currencies is not None,
+        number.currencies is not None, tuple(meant for vague, meant in VAGUE.items() if vague in near and vague != "refunding"),
     )  # fmt: skip
 
 
@@ -193,7 +196,7 @@ def _is_past(said: Said, number: Number, trait: Mention) -> bool:
     to what that is compared with ("5 more than in the month before, and so 12")."""
     if trait.end > number.start:
         return False
-    than = next((m for m in THAN.finditer(said.masked, 0, trait.start)), None)
+    than = said.first(THAN, 0, trait.start)
     if than is not None and any(trait.end <= b <= number.start and said.masked[b] != "(" for b in said.breaks):
         return True
     before = [n for n in said.numbers if n.end <= trait.start]
@@ -320,7 +323,9 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
     distance = 0.0
     # whose it is
     matched = False
-    is_its = any(kind == "order" and sure == 3 and entities & theirs for kind, theirs, sure, _ in words.names)
+    is_its = bool(entities) and any(
+        kind == "order" and sure == 3 and entities & theirs for kind, theirs, sure, _ in words.names
+    )
     for kind, theirs, sure, only in words.names:
         if is_its and sure < 3:  # who is named farther off is somebody else
             matched = True
@@ -335,11 +340,12 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
         else:
             distance += MISSING[sure]
     named = {kind for kind, _, _, _ in words.names}
-    unnamed = figure.kinds - named
-    unnamed &= {"order"} if "order" in unnamed else unnamed  # its customer and products go without saying
-    distance += max((_unsaid_name(said, figure, kind, matched, words) for kind in unnamed), default=0.0)
-    if figure.derived and "customer" in figure.kinds and figure.currency is None:
-        distance += 0.5  # of a list only
+    if figure.kinds:
+        unnamed = figure.kinds - named
+        unnamed &= {"order"} if "order" in unnamed else unnamed  # its customer and products go without saying
+        distance += max((_unsaid_name(said, figure, kind, matched, words) for kind in unnamed), default=0.0)
+        if figure.derived and "customer" in figure.kinds and figure.currency is None:
+            distance += 0.5  # of a list only
     if distance >= limit:
         return MOST
     # what it is
@@ -365,9 +371,7 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
     if not matched:
         lacked = words.expected - traits - words.required - words.neutral
         distance += len(lacked - {"previous"} if "change" in traits else lacked)
-        distance += sum(
-            vague in words.near and not traits & meant for vague, meant in VAGUE.items() if vague != "refunding"
-        )
+        distance += sum(traits.isdisjoint(meant) for meant in words.vague)
     if words.nouns and not words.sure and not words.money and not words.nouns & figure.subjects:
         distance += 1.0
     if words.money and "revenue" in words.near and not traits & {"revenue", *STATISTICS} and not matched:
@@ -480,7 +484,7 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
         left = said.around(before[-1])[0] if before else said.lead(number, left)
     if said.masked[right : right + 1] == "(":  # what stands in brackets does not part it from what follows
         right = max(said.masked.find(")", right), right)
-    than = THAN.search(said.masked, number.end)
+    than = said.first(THAN, number.end)
     if said.masked[right : right + 1] == ")" and (than is None or than.start() > right + 8):
         ends = (*(b for b in said.breaks), *(n.start for n in said.numbers), len(said.masked))
         right = min(end for end in ends if end > right)

@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from workers.truth.claims import words_of
 from workers.truth.figure import NOTHING, Figure, Range
 from workers.truth.figures import in_data
-from workers.truth.lexicon import at_words
 from workers.truth.periods import near, ranges
 from workers.truth.said import STRICT, Said, keys, kinds
 from workers.truth.sentence import Mention, Number, Sentence
+from workers.truth.wording import Wording, at_words
 
 _QUANTITIES = {
     "en": (
         ("none", r"none|nothing|nobody|no[ -]one|not (?:a single|any|one)\b|no(?![,.!]| (?:less|fewer|more|longer|matter|need|doubt|wonder)\b)|without (?:a single|any)|zilch|nada"
-                 r"|(?:\w+n['’]t|not|never) (?:[\w\ue000]+ ){0,3}?(?:a single|any|anything|anyone|anybody)\b"),
+                 r"|(?:(?:ai|are|ca|could|did|do|does|had|has|have|is|must|need|should|was|were|wo|would)n['’]t|not|never) (?:[\w\ue000]+ ){0,3}?(?:a single|any|anything|anyone|anybody)\b"),
         ("some", r"some(?:thing|one|body)?|a (?:few|couple|handful|number|bunch)|(?:first |quite a )few|several|plenty|many|numerous|various|lots|a lot|loads"),
         ("empty", r"(?:queues?|backlog|pipeline|pile|list|inbox|desk)\b[^.,;:]{0,24}?\b(?:empty|clear|cleared|gone|clean)|all caught up|nothing (?:is )?(?:left|waiting)(?! to )"),
     ),
@@ -30,16 +30,16 @@ _QUANTITIES = {
 }  # fmt: skip
 """Words by language that say that there is none of something, some of it, or nothing left to do."""
 
-_QUANTITY = at_words(
+_QUANTITY = Wording(
     rf"(?:{'|'.join(f'(?P<{kind}_{language}>{words})' for language, table in _QUANTITIES.items() for kind, words in table)})(?!\w)"
 )
 
-_THERE_IS = at_words(
+_THERE_IS = Wording(
     r"(?:there (?:are|were|have been)|(?:gab|gibt) es|you (?:have|had|got|received|took)|(?:hattest|hast|hatten|haben) (?:du|sie)|came in|kamen|(?:are|were) placed|(?:is|are) in(?= ?[.,!;]))(?!\w)"
 )
 """What says, of a plural without a number, that there is some of it."""
 
-_EVERY_DAY = at_words(r"(?:(?:on )?(?:every|each)(?: single)? day|jeden(?: einzelnen)? tag|an alle[nr] (?:der )?(?=\ue000)|an allen tagen|tag für tag|day (?:after|in,? day) \w+)(?!\w)")  # fmt: skip
+_EVERY_DAY = Wording(r"(?:(?:on )?(?:every|each)(?: single)? day|jeden(?: einzelnen)? tag|an alle[nr] (?:der )?(?=\ue000)|an allen tagen|tag für tag|day (?:after|in,? day) \w+)(?!\w)")  # fmt: skip
 
 _DENIED = re.compile(r"\b(?:not|never|no|none|nothing|nobody|hardly|without|nicht|nie|kein\w*|niemand|nichts|ohne|bis auf|except|but|außer)\b|n['’]t\b")  # fmt: skip
 
@@ -88,7 +88,7 @@ def existence(said: Said) -> Iterable[tuple[str, bool]]:
 
 def _quantities(said: Said) -> Iterable[tuple[str, bool]]:
     masked = said.masked
-    for found in _QUANTITY.finditer(masked):
+    for found in said.each(_QUANTITY):
         clause = said.clause_start(found.start()), said.clause_end(found.end())
         is_empty = (found.lastgroup or "").startswith("empty")
         is_some = (found.lastgroup or "").startswith("some")
@@ -236,12 +236,12 @@ def _is_in(said: Said, figure: Figure, traits: frozenset[str], spans: list[Range
 def _bare(said: Said) -> Iterable[tuple[str, bool]]:
     """ "There were orders on Monday", "the first orders of today are in": a plural without a number."""
     plurals = [s for s in said.subjects if s.text in ("orders", "bestellungen", "sales", "verkäufe")]
-    for found in _THERE_IS.finditer(said.masked) if plurals and not said.names else ():
+    for found in said.each(_THERE_IS) if plurals and not said.names else ():
         start, end = said.clause_start(found.start()), said.clause_end(found.end())
         nouns = [s for s in plurals if start <= s.start < end]
         if len(nouns) != 1 or not _is_told(said, (start, end)) or _DENIED.search(said.masked, start, end):
             continue
-        if any(start <= n.start < end for n in said.numbers) or _QUANTITY.search(said.masked, start, end):
+        if any(start <= n.start < end for n in said.numbers) or said.first(_QUANTITY, start, end):
             continue
         if _COMPARING.search(said.masked, start, end) or _OTHERS.search(said.masked, start, end):
             continue
@@ -261,7 +261,7 @@ _COMPARING = re.compile(
 
 def _every_day(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Orders came in every day of the last seven"."""
-    for found in () if said.numbers or said.names else _EVERY_DAY.finditer(said.masked):
+    for found in () if said.numbers or said.names else said.each(_EVERY_DAY):
         start, end = said.clause_start(found.start()), said.clause_end(found.end())
         is_order = any(s.kind == "order" for s in said.subjects) or _ACQUIRED.search(said.masked) is not None
         if not is_order or not _is_told(said, (start, end)) or _DENIED.search(said.masked):
@@ -285,8 +285,8 @@ _NO_DATA = re.compile(
     r"^\s?(?:data|names?|details?|information|access|history|numbers?|figures?|daten|id|ids|e-?mails?|yet to|-?\w*daten|support|service|page|list|s?\s(?:data|names))\b",
 )
 
-_NONE = re.compile(
-    r"(?:(?<=n)'t|\b(?:not|nicht)) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|\b(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine?[nrsm]?(?: einzige[rns]?)?)\b"
+_NONE = Wording(
+    r"(?:(?<=n')t|not|nicht) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine?[nrsm]?(?: einzige[rns]?)?)\b"
 )
 
 _NOT_NONE = re.compile(
@@ -301,7 +301,7 @@ _SOLD = re.compile(r"\b(?:sold|verkauft|eingenommen|earned|came in)\b")
 def _zeros(said: Said) -> Iterable[tuple[str, bool]]:
     """ "No orders", "none of the last 7 is paid", "nobody cancelled": the number 0 of what stands behind, where no figure
     is of just what the words say."""
-    for found in _NONE.finditer(said.masked):
+    for found in said.each(_NONE):
         end = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
         clause = said.masked[said.clause_start(found.start()) : end]
         if said.doubts(clause) or said.supposes(clause) or clause.rstrip().endswith("?"):

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from workers.truth.figure import NOTHING, Range
-from workers.truth.lexicon import at_words
 from workers.truth.periods import ranges
 from workers.truth.said import THAN, Said, keys
 from workers.truth.sentence import Mention
 from workers.truth.statuses import STATUSES
+from workers.truth.wording import Wording, at_words
 
 _EXTREMES = {
     "en": (
@@ -38,11 +38,9 @@ _EXTREMES = {
 }  # fmt: skip
 """Words by language that say that somebody has most or least of something."""
 
-_EXTREME = at_words(
+_EXTREME = Wording(
     rf"(?:{'|'.join(f'(?P<{kind}_{language}>{words})' for language, table in _EXTREMES.items() for kind, words in table)})(?!\w)"
 )
-
-_MAY_BE = re.compile(r"\bno\b|nothing|nichts|kein|led\b|est|most|last|least|lead|top|record|peak|best|worst|ste|rekord|spitze|führt|vorn|renner|schluss|hüter|seller|letzte|bottom|rear|ender|eins|one|other|ander")  # fmt: skip
 
 _NOT_FIRST = re.compile(r"\b(?:second|third|2nd|3rd|next|zweit|dritt|at|not the|nicht (?:der|die|das)|one of (?:the|your)|eine[rs]? (?:der|deiner|ihrer)|among (?:the|your))[\s-]?(?:most )?$|(?:n['’]t|\b(?:not|never|nicht|kein\w*))\s(?:\w+\s){0,2}$")  # fmt: skip
 
@@ -59,7 +57,7 @@ _APART = re.compile(
     r"\b(?:after|behind|apart from|except(?: for)?|nach|hinter|neben|außer|bis auf)\s(?:dem |der |den )?\ue000"
 )
 
-_KINDS = at_words(
+_KINDS = Wording(
     r"(?:(?P<date>days?|(?!\w*tagen\b)\w*tage?s?|date|weekday)"
     r"|(?P<order>orders?|one|purchases?|sale|basket|\w*bestellung(?:en)?|auftrag|aufträge\w*|einkauf|bestellwert)"
     r"|(?P<product>products?|items?|sellers?|articles?|\w*artikeln?|\w*produkte?[ns]?|things?|stock|inventory)"
@@ -81,13 +79,13 @@ _STOCK = re.compile(r"\b(?:scarcest|knappste\w*|running (?:out|low)|\w*stock\w*|
 
 _PLURAL = re.compile(r"\s(?!(?:of|der|among|unter|von)\b)(?:[\w\ue000]+\s){0,2}?(?:orders|purchases|sales|ones|days|weeks|bestellungen|aufträge|käufe|tage[n]?|\d+|zehn|ten|five|fünf)\b")  # fmt: skip
 
-_EVERY_OTHER = re.compile(
-    r"\b(?:(?P<every>every|each|all|any|jede[rs]?|alle)|(?P<no>no|kein(?:e[rsn]?)?))(?: (?:the|der))?(?P<other> (?:other|andere?[rsn]?))?\s(?P<what>\w+)\b(?P<rest>.*)"
+_EVERY_OTHER = Wording(
+    r"(?:(?P<every>every|each|all|any|jede[rs]?|alle)|(?P<no>no|kein(?:e[rsn]?)?))(?: (?:the|der))?(?P<other> (?:other|andere?[rsn]?))?\s(?P<what>\w+)\b(?P<rest>.*)"
 )
 
 _SOLD = re.compile(r"\b(?:sold|sells?|verkauf\w*)\b")
-_NOTHING_MORE = re.compile(
-    r"\b(?:nothing|nichts|kein\w* (?:andere\w* )?(?:produkt|artikel)|no (?:other )?(?:product|item))\b[^.,;]*\b(?:better|more|besser|mehr|häufiger)\b[^.,;]*\b(?:than|als)\b"
+_NOTHING_MORE = Wording(
+    r"(?:nothing|nichts|kein\w* (?:andere\w* )?(?:produkt|artikel)|no (?:other )?(?:product|item))\b[^.,;]*\b(?:better|more|besser|mehr|häufiger)\b[^.,;]*\b(?:than|als)\b"
 )
 
 _MORE = re.compile(r"\b(?:beats?|topped|outsold|outsells?|exceed\w*|surpass\w*|more|better|busier|stronger|ahead|higher|larger|bigger|übertr[ao]f\w*|übertrifft|mehr|besser|\w*stärker|höher|größer|schlug|schlägt)\b")  # fmt: skip
@@ -96,9 +94,7 @@ _LESS = re.compile(r"\b(?:fewer|less|worse|weaker|quieter|behind|lower|smaller|w
 
 _CLOSE = re.compile(r"\b(?:close|near|match\w*|equal\w*|heran\w*|mithalten|reicht\w*)\b")
 
-_FIRST_PLACE = re.compile(
-    r"\b(?:(?:auf )?(?:platz|nummer|rang) eins|number one|first place|(?:auf )?(?:platz|rang) 1)\b"
-)
+_FIRST_PLACE = Wording(r"(?:(?:auf )?(?:platz|nummer|rang) eins|number one|first place|(?:auf )?(?:platz|rang) 1)\b")
 
 _ADJECTIVE = re.compile(r"\s(?:loyal|active|frequent|valuable|expensive|important|successful|profitable)\b")
 
@@ -118,9 +114,9 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
     masked = said.masked
     if not (said.names or said.orders or said.periods or said.dates):
         return  # of nobody
-    if not _MAY_BE.search(said.plain) or said.plain.rstrip().endswith("?"):
+    if said.plain.rstrip().endswith("?"):
         return
-    for found in _EXTREME.finditer(masked):
+    for found in said.each(_EXTREME):
         word = (found.lastgroup or "").partition("_")[0]
         clause = said.clause_start(found.start()), said.clause_end(found.end())
         if _NOT_FIRST.search(masked, max(0, found.start() - 24), found.start()) or _PART.search(masked):
@@ -130,16 +126,16 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
         if _BESIDE.search(masked, max(0, found.start() - 24), found.start()):
             continue
         yield from _claim(said, found, word, clause)
-    for found in _FIRST_PLACE.finditer(said.plain):
+    for found in said.each(_FIRST_PLACE, plain=True):
         clause = said.clause_start(found.start()), said.clause_end(found.end())
         yield from _claim(said, found, "leader", clause)
-    nothing = _NOTHING_MORE.search(masked)
+    nothing = said.first(_NOTHING_MORE)
     if nothing is not None:
         yield from _decide(
             said, nothing[0][:60], _nearest(said, nothing, "product"), _measure(said, "product", said.masked), True
         )
-    found_other = _EVERY_OTHER.search(masked)
-    if found_other is not None and not found_other["other"] and (found_other["every"] or not THAN.search(masked)):
+    found_other = said.first(_EVERY_OTHER)
+    if found_other is not None and not found_other["other"] and (found_other["every"] or not said.first(THAN)):
         found_other = None
     if found_other is not None and (kind := _kind_of(found_other["what"])):
         rest, is_every = found_other["rest"], found_other["every"] is not None
@@ -159,7 +155,7 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
 
 def _claim(said: Said, found: re.Match[str], word: str, clause: tuple[int, int]) -> Iterable[tuple[str, bool]]:
     masked = said.masked
-    head = next((h for h in _KINDS.finditer(masked, found.end(), min(clause[1], found.end() + 48))), None)
+    head = next((h for h in said.each(_KINDS, found.end(), min(clause[1], found.end() + 48))), None)
     kind = head.lastgroup if head else None
     days = next((p for p in said.periods if 0 <= p.start - found.end() < 12 and _OF_DAYS.match(p.text.lower())), None)
     if _OF_PRODUCTS.search(found[0]):
@@ -182,7 +178,7 @@ def _claim(said: Said, found: re.Match[str], word: str, clause: tuple[int, int])
     if word in ("most", "least") and _ADJECTIVE.match(masked, found.end()):
         word = "top" if word == "most" else "bottom"
     if word in ("most", "least", "leader", "trailer"):  # "the day with the most orders": the noun behind is the measure
-        before = [h.lastgroup for h in _KINDS.finditer(masked, clause[0], found.start())]
+        before = [h.lastgroup for h in said.each(_KINDS, clause[0], found.start())]
         there = {k for k in ("date", "customer", "product", "order") if _nearest(said, found, k)}
         if word in ("leader", "trailer"):
             there &= {"product", "date"}
@@ -221,7 +217,7 @@ def _is_plain(said: Said, found: re.Match[str]) -> bool:
 
 
 def _kind_of(word: str) -> str:
-    found = _KINDS.fullmatch(word)
+    found = _KINDS.pattern.fullmatch(word)
     return (found.lastgroup or "") if found else ""
 
 

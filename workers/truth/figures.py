@@ -20,12 +20,13 @@ from workers.truth.said import (
     keys,
 )
 from workers.truth.sentence import Number
+from workers.truth.wording import Wording
 
-_GENERALLY = re.compile(r"\b(?:usually|typically|often|generally|üblich\w*|meist|oft|in der regel)\b")
+_GENERALLY = Wording(r"(?:usually|typically|often|generally|üblich\w*|meist|oft|in der regel)\b")
 
 _OF_STORE = re.compile(r"\b(?:your?|you've|dein\w*|ihr\w*|du|dir|sie)\b")
 
-_TIPS = re.compile(r"\b(?:tips?|ideas?|suggestions?|steps?|tipps?|ideen|vorschläge|schritte)\b[^.:]*:")
+_TIPS = Wording(r"(?:tips?|ideas?|suggestions?|steps?|tipps?|ideen|vorschläge|schritte)\b[^.:]*:")
 
 _TOLD = re.compile(
     r"\b(?:did you know|have you seen|noticed|aware|that|dass|really|wirklich|wussten|wusstest|since|because|with|da|weil|bei|warum|why|mehr zu|about|on)\b"
@@ -73,6 +74,8 @@ _SELECTION = re.compile(
     r"|\b(?:the|your|these|those|die|der|den|ihre[nrm]?|deine[nrm]?|diese[nrm]?)\s\|\s(?:latest|last|newest|most recent|recent|neuesten|letzten|jüngsten)\b",
 )
 
+_SELECTED = Wording(r"(?:latest|newest|last|most recent|recent|top|first|neueste|letzte|jüngste|erste)")
+
 _OFFERED = re.compile(rf"\b{OFFER.pattern}")
 
 _DISCOUNT = re.compile(r"\s*(?:discounts?|off|rabatt\w*|nachlass|coupon\w*|vouchers?|gutschein\w*)\b")
@@ -85,7 +88,7 @@ _NOW_OR_THEN = re.compile(r"\s(?:(?P<now>now|jetzt)|then|damals)\b")
 
 _NOW_OR_THEN_BEFORE = re.compile(r"\b(?:(?P<now>now|jetzt)|then|damals)\W*$")
 
-_FIRST_READ = re.compile(r"\b(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
+_FIRST_READ = Wording(r"(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
 
 _FROM, TO = re.compile(r"\b(?:from|von|vom)\W*$"), re.compile(r"\b(?:to|at|auf)\W*$")
 
@@ -139,7 +142,7 @@ def number(said: Said, number: Number) -> bool | None:
         said.context.subjects = subjects - {"money", "foreign"}
     if is_count and said.has(_FIRST_READ):  # how much CJ has looked at
         return None
-    if is_count and _SELECTION.search(before + "|" + after):
+    if is_count and said.has(_SELECTED) and _SELECTION.search(before + "|" + after):
         if said.plain.rstrip().endswith("?"):
             return None
         return _is_selection(said, number, subjects) or _was_written(said, number, subjects)
@@ -194,9 +197,9 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
         return OWNED.search(before) is not None and about_store
     if not is_count and not number.percent and any(left <= o.start and o.end <= number.start for o in said.orders):
         return True  # "thank Anna for #1120 ($84.00)"
-    if said.has(_GENERALLY) and _GENERALLY.search(clause) and not said.periods and not _OF_STORE.search(said.masked):
+    if said.first(_GENERALLY, *said.around(number)) and not said.periods and not _OF_STORE.search(said.masked):
         return about_store
-    is_tip = said.has(_TIPS) and _TIPS.search(said.masked, 0, number.start)
+    is_tip = said.first(_TIPS, 0, number.start)
     if is_tip or said.advises(clause) or _is_asked(said, number):
         return (is_count and about_store) or _is_owned(before)
     if is_count:

@@ -9,15 +9,15 @@ It cannot see tone, whether advice is good, or whether a cause is the cause; nor
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from workers.truth import comparisons, existence, extremes, figures, names, statuses
 from workers.truth.claims import parse
 from workers.truth.grounds import Grounds
-from workers.truth.lexicon import at_words
 from workers.truth.periods import ranges
 from workers.truth.said import ITEM, Context, Said, is_german, keys
-from workers.truth.sentence import Number, Sentence, lowered, sentences
+from workers.truth.sentence import Number, Sentence, sentences
+from workers.truth.wording import Wording
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,14 @@ class Verdict:
 
 def check(text: str, grounds: Grounds) -> list[Verdict]:
     """The text's sentences, which make it up again, each with its verdict."""
-    pieces, judge = sentences(text), _Judge(grounds, text)
-    before: _Judge | None = grounds.judged
-    if before is not None and before.goes_on(judge, pieces):  # a reply is checked as it comes, and once more whole
-        judge = before
-    for piece in pieces[len(judge.verdicts) :]:
-        judge.verdicts.append(replace(judge.sentence(_parsed(piece, grounds)), sentence=piece))
-    grounds.judged = judge
+    pieces = sentences(text)
+    read = [_parsed(piece, grounds) for piece in pieces]
+    is_current, age_is_told = (any(one.first(words, plain=True) for one in read) for words in (_CURRENT, _AGED_WORDS))
+    judge: _Judge | None = grounds.judged  # a reply is checked as it comes, and once more whole
+    if judge is None or not judge.goes_on(pieces, is_current, age_is_told):
+        judge = grounds.judged = _Judge(grounds, is_current, age_is_told)
+    for place in range(len(judge.verdicts), len(pieces)):
+        judge.verdicts.append(judge.sentence(read[place], pieces[place]))
     return list(judge.verdicts)
 
 
@@ -85,13 +86,13 @@ def plain(text: str, told: str) -> str:
     return told or "I don't see that in your store's data."
 
 
-_CURRENT = at_words(
+_CURRENT = Wording(
     r"(?:currently|right now|at (?:the|this) moment|as of (?:right |just )?(?:now|today|this)|at present|just now|this very (?:moment|second|minute)|up[- ]to[- ]date|live|today|now|real[- ]time|fresh(?:ly)?"
     r"|just (?:read|fetched|checked|looked)|(?:a|one|\d+) (?:second|moment)s? ago|moments ago|current|newest figures|latest figures"
     r"|aktuell\w*|derzeit|momentan|im moment|in diesem (?:moment|augenblick)|gerade|jetzt|heute|zurzeit|frisch\w*|soeben|(?:von )?dieser (?:sekunde|minute))\b",
 )
 
-_AGED_WORDS = at_words(
+_AGED_WORDS = Wording(
     r"(?:cached|stale|outdated|older|old (?:data|figures)|as of (?!(?:right |just )?(?:now|today|this))|(?:seen|read|saved|from) earlier|earlier (?:data|figures|today)|last (?:saw|read|known|checked|updated)|last time i|saw (?:on|at)|not (?:current|live|fresh|up[- ]to[- ]date)"
     r"|when i (?:last )?(?:looked|checked|saw)|(?:read|fetched|checked|saved|data is|figures are|from) (?:\w+ )?(?:\d+|an?|two|three|a few) (?:minutes?|hours?|days?) (?:ago|old)|hours? old|days? old|may have changed|from (?:before|yesterday)|could not be (?:read|reached)|(?:does not|doesn't|did not|didn't) (?:answer|respond)"
     r"|(?:mit |dem )?stand (?:von |vom |am |um )(?!dieser|heute|jetzt)|veraltet\w*|älter\w*|zwischengespeichert\w*|stunden alt|tage alt|(?:stammen|daten|zahlen)\b.{0,40}\bvor \d|zuletzt (?:gelesen|gesehen|geladen|aktualisiert)|früher\w* (?:daten|zahlen|stand)|vorhin|nicht (?:mehr )?aktuell|(?:daten|zahlen|werte) (?:sind )?(?:vom|von gestern)|antwortet (?:gerade |derzeit |im moment )?nicht)\b",
@@ -109,7 +110,6 @@ _CLAIMS = (
     comparisons.majorities,
     names.relations,
     statuses.statuses,
-    statuses.predicates,
     statuses.sold_out,
     statuses.most,
 )
@@ -119,28 +119,27 @@ _CLAIMS = (
 class _Judge:
     """Reads the sentences in order: a later one may go on about what an earlier one named."""
 
-    def __init__(self, grounds: Grounds, text: str) -> None:
-        text = lowered(text)
+    def __init__(self, grounds: Grounds, is_current: bool, age_is_told: bool) -> None:
         ages = [ranking.values for ranking in grounds.rankings if ranking.what == "newest"]
         orders = {name: at for values in ages for name, at in values.items() if name.startswith("order:")}
         self.context = Context(
             grounds,
-            is_current=_CURRENT.search(text) is not None,
-            age_is_told=_AGED_WORDS.search(text) is not None,
+            is_current=is_current,
+            age_is_told=age_is_told,
             newest=frozenset({max(orders, key=orders.__getitem__)} if orders else ()),
         )
         for sentence in grounds.asking:
             self._remember_periods(sentence)
         self.verdicts: list[Verdict] = []
 
-    def goes_on(self, other: "_Judge", pieces: Sequence[str]) -> bool:
-        """Whether what this one has judged is how the text with these sentences begins, of which `other` is."""
-        known, (mine, theirs) = [verdict.sentence for verdict in self.verdicts], (self.context, other.context)
-        same = (mine.age_is_told, mine.is_current) == (theirs.age_is_told, theirs.is_current)
-        return same and pieces[: len(known)] == known
+    def goes_on(self, pieces: Sequence[str], is_current: bool, age_is_told: bool) -> bool:
+        """Whether what it has judged is how the text with these sentences begins."""
+        known = [verdict.sentence for verdict in self.verdicts]
+        told = self.context.is_current, self.context.age_is_told
+        return told == (is_current, age_is_told) and pieces[: len(known)] == known
 
-    def sentence(self, read: Sentence) -> Verdict:
-        """The verdict, and what the sentence tells the next ones."""
+    def sentence(self, read: Sentence, piece: str) -> Verdict:
+        """The verdict of a piece of the text, and what the sentence tells the next ones."""
         context, said = self.context, Said(read, self.context)
         good, bad = 0, []
         sure: list[Number] = []
@@ -164,7 +163,7 @@ class _Judge:
                 bad += [] if ok else [found]
         self._remember_periods(said)
         if (good or said.names or said.ages) and context.is_current and not context.age_is_told and said.grounds.is_old:
-            bad.append((_CURRENT.search(said.plain) or [said.text.strip()])[0])
+            bad.append((said.first(_CURRENT, plain=True) or [said.text.strip()])[0])
         context.sure = mine
         context.topic |= frozenset(trait.kind for trait in said.traits)
         context.kinds = {key.partition(":")[0] for name in said.names for key in keys(name)}
@@ -172,7 +171,7 @@ class _Judge:
             (kind, keys(mentions[0]), 2, False) for kind, mentions in said.mentions().items() if len(mentions) == 1
         ]
         self._read_layout(said)
-        return Verdict(said.text, good, tuple(dict.fromkeys(bad)))
+        return Verdict(piece, good, tuple(dict.fromkeys(bad)))
 
     def _remember_periods(self, said: Sentence) -> None:
         today = self.context.grounds.now.date()

@@ -9,10 +9,11 @@ from typing import Any
 
 from workers.truth.claims import concepts
 from workers.truth.figure import NOTHING
-from workers.truth.lexicon import CODES, SYMBOLS, WORDS, at_words
+from workers.truth.lexicon import CODES, SYMBOLS, WORDS
 from workers.truth.periods import ranges
 from workers.truth.said import ITEM, Said, is_german, keys
 from workers.truth.sentence import Mention
+from workers.truth.wording import at_words
 
 _CAPITAL = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*"
 

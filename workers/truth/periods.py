@@ -5,8 +5,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from workers.truth.figure import Range
-from workers.truth.lexicon import WORDS, at_words
+from workers.truth.lexicon import WORDS
 from workers.truth.sentence import Mention, Sentence
+from workers.truth.wording import Wording
 
 _MONTHS = (
     r"jan(?:uary|uar)?|feb(?:ruary|ruar)?|mar(?:ch)?|märz|apr(?:il)?|may|mai|june?|juni|july?|juli|aug(?:ust)?"
@@ -28,14 +29,14 @@ DATE = re.compile(
 )
 
 
-MAY_BE_DATE = re.compile(r"\d[-./]\d|jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz]")
+MAY_BE_DATE = Wording(r"(?:\d\d?\d?\d?[-./]\d|jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])")
 """What every date has: most sentences have none, and it is found in a tenth of the time."""
 
 
-MAY_BE_AGO = re.compile(r"\s(?:ago|old|earlier)\b|\bvor\s")
+MAY_BE_AGO = Wording(r"(?:(?<=\s)(?:ago|old|earlier)\b|vor\s)")
 
 
-MAY_BE_TIME = re.compile(r"\d(?::\d|\s?(?:[ap]\.?m|uhr|o'clock))")
+MAY_BE_TIME = Wording(r"\d(?:\d?:|\S{0,4}\s?(?:[ap]\.?m|uhr|o'clock))")
 
 
 TIME = re.compile(
@@ -52,13 +53,13 @@ _UNIT = (
 )
 
 
-PERIOD = at_words(
+PERIOD = Wording(
     r"(?P<included>(?:today included|including today|einschließlich heute|heute eingeschlossen|inklusive heute))|(?:(?:in|over|for|within|during|of|from|innerhalb|während|aus|über)\s)?(?:the\s|den\s|der\s|die\s)?"
     r"(?:last|past|previous|trailing|letzte[nr]?|vergangene[nr]?|vorige[nr]?)\s"
     + _COUNTED.format(1) + r"\s(?:[a-zäöüß]+\s)?" + _UNIT.format(1) + r""
     r"|(?P<then>since then|since that day|seitdem|seither)\b"
     r"|(?:(?:in|of|over|aus|von|in)\s)?(?:the\s|den\s|der\s|die\s)?(?:last|past|letzten|vergangenen)\s(?P<elided>7|30|seven|thirty|sieben|dreißig)(?=\s*(?:[.,;:!?)]|$)|\s(?:was|is|war|ist|waren|were|with|mit|by|um|nach)\b)"
-    r"|(?:in |over |\()?(?P<bare>7|14|28|30|60|90|365|sieben|sechzig|dreißig|seven|sixty|thirty) ?(?P<bare_unit>d|days|tagen?|t\b\.?)(?!\w)(?!\s(?:davor|before|window|zuvor))(?=\s?[:)/,.|]|$|\s?\n| (?:gab|kamen|you|up to|bis|ending|ended))"
+    r"|(?:in |over )?(?P<bare>7|14|28|30|60|90|365|sieben|sechzig|dreißig|seven|sixty|thirty) ?(?P<bare_unit>d|days|tagen?|t\b\.?)(?!\w)(?!\s(?:davor|before|window|zuvor))(?=\s?[:)/,.|]|$|\s?\n| (?:gab|kamen|you|up to|bis|ending|ended))"
     r"|(?P<hyphen>\d{1,3})[- ](?:day|tage)s?(?:[- ](?:window|period|zeitraum|fenster|history|range|sales|orders|revenue|total|average|figures|umsatz))\b"
     r"|(?P<word>as of (?:today|now)|(?:your|the(?: past)?|ihre|deine|die|der|zur) (?:week|woche)(?! (?:before|prior|after|davor|zuvor|danach))|today so far|today|yesterday|wochen(?:bericht|rückblick|bilanz|überblick|zahlen)|(?:wk|weekly|wöchentlich\w*)(?= )|(?<!\w)(?:week|wk|woche|weekly|wöchentlich)(?=:| \d)|(?:this|the current|the) (?:week|month|year)(?! (?:before|prior|earlier))"
     r"|(?:(?:in|over|during) the )?(?:last|past|previous) (?:calendar |full |whole |complete )?(?:week|month|year|quarter)|all[- ]time|ever|lifetime"

@@ -8,9 +8,10 @@ from datetime import date
 
 from workers.truth.figure import NOTHING, Figure, Range
 from workers.truth.grounds import Grounds
-from workers.truth.lexicon import OFFER, at_words
+from workers.truth.lexicon import OFFER
 from workers.truth.periods import ranges
 from workers.truth.sentence import Mention, Number, Sentence
+from workers.truth.wording import Wording
 
 STRICT = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest",
                     "first_time", "returning", "average", "median", "uncounted"})  # fmt: skip
@@ -36,13 +37,13 @@ def is_german(text: str) -> bool:
     return sum(word in _GERMAN for word in words) > sum(word in _ENGLISH for word in words)
 
 
-_HYPOTHETICAL = at_words(
+_HYPOTHETICAL = Wording(
     r"(?:if (?!i\b)|could|would|imagine|suppose|aim|goal|target|for example|for instance|e\.g\.|such as|say,|once you|when you|as soon as"
     r"|wenn (?!ich\b)|falls|sobald|könnten?|würden?|angenommen|stell\w* (?:dir|sie)|zum beispiel|z\. ?b\.|etwa wenn|ziel|wie wäre)\b",
 )
 
-_ADVICE = re.compile(
-    r"\b(?:should|might|consider|try|recommend|suggest|offer(?:ing)?|let's|let us|why not|how about|maybe|perhaps"
+_ADVICE = Wording(
+    r"(?:should|might|consider|try|recommend|suggest|offer(?:ing)?|let's|let us|why not|how about|maybe|perhaps"
     r"|(?:many|most|some|other|viele|andere|manche) (?:shops|stores|merchants|brands|sellers|händler|läden|marken)|studies|research|studien|erfahrungsgemäß|industry|benchmark|codes?|coupons?|vouchers?|gutschein\w*|best practice|tip|idea|you can|we can|i can (?:help|offer|send|show|also|look)|shall|helps? to|to (?:boost|grow|increase|improve|win|raise|lift)"
     r"|to (?:use|add|set|send|run|start|create|give|reply|respond|answer|follow up)"
     r"|sollten?|empfehl\w*|empfiehlt|vorschl\w*|schlage|versuch\w*|bieten?|biete|lass\w*|vielleicht|probier\w*|tipp|idee"
@@ -77,13 +78,13 @@ _UNTIL = re.compile(
 
 _AND, _BETWEEN = re.compile(r"\s(?:and|und)\b"), re.compile(r"\b(?:between|zwischen|from|vom?)\s(?:the |dem )?$")
 
-_UNSURE = re.compile(
-    r",\s(?:bis|sobald)\b|\b(?:until|can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b",
+_UNSURE = Wording(
+    r"(?<=,\s)(?:bis|sobald)\b|(?:until|can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b",
 )
 
 ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
 
-THAN = re.compile(r"\b(?:than|als)\b")
+THAN = Wording(r"(?:than|als)\b")
 
 
 def kinds(subject: Mention) -> frozenset[str]:
@@ -160,16 +161,18 @@ class Said(Sentence):
         """The figures of its numbers, by where they begin."""
         self._places: dict[int, tuple[int, int]] = {}
         self._parts: dict[int, tuple[Number | None, Number | None]] = {}
-        self._seen: dict[int, bool] = {}
+        self._seen: dict[Wording, bool] = {}
         self._edges: tuple[list[int], list[int]] | None = None
         self._mentions: dict[str, list[Mention]] | None = None
         self._spans: dict[int, list[Range]] | None = None
 
-    def has(self, pattern: re.Pattern[str]) -> bool:
+    def has(self, wording: Wording) -> bool:
         """Whether the sentence has it; looked for once, though it is asked of each figure."""
-        found = self._seen.get(id(pattern))
+        if wording not in self.places:
+            return False
+        found = self._seen.get(wording)
         if found is None:
-            found = self._seen[id(pattern)] = pattern.search(self.masked) is not None
+            found = self._seen[wording] = self.first(wording) is not None
         return found
 
     def above(self, number: Number) -> list[Sentence]:
@@ -270,7 +273,8 @@ class Said(Sentence):
         for o in self.orders:
             key = frozenset({f"order:{o.value}"})
             found.setdefault("order", []).append(Mention(o.start, o.end, o.text, "name", key))
-        newest = None if self.orders or not self.context.newest else _NEWEST.search(self.masked)
+        is_told = "recent" in self.told and self.context.newest and not self.orders
+        newest = _NEWEST.search(self.masked) if is_told else None
         if newest is not None:
             found["order"] = [Mention(*newest.span(), newest[0], "name", self.context.newest)]
         self._mentions = found
@@ -295,17 +299,17 @@ class Said(Sentence):
 
     def advises(self, clause: str) -> bool:
         """Whether a part of the sentence is advice, or asks."""
-        if self.has(_ADVICE) and _ADVICE.search(clause):
+        if self.has(_ADVICE) and _ADVICE.pattern.search(clause):
             return True
         return clause.rstrip().endswith("?") or _TOLD_TO.match(clause) is not None
 
     def supposes(self, clause: str) -> bool:
         """Whether a part of the sentence tells what would be."""
-        return self.has(_HYPOTHETICAL) and _HYPOTHETICAL.search(clause) is not None
+        return self.has(_HYPOTHETICAL) and _HYPOTHETICAL.pattern.search(clause) is not None
 
     def doubts(self, clause: str) -> bool:
         """Whether a part of the sentence tells what is not known, or asks."""
-        return clause.rstrip().endswith("?") or (self.has(_UNSURE) and _UNSURE.search(clause) is not None)
+        return clause.rstrip().endswith("?") or (self.has(_UNSURE) and _UNSURE.pattern.search(clause) is not None)
 
     def is_advice(self, found: re.Match[str]) -> bool:
         here = self.masked[self.clause_start(found.start()) : self.clause_end(found.end())]

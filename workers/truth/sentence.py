@@ -1,8 +1,12 @@
 """A sentence and what may be in it; where a text's sentences end. Pure."""
 
 import re
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
+
+from workers.truth.wording import Places, Wording
 
 How = Literal["exact", "about", "over", "under"]
 
@@ -54,6 +58,24 @@ class Sentence:
     subjects: list[Mention] = field(default_factory=list)
     traits: list[Mention] = field(default_factory=list)
     breaks: list[int] = field(default_factory=list)
+    places: Places = field(default_factory=dict)
+    """Where each wording may begin."""
+
+    def each(
+        self, wording: Wording, start: int = 0, end: int = sys.maxsize, *, plain: bool = False
+    ) -> Iterator[re.Match[str]]:
+        """Where the wording stands, in order; `plain`: periods and the like are read, too."""
+        text = self.plain if plain else self.masked
+        for place in self.places.get(wording, ()):
+            if place >= start and (found := wording.pattern.match(text, place, end)) is not None:
+                start = max(found.end(), place + 1)
+                yield found
+
+    def first(
+        self, wording: Wording, start: int = 0, end: int = sys.maxsize, *, plain: bool = False
+    ) -> re.Match[str] | None:
+        """Where the wording stands first."""
+        return next(self.each(wording, start, end, plain=plain), None) if wording in self.places else None
 
 
 _ABBREVIATION = re.compile(

