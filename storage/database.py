@@ -377,6 +377,9 @@ def _set_up(settings: Mapping[str, str], connection: DBAPIConnection, record: Co
     cursor.execute("SELECT pg_backend_pid()")
     if cursor.fetchone() == (connection.info.backend_pid,):
         record.info[PREPARED] = set()
+        # What was planned while a table was tiny reads it when it has grown, too, until it is analyzed. Without jit, which
+        # is for what is expensive: to some versions of Postgres that is whatever reads a whole table nevertheless.
+        cursor.execute("SET enable_seqscan = off; SET jit = off")
     cursor.close()
 
 

@@ -158,7 +158,7 @@ UPDATE events SET
     attempts = attempts + 1, run_after = clock_timestamp() + make_interval(secs => :seconds), hinted_at = NULL
 WHERE key = :key AND status = 'received'
 
--- name: unprocessed
+-- name: unprocessed(older_than float, again float, limit integer)
 -- Never woken, or woken for so long: two ranges of one index.
 WITH never AS (
     SELECT key FROM events

@@ -187,7 +187,7 @@ UPDATE turns SET
 WHERE {held}
 RETURNING EXISTS (SELECT 1 FROM turns o WHERE o.merchant_id = turns.merchant_id AND o.status = 'queued') AS others_wait
 
--- name: silent
+-- name: silent(batch integer)
 -- Turns of which the merchant has heard nothing although words are due, each once. What waits behind an earlier turn
 -- of its conversation says nothing: that one does.
 WITH due AS (
@@ -209,7 +209,7 @@ WHERE t.status IN ('queued', 'running') AND {first_in_conversation}
       SELECT 1 FROM replies r WHERE r.turn_id = t.id AND r.body -> 'data' @> '[{{"type": "TEXT_MESSAGE_START"}}]')
 ORDER BY t.id
 
--- name: promises
+-- name: promises(batch integer, factor float, shortest float, longest float, again float)
 -- Ended turns whose merchant is still owed something, and it is time to look. Put off, so that each is looked at once;
 -- what waits for a model for the longer, the longer it has waited: an answer comes at the latest a quarter of the outage
 -- after its end.
@@ -347,7 +347,7 @@ FROM turns t JOIN events e ON e.key = t.event_key
 WHERE t.conversation_id = (SELECT conversation_id FROM turns WHERE id = :turn_id) AND t.absorbed_by = :turn_id
 ORDER BY t.seq
 
--- name: expire
+-- name: expire(max_failures integer, batch integer)
 -- One statement decides and writes, on rows nobody else is writing: a turn that ended or was extended meanwhile is
 -- left alone. It only queues the turn again; it runs where it is claimed next.
 WITH silent AS (
@@ -365,7 +365,7 @@ WITH silent AS (
 )
 SELECT id, conversation_id, merchant_id, status = 'dead' FROM expired ORDER BY id
 
--- name: waiting
+-- name: waiting(older_than float, early float, looks integer, per_merchant integer, limit integer, again float, longest float)
 -- Looks at the turns that are due, wakes those that can run, and puts the others off. So what waits for an earlier turn
 -- or for room leaves the front of the index, and no look costs more than its batch. Whoever ends a turn wakes the next
 -- (`next`): being put off is for when that got lost, so it lasts as long as the turn has waited.
@@ -403,7 +403,7 @@ WITH oldest AS (
 UPDATE turns SET wake_at = clock_timestamp() + make_interval(secs => :again)
 WHERE id = ANY (ARRAY (SELECT id FROM chosen)) RETURNING id
 
--- name: next
+-- name: next(conversation_id text, merchant_id text, per_merchant integer, looks integer, again float)
 -- There is room, or will be with the commit: first for this conversation, then for the merchant's others, the longest
 -- waiting ones (a bounded look: what it misses the sweeper finds).
 WITH candidates AS (
