@@ -121,7 +121,7 @@ def _replace(response: Any, body: dict[str, Any]) -> None:
 
 
 def ask(http: httpx.Client, url: httpx.URL, headers: httpx.Headers, body: Any, timeout: float) -> httpx.Response:
-    """The response to a chat completion; its body comes as a stream if that was asked for. Raises Refused and
+    """The response to a chat completion; its body comes as a stream if that was asked for. Raises CallRefused and
     Unreachable."""
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     limits = {"timeout": httpx.Timeout(timeout).as_dict()}
@@ -129,7 +129,7 @@ def ask(http: httpx.Client, url: httpx.URL, headers: httpx.Headers, body: Any, t
     try:
         response = http.send(request, stream=True)
         if response.status_code != 200:
-            raise Refused(response)
+            raise CallRefused(response)
     except httpx.TransportError as error:
         raise Unreachable(error) from error
     return response
@@ -163,7 +163,7 @@ class Unreachable(Exception):
         super().__init__(type(error).__name__)
 
 
-class Refused(Exception):
+class CallRefused(Exception):
     """An answer with another status than 200."""
 
     def __init__(self, response: httpx.Response) -> None:
