@@ -79,6 +79,13 @@ def plain_queue(name: str) -> Queue:
     return Queue(name, Exchange(""), routing_key=name, durable=True, queue_arguments=arguments(name))
 
 
+def declare_once(queue: Queue, producer: Any) -> None:
+    """Declare a queue, once per connection: after that of a broker that lost its queues is gone, anew. kombu makes
+    copies of it for each message to find that out."""
+    if hash(queue) not in producer.connection.declared_entities:
+        producer.maybe_declare(queue)
+
+
 class VerifiedConnection(Connection):
     """kombu's connection, with TLS as `tls.options` decides it: for the first URL and for each it fails over to. The
     URL may be one of a Redis Sentinel."""

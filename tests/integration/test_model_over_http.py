@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -284,6 +284,32 @@ def test_one_connection_serves_all_that_follows_within_half_a_minute(serve: Serv
     for timeout in (7.9, 7.4, 20.5, 300):
         Model([NAME]).ask(QUESTION, None, timeout=timeout)
     assert len({request.peer for request in server.requests}) == 1
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_refusal_and_a_whole_answer_give_their_connection_back(serve: Serve, streamed: bool) -> None:
+    whole = {"choices": [{"message": {"role": "assistant", "content": "hello"}, "finish_reason": "stop"}]}
+    server = serve([Status(400), Recorded(whole), Say("hello"), Recorded({"error": {"message": "no"}}, 422), Say("hi")])
+    hear = (lambda _words, _is_whole: False) if streamed else None
+    for answers in (False, True, True, False, True):
+        with nullcontext() if answers else pytest.raises(ModelRefused):
+            Model([NAME]).ask(QUESTION, None, timeout=20, hear=hear)
+    assert len({request.peer for request in server.requests}) == 1
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_a_body_that_cannot_be_decoded_is_an_outage(serve: Serve, fake_time: Time, kind: str, status: int) -> None:
+    serve([Recorded("no gzip at all", status, {"Content-Encoding": "gzip", "Content-Type": kind})])
+    hear = (lambda _words, _is_whole: False) if kind == "text/event-stream" else None
+    with pytest.raises(ModelUnavailable):
+        model_of(fake_time).ask(QUESTION, None, timeout=20, hear=hear)
+
+
+def test_half_a_letter_is_sent_as_a_question_mark(serve: Serve) -> None:
+    server = serve([Say("hello")])
+    assert Model([NAME]).ask([{"role": "user", "content": "a\ud83d"}], None, timeout=20).text == "hello"
+    assert server.requests[0].messages == [{"role": "user", "content": "a?"}]
 
 
 def test_what_is_asked_goes_to_the_configured_address_only(serve: Serve, fake_time: Time) -> None:

@@ -26,6 +26,8 @@ from workers.failpoints import failpoint
 NOTE_AFTER_SECONDS = 0.5
 """Less than `storage.outbox.FRESH_SECONDS`, after which the sweeper takes an unmarked reply for a lost one."""
 
+_REPLIES = queues.plain_queue(queues.REPLIES)
+
 
 class ReplyPublisher:
     """Publishes replies on queue `replies`, persistent, through the default exchange."""
@@ -96,11 +98,10 @@ class ReplyPublisher:
 
     def _send(self, replies: Sequence[OutgoingReply]) -> bool:
         """Whether all were sent: a reply that is sent again does no harm."""
-        queue = queues.plain_queue(queues.REPLIES)
         try:
             # One round trip on Redis; on RabbitMQ each reply is confirmed.
             with self._app.producer_or_acquire() as producer, producer.batch():
-                producer.maybe_declare(queue)  # kombu would for each of them
+                queues.declare_once(_REPLIES, producer)
                 for reply in replies:
                     self._publish_one(producer, reply)
         except Exception as error:  # noqa: BLE001 - whatever the broker's client raises: try later

@@ -151,8 +151,7 @@ class WakeUps:
         )
         try:
             with self._app.producer_or_acquire() as producer:
-                # Once per connection: after that of a broker that lost its queues is gone, anew.
-                producer.maybe_declare(_QUEUES[queue])
+                queues.declare_once(_QUEUES[queue], producer)
                 producer.publish(
                     message.body,
                     exchange="",

@@ -24,6 +24,7 @@ from __future__ import annotations
 import contextvars
 import gc
 import importlib
+import json
 import logging
 import os
 import re
@@ -35,7 +36,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -419,32 +420,38 @@ def _complete_plain(
     """What `litellm.completion` comes to for a server that speaks OpenAI's protocol: the request that litellm makes for
     the model, sent and read here. Its handlers and OpenAI's client cost three times as much as that."""
     litellm = _litellm()
-    model, provider, *_ = litellm.get_llm_provider(model=name)
-    taken = litellm.utils.get_optional_params(model=model, custom_llm_provider=provider, **options)
-    is_streamed = taken.pop("stream", False)
+    model, taken = _taken(name, json.dumps(options))
     form = litellm.ProviderConfigManager.get_provider_chat_config(model, litellm.LlmProviders.OPENAI)
-    body = form.transform_request(model=model, messages=messages, optional_params=taken, litellm_params={}, headers={})
-    url, headers = _address(
+    body = form.transform_request(model, messages, optional_params={**taken}, litellm_params={}, headers={})
+    server = _server(
         api_key or litellm.OpenAIGPTConfig.get_api_key(),
         api_base or litellm.OpenAIGPTConfig.get_api_base(),
         litellm.get_secret_str("OPENAI_ORGANIZATION"),
     )
-    body |= body.pop("extra_body", {}) | ({"stream": True} if is_streamed else {})
-    response = wire.ask(litellm.client_session, url, headers, body, timeout)
-    return wire.events(response) if is_streamed else response.json()
+    response = server.ask(body | body.pop("extra_body", {}), timeout)
+    return wire.events(response) if body.get("stream") else response.json()
+
+
+@lru_cache(maxsize=100)
+def _taken(name: str, options: str) -> tuple[str, Mapping[str, Any]]:
+    """The model's own name, and those of the `options` (as JSON) that it takes, as it takes them."""
+    litellm = _litellm()
+    model, provider, *_ = litellm.get_llm_provider(model=name)
+    taken = litellm.utils.get_optional_params(model=model, custom_llm_provider=provider, **json.loads(options))
+    return model, {option: value for option, value in taken.items() if (option, value) != ("stream", False)}
 
 
 @cache
-def _address(api_key: str, api_base: str, organization: str | None) -> tuple[httpx.URL, httpx.Headers]:
-    """Where a server of OpenAI's protocol is asked, and with which headers: those of OpenAI's client."""
+def _server(api_key: str, api_base: str, organization: str | None) -> wire.ChatServer:
+    """A server of OpenAI's protocol, which is told what OpenAI's client tells."""
     http = _litellm().client_session
     client = importlib.import_module("openai").OpenAI(
         api_key=api_key, base_url=api_base, organization=organization, http_client=http
     )
-    headers = httpx.Headers({**http.headers})
-    told = client.auth_headers | client.default_headers
+    headers, told = httpx.Headers({**http.headers}), client.auth_headers | client.default_headers
     headers.update({name: value for name, value in told.items() if isinstance(value, str)})
-    return client.base_url.join("chat/completions"), headers
+    url = client.base_url.join("chat/completions")
+    return wire.ChatServer(http._transport_for_url(url), url, headers)  # with the environment's proxies, and no cookies
 
 
 @cache

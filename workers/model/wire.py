@@ -120,19 +120,32 @@ def _replace(response: Any, body: dict[str, Any]) -> None:
     response._content = content  # there is no public way to replace what was read
 
 
-def ask(http: httpx.Client, url: httpx.URL, headers: httpx.Headers, body: Any, timeout: float) -> httpx.Response:
-    """The response to a chat completion; its body comes as a stream if that was asked for. Raises CallRefused and
-    Unreachable."""
-    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    limits = {"timeout": httpx.Timeout(timeout).as_dict()}
-    request = httpx.Request("POST", url, headers=headers, content=content, extensions=limits)
-    try:
-        response = http.send(request, stream=True)
+@dataclass(frozen=True)
+class ChatServer:
+    """Where chat completions are asked for."""
+
+    transport: httpx.BaseTransport
+    url: httpx.URL
+    headers: httpx.Headers
+
+    def ask(self, body: Any, timeout: float) -> httpx.Response:
+        """The response, repaired; a stream is still to be read. Raises CallRefused and Unreachable."""
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        limits = {"timeout": httpx.Timeout(timeout).as_dict()}
+        request = httpx.Request("POST", self.url, headers=self.headers, content=content, extensions=limits)
+        try:
+            response = self.transport.handle_request(request)
+            response.request = request
+            try:
+                repair(response)
+            except BaseException:
+                response.close()
+                raise
+        except httpx.RequestError as error:
+            raise Unreachable(error) from error
         if response.status_code != 200:
             raise CallRefused(response)
-    except httpx.TransportError as error:
-        raise Unreachable(error) from error
-    return response
+        return response
 
 
 def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
@@ -156,9 +169,9 @@ def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
 
 
 class Unreachable(Exception):
-    """No connection, or no answer through it: in time, if the status is 408."""
+    """No connection, or no answer through it that can be read: none in time, if the status is 408."""
 
-    def __init__(self, error: httpx.TransportError) -> None:
+    def __init__(self, error: httpx.RequestError) -> None:
         self.status_code = 408 if isinstance(error, httpx.TimeoutException) else 500
         super().__init__(type(error).__name__)
 
@@ -170,7 +183,7 @@ class CallRefused(Exception):
         self.response, self.status_code = response, response.status_code
         try:
             told = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             told = response.text
         error = told.get("error") if isinstance(told, dict) else None
         self.body = error if isinstance(error, dict) else told
