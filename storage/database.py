@@ -377,8 +377,8 @@ def _set_up(settings: Mapping[str, str], connection: DBAPIConnection, record: Co
     cursor.execute("SELECT pg_backend_pid()")
     if cursor.fetchone() == (connection.info.backend_pid,):
         record.info[PREPARED] = set()
-        # What was planned while a table was tiny is kept until it is analyzed, however much it grows. Without jit, which is
-        # for what costs much: to versions before 18 that is whatever must read a whole table nevertheless.
+        # What was planned while a table was tiny is kept until it is analyzed, however much it grows. Without jit, which
+        # is for what costs much: to versions before 18 that is whatever must read a whole table nevertheless.
         cursor.execute("SET enable_seqscan = off; SET jit = off")
     cursor.close()
 
