@@ -377,7 +377,7 @@ def _set_up(settings: Mapping[str, str], connection: DBAPIConnection, record: Co
     cursor.execute("SELECT pg_backend_pid()")
     if cursor.fetchone() == (connection.info.backend_pid,):
         record.info[PREPARED] = set()
-        # What was planned while a table was tiny is kept until it is analyzed, however much it grows. Without jit, which
+        # What was planned while a table was tiny is kept until it is analyzed, however it grows. Without jit, which
         # is for what costs much: to versions before 18 that is whatever must read a whole table nevertheless.
         cursor.execute("SET enable_seqscan = off; SET jit = off")
     cursor.close()
