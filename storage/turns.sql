@@ -24,7 +24,8 @@ SELECT a.input, a.seq FROM turns a WHERE a.conversation_id = t.conversation_id A
 
 -- name: queue(conversation_id text, merchant_id text, event_key bigint, action integer, workflow text, input text, error text, words_within float)
 -- The sequence comes from the conversation's row, whose lock is held until the commit: turns become visible in the
--- order of their seq, so none ever appears before one that is running or done.
+-- order of their seq, so none ever appears before one that is running or done. One that was opened just now keeps its
+-- time: another one would be a new entry in each of its indexes.
 WITH numbered AS (
     UPDATE conversations SET last_turn = last_turn + 1, updated_at = greatest(updated_at, now())
     WHERE id = :conversation_id AND merchant_id = :merchant_id
