@@ -181,11 +181,11 @@ class FailedCall:
 
 
 def classify(name: str, error: Exception) -> FailedCall:
-    """Classify an exception from litellm by its words and its status code: its class differs between providers."""
+    """Classify an exception by its words and its status code: the class of litellm's differs between providers."""
     status, code = _status(error), _error_code(error)
     words = f"{code or ''} {error}"[:_READ]
     cause, found = _cause(status, code, words, error)
-    if cause is Cause.DOWN and status >= 500 and any(_is_a(link, "APIConnectionError") for link in chain(error)):
+    if cause is Cause.DOWN and status >= 500 and any(_has_no_connection(link) for link in chain(error)):
         return FailedCall(name, cause, status, "no connection; check the provider's address and the network")
     return FailedCall(name, cause, status, ", ".join(dict.fromkeys(filter(None, [code, found]))), _retry_after(error))
 
@@ -256,6 +256,10 @@ def _seconds(value: str) -> float | None:
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
         seconds = (at - datetime.now(UTC)).total_seconds()
     return max(seconds, 0.0) if math.isfinite(seconds) else None
+
+
+def _has_no_connection(error: BaseException) -> bool:
+    return _is_a(error, "APIConnectionError") or _is_a(error, "Unreachable")
 
 
 def _is_a(error: BaseException, class_name: str) -> bool:

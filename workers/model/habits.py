@@ -28,6 +28,9 @@ _SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _CALL_ID = re.compile(r"tool[ _]call[ _]?id\b", re.IGNORECASE)
+_ALTERNATE = re.compile(r"roles (must|should) (be )?alternat", re.IGNORECASE)
+_LAST = re.compile(r"last message must have role `?user", re.IGNORECASE)
+"""As templates of models say it that a server of one's own uses."""
 _DEMAND = re.compile(r"must be|missing|required|expected|needs? to be|pass(ed)? back", re.IGNORECASE)
 _OPTIONS = {
     "temperature": re.compile(r"temperature", re.IGNORECASE),
@@ -47,6 +50,8 @@ class _Habit:
     extras: Literal["own", "none", "filled"] = "own"
     signatures: bool = False
     short_ids: bool = False
+    alternating: bool = False
+    user_last: bool = False
     without: frozenset[str] = frozenset()
 
 
@@ -85,6 +90,10 @@ def _changed(known: _Habit, complaint: str, options: Mapping[str, Any]) -> _Habi
     named = {option for option in options if option in _OPTIONS and _OPTIONS[option].search(complaint)}
     if of_stream := named & _STREAM:
         return replace(known, without=known.without | (_STREAM if "stream" in of_stream else of_stream))
+    if _ALTERNATE.search(complaint):
+        return replace(known, alternating=True)
+    if _LAST.search(complaint):
+        return replace(known, user_last=True)
     if _CALL_ID.search(complaint):
         return replace(known, short_ids=True)
     if _SUBJECT.search(complaint):
@@ -96,7 +105,20 @@ def _changed(known: _Habit, complaint: str, options: Mapping[str, Any]) -> _Habi
 
 def _fitted(name: str, messages: Sequence[Message], habit: _Habit) -> list[dict[str, Any]]:
     fitted = [_one(name, message, habit) for message in messages]
-    return [_with_short_ids(message) for message in fitted] if habit.short_ids else fitted
+    if habit.short_ids:
+        fitted = [_with_short_ids(message) for message in fitted]
+    if habit.alternating:
+        fitted = [message for pair in zip([None, *fitted], fitted, strict=False) for message in _alternating(*pair)]
+    if habit.user_last and fitted and fitted[-1]["role"] != "user":
+        fitted.append({"role": "user", "content": ""})
+    return fitted
+
+
+def _alternating(before: Message | None, message: dict[str, Any]) -> list[dict[str, Any]]:
+    """The message, behind an empty one of the other side if the one before is of the same."""
+    other = {"user": "assistant", "assistant": "user"}.get(message["role"])
+    is_second = before is not None and before["role"] == message["role"]
+    return [{"role": other, "content": ""}, message] if other and is_second else [message]
 
 
 def _with_short_ids(message: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ litellm 1.110 has pitfalls; a test covers each of these workarounds:
   `workers/model/stream.py`. Pieces that came with one read of the socket are handed on together.
 - An answer that is a little off (text in parts, calls that are null, an error with 200) it takes for an outage, so
   every client repairs answers first (`workers/model/wire.py`).
+- What it and OpenAI's client do around a request costs three times as much as the request. A server that speaks
+  OpenAI's protocol is sent what litellm would send, and read without them.
 - Exception classes vary by provider, status codes do not (`workers/model/errors.py`).
 - It logs and prints requests including prompts, so its loggers are off.
 """
@@ -22,6 +24,7 @@ from __future__ import annotations
 import contextvars
 import gc
 import importlib
+import json
 import logging
 import os
 import re
@@ -33,8 +36,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache, partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -109,6 +111,8 @@ _WARM_UP = Request(
 _LATE = ("openai.resources", "litellm.litellm_core_utils.default_encoding", "litellm.proxy._types")
 _import_lock = threading.Lock()
 _habits = Habits()
+_idle: list[SimpleQueue[Callable[[], None]]] = []
+"""What the threads wait for that carry out no call now."""
 _unpriced: set[str] = set()
 """Models without a price; to find that there is none takes litellm longer than to tell one."""
 
@@ -143,7 +147,7 @@ def _attempt(
     def complete() -> Any:
         with within(seconds), wire.streaming("stream" in options) as stream:
             answer = _complete(name, request, options, seconds, credentials)
-            return words.assembled(answer, stream) if hasattr(answer, "completion_stream") else answer
+            return words.assembled(answer, stream) if isinstance(answer, Iterator) else answer
 
     waited = _on_a_thread(complete)
     waited.add_done_callback(lambda _: words.heard.put(None))
@@ -193,11 +197,8 @@ class _Words:
         self._told = 0
         self._is_told_whole = False
 
-    def assembled(self, answer: Any, stream: Stream | None) -> dict[str, Any]:
+    def assembled(self, pieces: Iterator[Any], stream: Stream | None) -> dict[str, Any]:
         """The stream as an answer that came whole. Raises StreamCut, and what reading it raises."""
-        pieces = answer.completion_stream or answer.fetch_sync_stream()
-        if isinstance(pieces, importlib.import_module("openai").Stream):
-            pieces = wire.events(pieces.response)
         with before_reads(lambda: self._hand_over(stream)):
             for piece in pieces:
                 self._assembly.add(piece)
@@ -392,52 +393,65 @@ def _nothing(*_: object, **__: object) -> None:
 
 
 def _complete(name: str, request: Request, options: Mapping[str, Any], seconds: float, extra: Mapping[str, Any]) -> Any:
+    """The answer, or the pieces of one that is streamed."""
     messages = _habits.messages(name, request.messages)
+    options = {"tools": list(request.tools) if request.tools else None, "drop_params": True, **options}
     timeout = float(max(int(seconds), 1))
     if _is_plain(name):
-        return _complete_plain(name, messages, request.tools, timeout, options, extra)
-    return _litellm().completion(
-        model=name,
-        messages=messages,
-        tools=list(request.tools) if request.tools else None,
-        timeout=timeout,
-        num_retries=0,
-        max_retries=0,
-        drop_params=True,
-        **options,
-        **extra,
+        return _complete_plain(name, messages, options, timeout, **extra)
+    answer = _litellm().completion(
+        model=name, messages=messages, timeout=timeout, num_retries=0, max_retries=0, **options, **extra
     )
+    if not hasattr(answer, "completion_stream"):
+        return answer
+    pieces = answer.completion_stream or answer.fetch_sync_stream()
+    is_of_openai = isinstance(pieces, importlib.import_module("openai").Stream)
+    return wire.events(pieces.response) if is_of_openai else iter(pieces)
 
 
 def _complete_plain(
     name: str,
     messages: list[dict[str, Any]],
-    tools: Tools | None,
-    timeout: float,
     options: Mapping[str, Any],
-    extra: Mapping[str, Any],
+    timeout: float,
+    api_key: str | None = None,
+    api_base: str | None = None,
 ) -> Any:
-    """What `litellm.completion` comes to for a server that speaks OpenAI's protocol: its handler of them, and before
-    that the options that the model takes. What lies around these two, for other providers, costs as much again."""
+    """What `litellm.completion` comes to for a server that speaks OpenAI's protocol: the request that litellm makes for
+    the model, sent and read here. Its handlers and OpenAI's client cost three times as much as that."""
+    litellm = _litellm()
+    model, taken = _taken(name, json.dumps(options))
+    form = litellm.ProviderConfigManager.get_provider_chat_config(model, litellm.LlmProviders.OPENAI)
+    body = form.transform_request(model, messages, optional_params={**taken}, litellm_params={}, headers={})
+    server = _server(
+        api_key or litellm.OpenAIGPTConfig.get_api_key(),
+        api_base or litellm.OpenAIGPTConfig.get_api_base(),
+        litellm.get_secret_str("OPENAI_ORGANIZATION"),
+    )
+    response = server.ask(body | body.pop("extra_body", {}), timeout)
+    return wire.events(response) if body.get("stream") else response.json()
+
+
+@lru_cache(maxsize=100)
+def _taken(name: str, options: str) -> tuple[str, Mapping[str, Any]]:
+    """The model's own name, and those of the `options` (as JSON) that it takes, as it takes them."""
     litellm = _litellm()
     model, provider, *_ = litellm.get_llm_provider(model=name)
-    options = {"tools": list(tools) if tools else None, "drop_params": True, "max_retries": 0, **options}
-    try:
-        return litellm.main.openai_chat_completions.completion(
-            model=model,
-            messages=messages,
-            custom_llm_provider=provider,
-            optional_params=litellm.utils.get_optional_params(model=model, custom_llm_provider=provider, **options),
-            timeout=timeout,
-            api_key=extra.get("api_key") or litellm.OpenAIGPTConfig.get_api_key(),
-            api_base=extra.get("api_base") or litellm.OpenAIGPTConfig.get_api_base(),
-            organization=litellm.get_secret_str("OPENAI_ORGANIZATION"),
-            model_response=litellm.ModelResponse(),
-            litellm_params={},
-            logging_obj=_unread_log(),
-        )
-    except Exception as error:
-        raise litellm.exception_type(model=model, original_exception=error, custom_llm_provider=provider) from error
+    taken = litellm.utils.get_optional_params(model=model, custom_llm_provider=provider, **json.loads(options))
+    return model, {option: value for option, value in taken.items() if (option, value) != ("stream", False)}
+
+
+@cache
+def _server(api_key: str, api_base: str, organization: str | None) -> wire.ChatServer:
+    """A server of OpenAI's protocol, which is told what OpenAI's client tells."""
+    http = _litellm().client_session
+    client = importlib.import_module("openai").OpenAI(
+        api_key=api_key, base_url=api_base, organization=organization, http_client=http
+    )
+    headers, told = httpx.Headers({**http.headers}), client.auth_headers | client.default_headers
+    headers.update({name: value for name, value in told.items() if isinstance(value, str)})
+    url = client.base_url.join("chat/completions")
+    return wire.ChatServer(http._transport_for_url(url), url, headers)  # with the environment's proxies, and no cookies
 
 
 @cache
@@ -453,16 +467,9 @@ def _is_plain(name: str) -> bool:
     return bool(litellm.main.responses_api_bridge_check(model=model, **asked)[0].get("mode") != "responses")
 
 
-@cache
-def _unread_log() -> Any:
-    """Where litellm's handlers note their calls; one for all, since nobody reads it."""
-    from litellm.litellm_core_utils.litellm_logging import Logging
-
-    began = datetime.now(UTC)
-    return Logging("", [], stream=False, call_type="completion", start_time=began, litellm_call_id="", function_id="")
-
-
 def _on_a_thread(call: Callable[[], Any]) -> futures.Future[Any]:
+    """A daemon thread: one that hangs keeps no process alive. It is kept for the next call, since a new one costs a
+    fifth of a call."""
     future: futures.Future[Any] = futures.Future()
 
     def run() -> None:
@@ -471,9 +478,19 @@ def _on_a_thread(call: Callable[[], Any]) -> futures.Future[Any]:
         except Exception as error:  # noqa: BLE001 - it is passed to whoever waits
             future.set_exception(error)
 
-    context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(run,), name="model-call", daemon=True).start()
+    try:
+        calls = _idle.pop()
+    except IndexError:
+        calls = SimpleQueue()
+        threading.Thread(target=_carry_out, args=(calls,), name="model-call", daemon=True).start()
+    calls.put(partial(contextvars.copy_context().run, run))
     return future
+
+
+def _carry_out(calls: SimpleQueue[Callable[[], None]]) -> None:
+    while True:
+        calls.get()()
+        _idle.append(calls)
 
 
 @cache

@@ -16,9 +16,7 @@ from typing import Any
 
 from workers.model.response import field_of, text_of
 
-END = re.compile(
-    rb"\"(?:finish_?reason|stop_?reason)\"\s*:\s*\"|\"done\"\s*:\s*true|data:\s*\[DONE\]|message_stop", re.IGNORECASE
-)
+END = re.compile(rb"\"(?:(?:finish|stop)_?[rR]eason\"\s*:\s*\"|done\"\s*:\s*true)|data:\s*\[DONE\]|message_stop")
 """In the bytes of a stream of any provider: it has come to its end. litellm's parser of Gemini ends every piece."""
 LONGEST_END = 40
 _PLAIN = {"role", "content"}

@@ -120,6 +120,34 @@ def _replace(response: Any, body: dict[str, Any]) -> None:
     response._content = content  # there is no public way to replace what was read
 
 
+@dataclass(frozen=True)
+class ChatServer:
+    """Where chat completions are asked for."""
+
+    transport: httpx.BaseTransport
+    url: httpx.URL
+    headers: httpx.Headers
+
+    def ask(self, body: Any, timeout: float) -> httpx.Response:
+        """The response, repaired; a stream is still to be read. Raises CallRefused and Unreachable."""
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        limits = {"timeout": httpx.Timeout(timeout).as_dict()}
+        request = httpx.Request("POST", self.url, headers=self.headers, content=content, extensions=limits)
+        try:
+            response = self.transport.handle_request(request)
+            response.request = request
+            try:
+                repair(response)
+            except BaseException:
+                response.close()
+                raise
+        except httpx.RequestError as error:
+            raise Unreachable(error) from error
+        if response.status_code != 200:
+            raise CallRefused(response)
+        return response
+
+
 def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
     """The events of a stream as OpenAI sends them; its client makes objects of them, which costs ten times as much."""
     rest = b""
@@ -138,6 +166,28 @@ def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
         raise StreamCut from None
     finally:
         response.close()
+
+
+class Unreachable(Exception):
+    """No connection, or no answer through it that can be read: none in time, if the status is 408."""
+
+    def __init__(self, error: httpx.RequestError) -> None:
+        self.status_code = 408 if isinstance(error, httpx.TimeoutException) else 500
+        super().__init__(type(error).__name__)
+
+
+class CallRefused(Exception):
+    """An answer with another status than 200."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response, self.status_code = response, response.status_code
+        try:
+            told = response.json()
+        except (ValueError, RecursionError):
+            told = response.text
+        error = told.get("error") if isinstance(told, dict) else None
+        self.body = error if isinstance(error, dict) else told
+        super().__init__(str(told))
 
 
 class StreamFailed(Exception):

@@ -90,3 +90,29 @@ def test_other_complaints_change_nothing() -> None:
 
 def test_storage_knows_the_key_that_redaction_takes_out() -> None:
     assert turns.EXTRAS == EXTRAS
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "Conversation roles must alternate user/assistant/user/assistant/...",
+        "After the optional system message, user and assistant roles should be alternating.",
+    ],
+)
+def test_who_wants_both_sides_to_take_turns_finds_an_empty_message_between(complaint: str) -> None:
+    habits = Habits()
+    said = {"role": "assistant", "content": "Hi."}
+    assert habits.learn("vllm/x", complaint, [USER, USER], {})
+    empty = [{"role": role, "content": ""} for role in ("assistant", "user")]
+    assert habits.messages("vllm/x", [USER, USER, said, said]) == [USER, empty[0], USER, said, empty[1], said]
+    assert habits.messages("a/x", [USER, USER]) == [USER, USER]
+    assert not habits.learn("vllm/x", complaint, [USER, USER], {})
+    assert not Habits().learn("vllm/x", complaint, [USER, said], {}), "they do take turns"
+
+
+def test_who_wants_the_user_last_finds_an_empty_message_there() -> None:
+    habits = Habits()
+    said = {"role": "assistant", "content": "Hi."}
+    assert habits.learn("tgi/x", "Last message must have role `user`", [USER, said], {})
+    assert habits.messages("tgi/x", [USER, said]) == [USER, said, {"role": "user", "content": ""}]
+    assert habits.messages("tgi/x", [said, USER]) == [said, USER]
