@@ -39,10 +39,10 @@ _EXTREMES = {
 """Words by language that say that somebody has most or least of something."""
 
 _EXTREME = Wording(
-    rf"(?P<nth>zweit|dritt)?(?:{'|'.join(f'(?P<{kind}_{language}>{words})' for language, table in _EXTREMES.items() for kind, words in table)})(?!\w)"
+    rf"(?:{'|'.join(f'(?P<{kind}_{language}>{words})' for language, table in _EXTREMES.items() for kind, words in table)})(?!\w)"
 )
 
-_NOT_FIRST = re.compile(r"\b(?:2nd|3rd|next|at|not the|nicht (?:der|die|das)|one of (?:the|your)|eine[rs]? (?:der|deiner|ihrer)|among (?:the|your))[\s-]?(?:most )?$|(?:n['’]t|\b(?:not|never|nicht|kein\w*))\s(?:\w+\s){0,2}$")  # fmt: skip
+_NOT_FIRST = re.compile(r"\b(?:second|third|2nd|3rd|next|zweit|dritt|at|not the|nicht (?:der|die|das)|one of (?:the|your)|eine[rs]? (?:der|deiner|ihrer)|among (?:the|your))[\s-]?(?:most )?$|(?:n['’]t|\b(?:not|never|nicht|kein\w*))\s(?:\w+\s){0,2}$")  # fmt: skip
 
 _BESIDE = re.compile(
     r"\b(?:before|after|than|vor|nach|als)\s(?:(?:the|your|der|dem|den|die|das|deine[rmn]?|ihre[rmn]?)\s)?$"
@@ -108,12 +108,6 @@ _OF_DAYS = re.compile(r"(?:of|der)\b.*(?:days|tage|seven|sieben)")
 
 _OF_PRODUCTS = re.compile(r"sell|verk[aä]uf|beliebt|renner|meistbestellt|gekauft")
 
-_ORDINAL = re.compile(r"\b(?:second|third)[ -]$")
-
-_RUNNER_UP = Wording(
-    r"(?:runner-?up|second place|number two|zweiter platz|(?:platz|rang|nummer) (?:zwei|2)|(?:an|auf) (?:dem )?zweite[rn] (?:stelle|rang|platz))\b"
-)
-
 Measure = tuple[str, ...]
 
 
@@ -127,19 +121,16 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
     for found in said.each(_EXTREME):
         word = (found.lastgroup or "").partition("_")[0]
         clause = said.clause_start(found.start()), said.clause_end(found.end())
-        ordinal = found["nth"] or (_ORDINAL.search(masked, 0, found.start()) or [""])[0]
-        rank = 1 if not ordinal else 2 if ordinal.startswith(("second", "zweit")) else 3
-        if (rank == 1 and _NOT_FIRST.search(masked, max(0, found.start() - 24), found.start())) or _PART.search(masked):
+        if _NOT_FIRST.search(masked, max(0, found.start() - 24), found.start()) or _PART.search(masked):
             continue
-        if said.doubts(masked[slice(*clause)]) or _APART.search(masked):
+        if said.doubts(masked[slice(*clause)]) or _APART.search(masked) or found[0].startswith(("zweit", "dritt")):
             continue
         if _BESIDE.search(masked, max(0, found.start() - 24), found.start()):
             continue
-        yield from _claim(said, found, word, clause, rank)
-    for places, rank in ((_FIRST_PLACE, 1), (_RUNNER_UP, 2)):
-        for found in said.each(places, plain=True):
-            clause = said.clause_start(found.start()), said.clause_end(found.end())
-            yield from _claim(said, found, "leader", clause, rank)
+        yield from _claim(said, found, word, clause)
+    for found in said.each(_FIRST_PLACE, plain=True):
+        clause = said.clause_start(found.start()), said.clause_end(found.end())
+        yield from _claim(said, found, "leader", clause)
     nothing = said.first(_NOTHING_MORE)
     if nothing is not None:
         entities, measure = _nearest(said, nothing, "product"), _measure(said, "product", said.masked)
@@ -166,9 +157,7 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
             )
 
 
-def _claim(
-    said: Said, found: re.Match[str], word: str, clause: tuple[int, int], rank: int
-) -> Iterable[tuple[str, bool]]:
+def _claim(said: Said, found: re.Match[str], word: str, clause: tuple[int, int]) -> Iterable[tuple[str, bool]]:
     masked = said.masked
     head = next((h for h in said.each(_KINDS, found.end(), min(clause[1], found.end() + 48))), None)
     kind = head.lastgroup if head else None
@@ -188,7 +177,7 @@ def _claim(
             return
         if head is None and not any(0 <= m.start - found.end() < 20 for m in (*said.names, *said.orders)):
             return
-        yield from _aged(said, found, rank, most=word == "newest")
+        yield from _aged(said, found, most=word == "newest")
         return
     if word in ("most", "least") and _ADJECTIVE.match(masked, found.end()):
         word = "top" if word == "most" else "bottom"
@@ -213,8 +202,7 @@ def _claim(
         return
     entities = _nearest(said, found, kind)
     clause_words = masked[clause[0] : clause[1]] + " " + found[0]
-    most = word in ("most", "top", "leader")
-    yield from _decide(said, found[0], entities, _measure(said, kind, clause_words), most, rank)
+    yield from _decide(said, found[0], entities, _measure(said, kind, clause_words), word in ("most", "top", "leader"))
 
 
 def _is_of_some(said: Said, found: re.Match[str], head: re.Match[str] | None) -> bool:
@@ -252,13 +240,11 @@ def _measure(said: Said, kind: str, clause: str) -> Measure:
 
 
 def _decide(
-    said: Said, words: str, entities: frozenset[str], measure: Measure, most: bool, rank: int = 1
+    said: Said, words: str, entities: frozenset[str], measure: Measure, most: bool
 ) -> Iterable[tuple[str, bool]]:
-    if not entities or (rank > 1 and measure == ("units",)):  # of what was sold, only the first few are listed
+    if not entities:
         return
-    decided = [
-        _is_top(_within(said, r.values), entities, most, rank) for r in said.grounds.rankings if r.what in measure
-    ]
+    decided = [_is_top(_within(said, r.values), entities, most) for r in said.grounds.rankings if r.what in measure]
     known = [ok for ok in decided if ok is not None]
     if known:
         yield f"{words}: {', '.join(sorted(e.partition(':')[2] for e in entities))}", any(known)
@@ -276,14 +262,14 @@ def _within(said: Said, values: dict[str, float]) -> dict[str, float]:
     return mine or values
 
 
-def _aged(said: Said, found: re.Match[str], rank: int, *, most: bool) -> Iterable[tuple[str, bool]]:
+def _aged(said: Said, found: re.Match[str], *, most: bool) -> Iterable[tuple[str, bool]]:
     """ "Your newest order is #7", "your oldest order dates from May 3"."""
     entities = _nearest(said, found, "order")
     if entities:
-        yield from _decide(said, found[0], entities, ("newest",), most, rank)
+        yield from _decide(said, found[0], entities, ("newest",), most)
         return
     days = _nearest(said, found, "date")
-    if not days or said.names or len(said.dates) != 1 or rank > 1:
+    if not days or said.names or len(said.dates) != 1:
         return
     zone = said.grounds.now.tzinfo
     decided = []
@@ -337,8 +323,7 @@ def _nearest(said: Said, found: re.Match[str], kind: str) -> frozenset[str]:
     return frozenset(key for key in theirs if key.startswith(wanted))
 
 
-def _is_top(values: dict[str, float], entities: frozenset[str], most: bool, rank: int) -> bool | None:
-    """Whether one of the entities has most, or least; or second or third most."""
+def _is_top(values: dict[str, float], entities: frozenset[str], most: bool) -> bool | None:
     theirs = [value for entity, value in values.items() if entity in entities]
     known = {entity.partition(":")[0] for entity in values}
     if not values or (not theirs and not any(entity.partition(":")[0] in known for entity in entities)):
@@ -346,7 +331,4 @@ def _is_top(values: dict[str, float], entities: frozenset[str], most: bool, rank
     top, bottom = max(values.values()), min(values.values())
     if theirs and len(values) > 1 and top == bottom:
         return None  # all have as much
-    kind = "order:" if any(entity.startswith("order:") for entity in entities) else ""
-    sign = 1 if most else -1
-    others = [value * sign for entity, value in values.items() if entity.startswith(kind)]
-    return any(sum(o > mine * sign for o in others) < rank <= sum(o >= mine * sign for o in others) for mine in theirs)
+    return (top if most else bottom) in theirs

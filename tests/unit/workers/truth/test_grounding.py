@@ -920,8 +920,6 @@ Gestern hast du mit 175,50 $ abgeschlossen.
 Two orders were cancelled this week, 15 were not.
 Zusammen sind alle fünf USD 325,00 wert.
 Kurz zum Stand der Dinge: 12 Bestellungen sind offen.
-Your second-best day was Tuesday with 3 orders.
-Your second-busiest day was Tuesday.
 The newest order is #1120. It has been paid.
 """
 WORDS_FALSE = """
@@ -944,7 +942,6 @@ The newest order is #1120. It has not been paid yet.
 Anna Schmidt hat zuletzt bestellt und war vorher noch nie Kunde.
 It's Maria Huber's order #1120.
 Your shop, Bright & Bold, runs on the Basic plan.
-Your second-busiest day was Thursday.
 Von den letzten fünf Bestellungen ist der größere Teil noch nicht versandt.
 """
 
