@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
 from functools import partial
 
 from workers.truth.figure import NOTHING, Change, Figure, Range, fits
@@ -122,9 +123,22 @@ def _changed(said: Said, sign: int) -> bool:
             others = [value for day, value in known.items() if day != newest]
             if (sign > 0 and known[newest] > min(others)) or (sign < 0 and known[newest] < max(others)):
                 return True
+    if len(days) == 1 and not is_long and (against := _against_day_before(said, *days)) is not None:
+        return against * sign > 0
     numbers = [number.readings[0][0] for number in said.numbers]
     earlier = [f for f in said.grounds.figures if f.old == "earlier" and any(abs(f.value - n) < 1e-6 for n in numbers)]
     return bool(earlier) and len(numbers) >= 2
+
+
+def _against_day_before(said: Said, day: str) -> float | None:
+    """By how much a day had more than the one before it, where it is clear by all that may be meant."""
+    before = f"date:{(date.fromisoformat(day.removeprefix('date:')) - timedelta(days=1)).isoformat()}"
+    found = [
+        ranking.values[day] - ranking.values[before]
+        for ranking in said.grounds.rankings
+        if ranking.what in ("day orders", "day totals") and {day, before} <= ranking.values.keys()
+    ]
+    return found[0] if found and (all(d > 0 for d in found) or all(d < 0 for d in found)) else None
 
 
 _MAJORITY = Wording(
@@ -197,6 +211,14 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
         ]
         if changes:
             yield words, any(change * sign > 0 for change in changes)
+            continue
+        shares = [n for n in beside if n.percent and n.start in said.meant]
+        if (
+            shares
+            and not group.startswith("beside")
+            and not any("change" in said.meant[n.start].traits for n in shares)
+        ):
+            yield words, False  # a share of something is not by how much it is more
             continue
         pair = _pair(said, beside)
         if pair is not None and not _is_of_neither(said, found, pair):

@@ -59,6 +59,8 @@ _RANGE = Wording(
     r"(?:between|zwischen|values|werte|ranged?|range|reich\w+|beweg\w+|from \W*[\w.,]+ \w* ?(?:up )?to|von \W*[\w.,]+ \w* ?bis)\b"
 )
 
+_STARTS_AT = Wording(r"(?:(?:starts?|starting|beginnt|beginnen|los) (?:at|from|bei|ab)\b|ab (?=[$€£]?\d))")
+
 _SINGLE = Wording(
     r"(?:best|top|most|customer|buyer|product|item|it|kunde|kundin|produkt|artikel|davon|es|bestseller|meist\w*|beste[nrsm]?\b|beliebteste\w*|ein(?:e|er)? (?:kund\w+|produkt))\b",
 )
@@ -371,6 +373,8 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
             return MOST
         distance += 0.5 * len(lacking & {"stock", "sold"})
     unsaid = traits & UNSAID
+    if "price" in unsaid and "largest" in unsaid and said.has(_STARTS_AT) and not said.has(_RANGE):
+        return MOST
     if "price" in unsaid:  # from, up to
         unsaid -= {"largest", "smallest"}
     if "previous" in unsaid and any(near(span, figure.period) for span in words.spans if figure.period):

@@ -80,6 +80,8 @@ class Evidence:
     names: dict[str, frozenset[str]] = field(default_factory=dict)
     """Names in lower case, with the entities that have them."""
     order_names: set[str] = field(default_factory=set)
+    plans: set[str] = field(default_factory=set)
+    """The shop's plan, in lower case."""
     rankings: list[Ranking] = field(default_factory=list)
     windows: list[Range] = field(default_factory=list)
     opened: date | None = None
@@ -250,6 +252,8 @@ class Evidence:
             if name in SKIPPED:
                 if kind is str and name in ("description", "plan", "domain", "website"):
                     self.words.append(value)
+                    if name == "plan":
+                        self.plans.add(value.lower())
             elif name in ("amount", "current_amount") and isinstance(currency, str):
                 continue
             elif kind is str:

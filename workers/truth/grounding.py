@@ -102,6 +102,7 @@ _AGED_WORDS = Wording(
 _CLAIMS = (
     names.orders,
     names.moments,
+    names.shops,
     existence.existence,
     statuses.alls,
     names.names,

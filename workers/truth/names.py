@@ -94,6 +94,7 @@ def orders(said: Said) -> Iterable[tuple[str, bool]]:
 
 
 def moments(said: Said) -> Iterable[tuple[str, bool]]:
+    yield from _day_of_order(said)
     if not (said.dates or said.ages or said.times):
         return
     moments = said.grounds.moments
@@ -136,6 +137,26 @@ def moments(said: Said) -> Iterable[tuple[str, bool]]:
             yield time.text, any(h == hour and (minute is None or m == minute) for h, m in clocks)
 
 
+_ARRIVED = re.compile(
+    r"\b(?:placed|came (?:in|through)|come in|arrived|received|ordered|kam|kamen|eingegangen|aufgegeben|bestellt|ging\b.*\bein)\b"
+)
+
+
+def _day_of_order(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "The latest order was placed yesterday"."""
+    orders, days = said.mentions().get("order", []), [*said.periods, *said.dates]
+    if len(orders) != 1 or len(days) != 1 or said.dates or said.advises(said.plain) or said.supposes(said.plain):
+        return
+    start, end = min(orders[0].end, days[0].start), max(orders[0].end, days[0].end)
+    ends = said.clause_end(end)
+    if said.clause_end(start) < end or not _ARRIVED.search(said.masked, start, ends) or said.doubts(said.plain):
+        return
+    spans = said.spans_of()[days[0].start]
+    known = {m.at.date() for m in said.grounds.moments if m.entities >= keys(orders[0]) | {"key:created_at"}}
+    if known and all(begin == last for begin, last in spans):
+        yield days[0].text, any(begin in known for begin, _ in spans)
+
+
 def _whose(said: Said, place: int) -> frozenset[str]:
     """The order that a date is said of, where several are named."""
     orders = said.mentions().get("order", [])
@@ -148,6 +169,42 @@ def _whose(said: Said, place: int) -> frozenset[str]:
 def _of(said: Said, names: frozenset[str]) -> list[Any]:
     found = [m for m in said.grounds.moments if m.entities & names] if names else list(said.grounds.moments)
     return found or ([] if names else list(said.grounds.moments))
+
+
+_OPENED = Wording(
+    r"(?:open(?:ed)?|founded|launched|started|live|online|offen|eröffnet|gegründet|besteht|gibt es)\b[^.;,]{0,30}?\b(?:since|in|seit|im jahr) (?P<year>(?:19|20)\d\d)\b(?!\W\d)"
+)
+
+_SHOP = re.compile(r"\b(?:store|shop|business|laden|geschäft)\b")
+
+_PLAN = re.compile(
+    r"\b(?:(?:plan|tarif|paket) (?:is |ist |heißt )?(?P<behind>{0})|(?P<before>{0})[ -](?:plan|tarif|paket))\b".format(
+        "basic|starter|lite|grow|retail|advanced|plus|premium|pro|enterprise|unlimited|trial"
+    )
+)
+
+_ON_PLAN = re.compile(
+    r"(?P<not>n['’]t |\b(?:not|no longer|nicht(?: mehr)?) )?(?:\b(?:on|uses?|using|have|has|im|in dem|mit dem|auf dem|nutzt?|hat) )(?:the |your |den |dem |shopify(?:['’]s)? )*(?:plan |tarif |paket )?$"
+)
+
+
+def shops(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "Your store has been open since 2021", "you are on the Advanced plan"."""
+    opened = {m.at.year for m in said.grounds.moments if m.entities == {"key:created_at"}}
+    if opened and _SHOP.search(said.plain) and not said.doubts(said.plain):
+        for found in said.each(_OPENED, plain=True):
+            yield found["year"], int(found["year"]) in opened
+    for found in _PLAN.finditer(said.plain) if said.grounds.plans else ():
+        if found["before"]:
+            begins = found.start("before")
+        else:
+            begins = found.start()
+        told = _ON_PLAN.search(said.plain, 0, begins)
+        clause = said.plain[said.clause_start(found.start()) : said.clause_end(found.end())]
+        if told is None or said.doubts(clause) or said.supposes(clause) or said.advises(clause):
+            continue
+        is_it = any((found["before"] or found["behind"]) in plan for plan in said.grounds.plans)
+        yield said.text[found.start() : found.end()], is_it != bool(told["not"])
 
 
 def names(said: Said) -> Iterable[tuple[str, bool]]:

@@ -71,7 +71,8 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
     """ "#1120 has been shipped", "Anna is new": what is said of an order or a customer by name."""
     if not said.traits:
         return
-    mentions = [each for kind in ("order", "customer") for each in said.mentions().get(kind, ())] or _before(said)
+    mentions = [each for kind in ("order", "customer") for each in said.mentions().get(kind, ())]
+    mentions = mentions or _of_guest(said) or _before(said)
     if not mentions:
         return
     for trait in said.traits:
@@ -99,7 +100,12 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
             continue
         denied = _DENIED.search(said.masked[max(0, trait.start - 25) : trait.start].rpartition("(")[2]) is not None
         for mention in each:
-            known = [told for key in keys(mention) for told in said.grounds.statuses.get(key, ())]
+            theirs = keys(mention)
+            if mention.end <= trait.start and _ORDER_OF.match(said.masked, mention.end):  # "Anna's order has shipped"
+                theirs = frozenset(
+                    k for link in said.grounds.links if link & theirs for k in link if k.startswith("order:")
+                )
+            known = [told for key in theirs for told in said.grounds.statuses.get(key, ())]
             if is_loose:  # "still outstanding": something is left to do
                 left = frozenset({"unfulfilled"}) if any(t.kind == "stock" for t in said.traits) else _LEFT_TO_DO
                 decided = [bool(has & left) for could, has in known if could >= _LEFT_TO_DO]
@@ -121,6 +127,20 @@ def _before(said: Said) -> list[Mention]:
     orders = [theirs for kind, theirs, _, _ in said.context.named if kind == "order"]
     found = _IT.match(said.masked) if orders else None
     return [Mention(found.start(), found.start() + 1, found[0].strip(), "name", orders[0])] if found else []
+
+
+_ORDER_OF = re.compile(r"['’]s? (?:\w+ )?order\b(?! of\b)")
+
+_OF_GUEST = Wording(r"(?:the guest['’]s (?:\w+ )?order|(?:die )?bestellung (?:des|vom) gast(?:e?s)?)(?!\w)")
+
+
+def _of_guest(said: Said) -> list[Mention]:
+    """ "The guest's order": the only one."""
+    found = said.first(_OF_GUEST)
+    orders = [
+        k for k, told in said.grounds.statuses.items() if k.startswith("order:") and all("guest" in h for _, h in told)
+    ]
+    return [Mention(*found.span(), found[0], "name", frozenset(orders))] if found and len(orders) == 1 else []
 
 
 _LEFT_TO_DO = frozenset({"unfulfilled", "unpaid"})
