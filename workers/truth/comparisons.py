@@ -1,7 +1,7 @@
 """More and less, up and down: whether the figures say so. Pure."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from datetime import date, timedelta
 from functools import partial
 
@@ -131,14 +131,21 @@ def _changed(said: Said, sign: int) -> bool:
 
 
 def _against_day_before(said: Said, day: str) -> float | None:
-    """By how much a day had more than the one before it, where it is clear by all that may be meant."""
+    """By how much a day had more than the one before it, where that is the same by all that may be meant."""
     before = f"date:{(date.fromisoformat(day.removeprefix('date:')) - timedelta(days=1)).isoformat()}"
     found = [
         ranking.values[day] - ranking.values[before]
         for ranking in said.grounds.rankings
-        if ranking.what in ("day orders", "day totals") and {day, before} <= ranking.values.keys()
+        if ranking.what in _day_measures(said) and {day, before} <= ranking.values.keys()
     ]
-    return found[0] if found and (all(d > 0 for d in found) or all(d < 0 for d in found)) else None
+    return found[0] if found and len({(d > 0) - (d < 0) for d in found}) == 1 else None
+
+
+def _day_measures(said: Said) -> list[str]:
+    """By what days are compared."""
+    if _is_money(said):
+        return ["day totals"]
+    return ["day orders"] if _is_orders(said) else ["day orders", "day totals"]
 
 
 _MAJORITY = Wording(
@@ -159,17 +166,82 @@ def majorities(said: Said) -> Iterable[tuple[str, bool]]:
         if whole is not None:
             yield found[0], (2 * number.readings[0][0] - whole.readings[0][0]) * sign > 0
             return
-    is_recent = any(t.kind == "recent" for t in said.traits)
-    if len(kinds_) != 1 or not is_recent or said.names or kinds_ & {"first_time", "returning"}:
-        return
+    known = _part(said, kinds_, is_recent="recent" in said.told)
+    if known is not None:
+        yield found[0], (2 * known[0] - known[1]) * sign > 0
+
+
+_TIMES_AS_MUCH = Wording(
+    r"(?:(?P<twice>doubled|verdoppelt\w*|(?:twice|two times) as (?:many|much|busy)|(?:doppelt|zweimal) so (?:viel\w*|hoch|groß|stark))"
+    r"|(?P<thrice>tripled|verdreifacht\w*|three times as (?:many|much|busy)|(?:dreimal|dreifach) so (?:viel\w*|hoch|groß|stark))"
+    r"|(?P<half>halved|halbiert\w*|half as (?:many|much|busy)|halb so (?:viel\w*|hoch|groß|stark)))(?!\w)"
+)
+
+_FACTORS = {"twice": 2.0, "thrice": 3.0, "half": 0.5}
+
+
+def multiples(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "Orders doubled from Friday to Saturday", "Thursday had twice as many orders as Friday"."""
+    for found in said.each(_TIMES_AS_MUCH, plain=True):
+        clause = said.masked[said.clause_start(found.start()) : said.clause_end(found.end())]
+        sides = _days(said)
+        starts = {*(m.start for m in (*said.periods, *said.dates))}
+        if said.doubts(clause) or said.supposes(clause) or {side[0] for side in sides} - starts or len(sides) != 2:
+            continue
+        is_from = _FROM_DAY.search(said.masked, 0, sides[0][0]) is not None
+        one, other = (sides[1], sides[0]) if is_from else (sides[0], sides[1])
+        if not is_from and not sides[0][1] <= found.start() < found.end() <= sides[1][0]:
+            continue
+        pairs = [(a, b) for a, b in zip(one[2](), other[2](), strict=True) if a is not None and b]
+        if pairs:
+            factor = _FACTORS[found.lastgroup or ""]
+            yield said.text[found.start() : found.end()], any(abs(a / b / factor - 1) <= STEADY for a, b in pairs)
+
+
+_FRACTION = Wording(
+    r"(?:(?P<n1>half|(?:die )?hälfte)|(?P<n2>(?:a|one) third|ein drittel)|(?P<n3>two[- ]thirds|zwei drittel)|(?P<n4>(?:a|one) quarter|ein viertel)"
+    r"|(?P<n5>three[- ]quarters|drei viertel)) (?:of|der|deiner|ihrer|von|aller)\b"
+)
+
+_PARTS = {"n1": 1 / 2, "n2": 1 / 3, "n3": 2 / 3, "n4": 1 / 4, "n5": 3 / 4}
+
+_VAGUELY = re.compile(
+    r"\b(?:than|over|under|less|about|around|roughly|nearly|almost|als|über|unter|etwa|rund|gut|knapp|fast)\s(?:the )?$"
+)
+
+
+def fractions(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "A third of your open orders is fulfilled", "half of the last ten are unpaid"."""
+    for found in said.each(_FRACTION, plain=True):
+        end = said.clause_end(found.end())
+        if said.doubts(said.plain) or said.supposes(said.plain) or _VAGUELY.search(said.plain, 0, found.start()):
+            continue
+        behind = {t.kind for t in said.traits if found.end() <= t.start < end}
+        known = _part(said, behind & _KINDS_OF, is_recent="recent" in behind)
+        if known is not None and known[1]:
+            yield (
+                said.text[found.start() : found.end()],
+                abs(known[0] / known[1] - _PARTS[found.lastgroup or ""]) < 0.07,
+            )
+
+
+def _part(said: Said, of: Set[str], *, is_recent: bool) -> tuple[float, float] | None:
+    """How many of the open orders, or of those that are listed, are of a kind, and how many those are in all."""
+    headline = {
+        f.traits: f.value for f in said.grounds.counts.get("order", ()) if not (f.derived or f.entities or f.old)
+    }
+    opened, left = (headline.get(frozenset({kind})) for kind in ("open", "unfulfilled"))
+    if of in ({"open", "fulfilled"}, {"open", "unfulfilled"}) and opened is not None and left is not None:
+        return left if "unfulfilled" in of else opened - left, opened
+    if len(of) != 1 or not is_recent or said.names or of & {"first_time", "returning"}:
+        return None
     lists = [
         f
         for f in said.grounds.counts.get("order", ())
         if f.partial and f.period is None and not f.entities and not f.old
     ]
-    those, all_ = ({f.value for f in lists if f.traits == traits} for traits in (kinds_, set()))
-    if len(those) == 1 and len(all_) == 1:
-        yield found[0], (2 * those.pop() - all_.pop()) * sign > 0
+    those, all_ = ({f.value for f in lists if f.traits == traits} for traits in (of, set()))
+    return (those.pop(), all_.pop()) if len(those) == len(all_) == 1 else None
 
 
 def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
@@ -334,9 +406,7 @@ def _is_orders(said: Said) -> bool:
 
 def _days(said: Said) -> list[Side]:
     """Days, and the average day, by orders and by money."""
-    measures = (
-        ["day totals"] if _is_money(said) else ["day orders"] if _is_orders(said) else ["day orders", "day totals"]
-    )
+    measures = _day_measures(said)
     rankings = [next((r.values for r in said.grounds.rankings if r.what == what and r.values), {}) for what in measures]
 
     def values(days: Sequence[str]) -> tuple[float | None, ...]:

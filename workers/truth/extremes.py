@@ -18,7 +18,7 @@ _EXTREMES = {
     "en": (
         ("newest", r"newest|latest|most recent|freshest|youngest|last(?= (?:order|purchase|one)\b)"),
         ("oldest", r"oldest|earliest|longest ago|first(?= (?:order|purchase) (?:shown|listed|here|in the list|of these))"),
-        ("leader", r"leads|led(?! (?:to|by)\b)|(?:tops|topped(?! by\b))(?! (?:the |your )?(?:\ue000|previous|prior|rest))|(?:is|was|sits) (?:in the lead|at the top|in first place)|front-?runner|out in front"),
+        ("leader", r"(?:outsold|outsells?|outselling|beats?) (?:everything|anything|all|every)(?: (?:else|other))?|leads|led(?! (?:to|by)\b)|(?:tops|topped(?! by\b))(?! (?:the |your )?(?:\ue000|previous|prior|rest))|(?:is|was|sits) (?:in the lead|at the top|in first place)|front-?runner|out in front"),
         ("trailer", r"(?:is|was|comes|came|sits) (?:in )?(?:last place|dead last|at the bottom)|brings? up the rear|(?:ranks?|ranked|came|comes|finished|is|was) (?:dead )?last(?! (?:week|month|night|year|\\w+day|\\ue000))|tail[- ]?ender"),
         ("most", r"most(?! of\b)"),
         ("least", r"fewest|least"),

@@ -109,6 +109,8 @@ _CLAIMS = (
     extremes.superlatives,
     comparisons.comparisons,
     comparisons.majorities,
+    comparisons.multiples,
+    comparisons.fractions,
     names.relations,
     statuses.statuses,
     statuses.sold_out,

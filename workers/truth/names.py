@@ -195,10 +195,7 @@ def shops(said: Said) -> Iterable[tuple[str, bool]]:
         for found in said.each(_OPENED, plain=True):
             yield found["year"], int(found["year"]) in opened
     for found in _PLAN.finditer(said.plain) if said.grounds.plans else ():
-        if found["before"]:
-            begins = found.start("before")
-        else:
-            begins = found.start()
+        begins = found.start("before") if found["before"] else found.start()
         told = _ON_PLAN.search(said.plain, 0, begins)
         clause = said.plain[said.clause_start(found.start()) : said.clause_end(found.end())]
         if told is None or said.doubts(clause) or said.supposes(clause) or said.advises(clause):
