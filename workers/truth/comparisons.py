@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence, Set
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import partial
 
 from workers.truth.figure import NOTHING, Change, Figure, Range, fits
@@ -102,6 +102,8 @@ def _changed(said: Said, sign: int) -> bool:
     if within is not None:  # a fifth up or down; less is steady
         return abs(within) <= STEADY if sign == 0 else within * sign > STEADY
     is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.plain) is not None
+    if not is_long and (against := _against_day_before(said)) is not None:
+        return against * sign > 0
     changes = _changes(said)
     if any((sign == 0 or change.value * sign > 0) and not (is_long and change.days) for change in changes):
         return True
@@ -123,21 +125,32 @@ def _changed(said: Said, sign: int) -> bool:
             others = [value for day, value in known.items() if day != newest]
             if (sign > 0 and known[newest] > min(others)) or (sign < 0 and known[newest] < max(others)):
                 return True
-    if len(days) == 1 and not is_long and (against := _against_day_before(said, *days)) is not None:
-        return against * sign > 0
     numbers = [number.readings[0][0] for number in said.numbers]
     earlier = [f for f in said.grounds.figures if f.old == "earlier" and any(abs(f.value - n) < 1e-6 for n in numbers)]
     return bool(earlier) and len(numbers) >= 2
 
 
-def _against_day_before(said: Said, day: str) -> float | None:
-    """By how much a day had more than the one before it, where that is the same by all that may be meant."""
-    before = f"date:{(date.fromisoformat(day.removeprefix('date:')) - timedelta(days=1)).isoformat()}"
-    found = [
-        ranking.values[day] - ranking.values[before]
-        for ranking in said.grounds.rankings
-        if ranking.what in _day_measures(said) and {day, before} <= ranking.values.keys()
-    ]
+_ON_DAY = re.compile(r"\b(?:on|am|yesterday|gestern)(?:\s\S+)?$")
+
+
+def _against_day_before(said: Said) -> float | None:
+    """ "Sales dropped on Saturday": by how much that had more than the day before, where all that may be meant agrees."""
+    times = [*said.periods, *said.dates]
+    if (
+        len(times) != 1
+        or not _ON_DAY.search(said.plain, 0, times[0].end)
+        or said.first(THAN)
+        or _COMPARED.search(said.masked)
+    ):
+        return None
+    found = []
+    for start, end in said.spans_of()[times[0].start]:
+        day, before = (f"date:{each.isoformat()}" for each in (start, start - timedelta(days=1)))
+        found += [
+            ranking.values[day] - ranking.values[before]
+            for ranking in said.grounds.rankings
+            if start == end and ranking.what in _day_measures(said) and {day, before} <= ranking.values.keys()
+        ]
     return found[0] if found and len({(d > 0) - (d < 0) for d in found}) == 1 else None
 
 

@@ -108,6 +108,8 @@ _OF_DAYS = re.compile(r"(?:of|der)\b.*(?:days|tage|seven|sieben)")
 
 _OF_PRODUCTS = re.compile(r"sell|verk[aä]uf|beliebt|renner|meistbestellt|gekauft")
 
+_SECOND = re.compile(r"\b(?:second|third)[ -]$")
+
 Measure = tuple[str, ...]
 
 
@@ -121,13 +123,16 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
     for found in said.each(_EXTREME):
         word = (found.lastgroup or "").partition("_")[0]
         clause = said.clause_start(found.start()), said.clause_end(found.end())
-        if _NOT_FIRST.search(masked, max(0, found.start() - 24), found.start()) or _PART.search(masked):
+        is_second = _SECOND.search(masked, 0, found.start()) is not None
+        if (not is_second and _NOT_FIRST.search(masked, max(0, found.start() - 24), found.start())) or _PART.search(
+            masked
+        ):
             continue
         if said.doubts(masked[slice(*clause)]) or _APART.search(masked) or found[0].startswith(("zweit", "dritt")):
             continue
         if _BESIDE.search(masked, max(0, found.start() - 24), found.start()):
             continue
-        yield from _claim(said, found, word, clause)
+        yield from _claim(said, found, word, clause, is_second=is_second)
     for found in said.each(_FIRST_PLACE, plain=True):
         clause = said.clause_start(found.start()), said.clause_end(found.end())
         yield from _claim(said, found, "leader", clause)
@@ -157,7 +162,9 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
             )
 
 
-def _claim(said: Said, found: re.Match[str], word: str, clause: tuple[int, int]) -> Iterable[tuple[str, bool]]:
+def _claim(
+    said: Said, found: re.Match[str], word: str, clause: tuple[int, int], *, is_second: bool = False
+) -> Iterable[tuple[str, bool]]:
     masked = said.masked
     head = next((h for h in said.each(_KINDS, found.end(), min(clause[1], found.end() + 48))), None)
     kind = head.lastgroup if head else None
@@ -169,6 +176,8 @@ def _claim(said: Said, found: re.Match[str], word: str, clause: tuple[int, int])
     if head is not None and head[0] in ("days", "tage", "tagen") and days is None:
         return
     if word in ("newest", "oldest"):
+        if is_second:
+            return
         if _PLURAL.match(masked, found.end()) and not re.match(r" of\b", masked[found.end() :]):
             return
         if kind not in (None, "order") or re.match(r"\w* (?:figures|numbers|data|zahlen|daten)", masked[found.end() :]):
@@ -202,7 +211,14 @@ def _claim(said: Said, found: re.Match[str], word: str, clause: tuple[int, int])
         return
     entities = _nearest(said, found, kind)
     clause_words = masked[clause[0] : clause[1]] + " " + found[0]
-    yield from _decide(said, found[0], entities, _measure(said, kind, clause_words), word in ("most", "top", "leader"))
+    yield from _decide(
+        said,
+        found[0],
+        entities,
+        _measure(said, kind, clause_words),
+        word in ("most", "top", "leader"),
+        is_second=is_second,
+    )
 
 
 def _is_of_some(said: Said, found: re.Match[str], head: re.Match[str] | None) -> bool:
@@ -240,14 +256,25 @@ def _measure(said: Said, kind: str, clause: str) -> Measure:
 
 
 def _decide(
-    said: Said, words: str, entities: frozenset[str], measure: Measure, most: bool
+    said: Said, words: str, entities: frozenset[str], measure: Measure, most: bool, *, is_second: bool = False
 ) -> Iterable[tuple[str, bool]]:
     if not entities:
+        return
+    if is_second:  # who alone has most is not second; what is second in lists that show a part is not known
+        rankings = [r.values for r in said.grounds.rankings if r.what in measure and len(r.values) > 1]
+        if rankings and all(_holders(values, most) <= entities for values in rankings):
+            yield words, False
         return
     decided = [_is_top(_within(said, r.values), entities, most) for r in said.grounds.rankings if r.what in measure]
     known = [ok for ok in decided if ok is not None]
     if known:
         yield f"{words}: {', '.join(sorted(e.partition(':')[2] for e in entities))}", any(known)
+
+
+def _holders(values: dict[str, float], most: bool) -> set[str]:
+    """Who has most, or least."""
+    edge = max(values.values()) if most else min(values.values())
+    return {entity for entity, value in values.items() if value == edge}
 
 
 def _within(said: Said, values: dict[str, float]) -> dict[str, float]:

@@ -147,11 +147,34 @@ def number(said: Said, number: Number) -> bool | None:
             return None
         return _is_selection(said, number, subjects) or _was_written(said, number, subjects)
     figure = in_data(said, number, left, right, subjects)
+    if figure is None and number.percent and _is_share_of_days(said, number):
+        return True
     if figure is None and not subjects and not said.mentions():
         figure = in_data(said, number, left, right, subjects, said.context.named)
     if figure is not None:
         said.meant[number.start] = figure
     return figure is not None or _was_written(said, number, subjects)
+
+
+def _is_share_of_days(said: Said, number: Number) -> bool:
+    """ "Thursday made up 35% of the week's revenue"."""
+    days = {f"date:{a.isoformat()}" for spans in said.spans_of().values() for a, b in spans if a == b}
+    if not _SHARE.search(said.masked) or len(said.numbers) > 1:
+        return False
+    is_money = any(t.kind == "revenue" for t in said.traits) or any(s.kind == "money" for s in said.subjects)
+    what, shares = "day totals" if is_money else "day orders", []
+    for values in (ranking.values for ranking in said.grounds.rankings if ranking.what == what):
+        shares += (
+            [sum(v for k, v in values.items() if k in days) * 100 / sum(values.values())]
+            if sum(values.values())
+            else []
+        )
+    return any(fits(number, share) for share in shares)
+
+
+_SHARE = re.compile(
+    r"\b(?:made up|makes? up|account(?:s|ed) for|share|contributed|brought in|of|anteil|ausgemacht|machte?n?|entfiel\w*|entfallen)\b"
+)
 
 
 def _is_loyal(said: Said, number: Number) -> bool | None:
