@@ -147,13 +147,28 @@ def number(said: Said, number: Number) -> bool | None:
             return None
         return _is_selection(said, number, subjects) or _was_written(said, number, subjects)
     figure = in_data(said, number, left, right, subjects)
-    if figure is None and number.percent and _is_share_of_days(said, number):
+    if figure is None and (_is_share_of_days(said, number) if number.percent else _is_of_both(said, number)):
         return True
     if figure is None and not subjects and not said.mentions():
         figure = in_data(said, number, left, right, subjects, said.context.named)
     if figure is not None:
         said.meant[number.start] = figure
     return figure is not None or _was_written(said, number, subjects)
+
+
+def _is_of_both(said: Said, number: Number) -> bool:
+    """ "7 of 13 customers had bought before": newcomers and regulars."""
+    part = said.of_which(number)[1]
+    figure = said.meant.get(part.start) if part is not None else None
+    if figure is None or not figure.traits & {"first_time", "returning"}:
+        return False
+    others = {
+        other.value
+        for other in said.grounds.counts.get("customer", ())
+        if other.traits | figure.traits == {"first_time", "returning"} and not other.entities
+        and (other.period, other.derived) == (figure.period, figure.derived)
+    }  # fmt: skip
+    return any(fits(number, figure.value + other) for other in others)
 
 
 def _is_share_of_days(said: Said, number: Number) -> bool:

@@ -969,3 +969,76 @@ def test_what_rose_is_decided_by_the_report_of_its_time_and_measure(line: str, i
     week["data"]["previous"] |= {"from": "2026-11-08", "to": "2026-11-14"}
     read = grounds([sales(1449.0, 40, 1000.0, 30), week])
     assert (found(line, read) == []) is is_true
+
+
+WITHOUT_NUMBERS_TRUE = """
+Your store has been open since 2023.
+Your shop was opened in March 2023.
+You are on the Basic plan.
+Ihr Shop läuft im Tarif Basic.
+The Advanced plan would give you more reports.
+A third of your open orders is already fulfilled.
+Two thirds of your open orders are unfulfilled.
+Orders doubled from Wednesday to Friday.
+Am Donnerstag waren es doppelt so viele Bestellungen wie am Freitag.
+Thursday had twice as many orders as Friday.
+The latest order was placed today.
+#1116 came in on Thursday.
+#1119 came in yesterday.
+#1120 kam heute herein.
+Dora Klein's order has been shipped.
+The guest's order has not been paid yet.
+Your second-best seller this week is Titanium Spork.
+The order before the newest was Ben's.
+Your second-best day was Tuesday.
+Merino Hiking Socks outsold everything else.
+Sales rose on Saturday.
+Tee 2-Pack starts at $9.95.
+Tee 2-Pack starts at $10.
+7 of 13 of this week's customers have bought before.
+All but two of your latest five orders have shipped.
+Thursday made up about 35% of the week's revenue.
+"""
+WITHOUT_NUMBERS_FALSE = """
+Your store has been open since 2021.
+Your store opened in 2022.
+Ihr Shop läuft im Tarif Plus.
+You are on the Advanced plan.
+You are not on the Basic plan.
+Dein Shop läuft nicht mit dem Tarif Basic.
+Sales are up 40% on last week.
+Orders rose by 40%.
+Half of your open orders are already fulfilled.
+Two thirds of your open orders are fulfilled.
+A quarter of your open orders are unfulfilled.
+Orders doubled from Friday to Saturday.
+Orders tripled from Friday to Saturday.
+Orders halved from Friday to Saturday.
+Am Samstag waren es doppelt so viele Bestellungen wie am Freitag.
+Saturday had twice as many orders as Friday.
+The latest order was placed yesterday.
+#1116 came in this morning.
+#1116 came in on Tuesday.
+#1119 came in today.
+#1120 kam gestern herein.
+Dora Klein's order is still waiting to be shipped.
+Anna Schmidt's order has been shipped.
+The guest's order has been paid.
+Die Bestellung des Gastes ist bezahlt.
+Your second-best seller is Merino Hiking Socks.
+Your second-best day was Thursday.
+Titanium Spork outsold everything else.
+Sales dropped on Saturday.
+Der Umsatz ging am Samstag zurück.
+Tee 2-Pack starts at $12.
+8 of 13 of this week's customers have bought before.
+All but three of your latest five orders have shipped.
+Thursday made up about 45% of the week's revenue.
+Tuesday made up about 35% of the week's revenue.
+"""
+
+
+def test_years_plans_days_shares_and_owners_are_judged() -> None:
+    read = grounds()
+    assert [(line, bad) for line in lines(WITHOUT_NUMBERS_TRUE) if (bad := found(line, read))] == []
+    assert [line for line in lines(WITHOUT_NUMBERS_FALSE) if not found(line, read)] == []
