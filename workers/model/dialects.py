@@ -31,7 +31,7 @@ _ENCODINGS = 3
 LONGEST_WORDS = 16_000
 """Characters searched, after reasoning is removed; a hostile text of this length takes a tenth of a second."""
 LONGEST_CALL = 4000
-"""Longest call in a text that is searched more than once (characters)."""
+"""Longest call whose broken JSON is repaired (characters)."""
 PLACES = 20
 """How many lines that look like JSON are tried."""
 _NAMES = ("name", "tool", "tool_name", "function", "function_name", "action", "recipient_name")
