@@ -34,8 +34,9 @@ STEPS = text("""
     WHERE t.conversation_id = :conversation ORDER BY s.turn_id, s.step
 """)
 REPLIES = text("""
-    SELECT turn_id, sequence, body, created_at, published_at, acked_at, publishes
-    FROM replies WHERE conversation_id = :conversation ORDER BY turn_id, sequence
+    SELECT r.turn_id, r.sequence, r.body, r.created_at, r.published_at, r.acked_at, r.publishes
+    FROM turns t JOIN replies r ON r.turn_id = t.id
+    WHERE t.conversation_id = :conversation ORDER BY r.turn_id, r.sequence
 """)
 
 #: Characters of a message shown in the text output.

@@ -109,11 +109,11 @@ ENDED = text("""
     ORDER BY t.id DESC LIMIT 1
 """)
 UNACKED = text("""
-    SELECT r.conversation_id, count(*) AS number, count(*) FILTER (WHERE r.published_at IS NULL) AS unpublished,
+    SELECT t.conversation_id, count(*) AS number, count(*) FILTER (WHERE r.published_at IS NULL) AS unpublished,
            max(r.publishes) AS publishes, min(r.created_at) AS since
-    FROM replies r WHERE r.conversation_id = ANY (CAST(:conversations AS text[])) AND r.acked_at IS NULL
-      AND r.publishes >= 0
-    GROUP BY r.conversation_id ORDER BY since
+    FROM turns t JOIN replies r ON r.turn_id = t.id
+    WHERE t.conversation_id = ANY (CAST(:conversations AS text[])) AND r.acked_at IS NULL AND r.publishes >= 0
+    GROUP BY t.conversation_id ORDER BY since
 """)
 
 

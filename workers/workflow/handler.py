@@ -99,7 +99,7 @@ def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waitin
         return Effects(**done, replies=refuse(session, row, row.error_code, row.error or ""))
     effects = Effects(row.merchant_id, row.id, row.traceparent)
     try:
-        with session.begin_nested():
+        with session.attempt():
             _Handler(session, workflows, row, effects, max_waiting, at_a_time).run()
     except TooEarly as early:
         if row.age_seconds < CONNECT_PATIENCE_SECONDS:
@@ -321,10 +321,10 @@ class _Handler:
         owner = merchants.owner_of_shop(self._session, str(shop))
         if owner is None or not owner.is_invented or owner.merchant_id == merchant_id:
             return integration
-        with self._session.begin_nested() as attempt:
+        with self._session.attempt() as undo:
             merchants.add_merchant(self._session, merchant_id)
             if not connections.claim_shop(self._session, self._row.key):
-                attempt.rollback()
+                undo()
                 return integration
         log.info("a shop of an invented merchant has a real one", merchant_id=merchant_id, shop_domain=shop)
         return connections.integration_of(self._session, merchant_id)
