@@ -81,7 +81,7 @@ def plain_queue(name: str) -> Queue:
 
 def declare_once(queue: Queue, producer: Any) -> None:
     """Declare a queue once per connection; a broker that loses its queues drops its connections, too. kombu's own check
-copies the queue for each message."""
+    copies the queue for each message."""
     if hash(queue) not in producer.connection.declared_entities:
         producer.maybe_declare(queue)
 

@@ -81,11 +81,11 @@ class Model:
         """The answer of the first model that gives one, within `timeout` seconds for all attempts together.
 
         `names` replaces the configured models for this call. `hear` is called with the whole text so far as it arrives
-and returns whether any of it has been passed on: after that no other model may start over, so a failure
-ends the call. Otherwise a request that one model refuses or does not answer goes to the next.
+        and returns whether any of it has been passed on: after that no other model may start over, so a failure ends
+        the call. Otherwise a request that one model refuses or does not answer goes to the next.
 
-        Raises ModelRefused for a request that would fail again, ModelSilent if all answers were empty,
-        ModelUnavailable for everything else.
+        Raises ModelRefused for a request that would fail again, ModelSilent if all answers were empty, ModelUnavailable
+        for everything else.
         """
         options = {"temperature": temperature, "max_tokens": max_output_tokens}
         heard = None if hear is None else _Heard(hear)

@@ -240,7 +240,7 @@ def wire_message(script: Script) -> dict[str, Any]:
 
 def _insights(turn: Turn, tools_offered: bool, connected: bool) -> Script:
     """Read one data type after the other and tell each before the next; then answer the merchant's questions and make
-the offer. Failures are told together with what follows, and a store without orders is told all at once."""
+    the offer. Failures are told together with what follows, and a store without orders is told all at once."""
     results = turn.results
     for result in results.values():
         if sentence := cut_off(result):

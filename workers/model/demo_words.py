@@ -86,9 +86,9 @@ def sentences(
 ) -> list[str]:
     """What there is to say about results by data type, in order; sentences that belong together are one entry.
 
-`said` is the answer so far: no sentence, note or reason in it is repeated. `apart`: what may not
-be read and is told elsewhere. `days`: "today", "yesterday", if these were asked for. `now` is the time of the answer;
-None: right after reading.
+    `said` is the answer so far: no sentence, note or reason in it is repeated. `apart`: what may not be read and is
+    told elsewhere. `days`: "today", "yesterday", if these were asked for. `now` is the time of the answer; None: right
+    after reading.
     """
     told, unseen = list[str](), dict[str, list[str]]()
     unread = [each for data_type, result in results.items() for each in denied(data_type, result)]
@@ -134,7 +134,7 @@ def uncapitalized(sentence: str) -> str:
 
 def insight(results: Mapping[str, Result], figures: Sequence[Result]) -> Iterator[str]:
     """What the days, the reports and the stock show together, if there is enough data; `figures` are what the tool
-`calculate_metrics` computed from them."""
+    `calculate_metrics` computed from them."""
     by_metric = {figure["metric"]: figure["results"] for figure in figures}
     sales, week, stock = (_data(results, data_type) for data_type in ("sales", "week_orders", "overview"))
     number = sales["current"]["orders"] if sales else week["orders_counted"] if week else 0
@@ -377,11 +377,9 @@ def _on_sale(products: Sequence[Result]) -> list[Result]:
 
 def _week_orders(data: Result, days: Collection[str], now: datetime | None, said: str) -> Iterator[str]:
     """Days are named by the shop's clock at the time of the answer: the data may be from yesterday, read before that
-    day
-was over.
+    day was over.
 
-`days` may also name weekdays and the "best day".
-`covered_from` is where an incomplete week begins.
+    `days` may also name weekdays and the "best day". `covered_from` is where an incomplete week begins.
     """
     end = datetime.fromisoformat(data["to"])
     today = (now or end).astimezone(_zone(data, end)).date()

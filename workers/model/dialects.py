@@ -70,7 +70,7 @@ def read(text: str, offered: Collection[str]) -> Spoken:
 def surely_words(text: str) -> str:
     """The start of an unfinished text that `read` will leave unchanged whatever follows: all before possible markup.
 
-It cannot recognise reasoning whose opening tag a template left out until the closing tag arrives.
+    It cannot recognise reasoning whose opening tag a template left out until the closing tag arrives.
     """
     if _EDGE.search(text) is not None:
         text = _without_reasoning(text)
@@ -201,8 +201,8 @@ _CHANNELS_LOST = re.compile(r"^\s*analysis.*assistantfinal", re.DOTALL)
 def _harmony_words(text: str) -> str:
     """The text of the channels meant for the user; calls keep their markup.
 
-https://cookbook.openai.com/articles/openai-harmony
-"""
+    https://cookbook.openai.com/articles/openai-harmony
+    """
 
     def kept(found: re.Match[str]) -> str:
         head = found["head"].strip()

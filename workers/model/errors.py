@@ -124,8 +124,8 @@ class ModelError(Exception):
 
 
 class ModelUnavailable(ModelError):
-    """No model answered. `retry_after`: how long not to ask again (seconds), if known.
-`lasting`: an operator has to fix something first (a key, credit, a model's name).
+    """No model answered. `retry_after`: how long not to ask again (seconds), if known. `lasting`: an operator has to
+    fix something first (a key, credit, a model's name).
     """
 
     code = "model_unavailable"
@@ -156,8 +156,8 @@ class ModelSilent(ModelError):
 
 @dataclass(frozen=True)
 class FailedCall:
-    """A failed attempt: model, cause, HTTP status (0: the answer was empty), the reason for operators,
-and the wait that the provider asked for."""
+    """A failed attempt: model, cause, HTTP status (0: the answer was empty), the reason for operators, and the wait
+    that the provider asked for."""
 
     name: str
     cause: Cause

@@ -73,8 +73,8 @@ class Habits:
     def learn(self, name: str, complaint: str, messages: Sequence[Message], options: Mapping[str, Any]) -> bool:
         """Whether the request can be sent in another form that answers the complaint of the model `name`.
 
-If so, that form is used from now on.
-"""
+        If so, that form is used from now on.
+        """
         with self._lock:
             known = self._known.get(name, _Habit())
             changed = _changed(known, complaint, self.options(name, options) if known.without else options)

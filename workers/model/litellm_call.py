@@ -75,8 +75,8 @@ Tools = Sequence[Mapping[str, Any]]
 class Request:
     """A request to any model. `options` are litellm's (temperature, max_tokens).
 
-    `hear` is called with the text so far as it arrives, and whether that is all the text, even if
-calls or counts are still to come; without `hear`, and where a provider cannot stream, the answer comes whole.
+    `hear` is called with the text so far as it arrives, and whether that is all the text, even if calls or counts are
+    still to come; without `hear`, and where a provider cannot stream, the answer comes whole.
     """
 
     messages: Messages
@@ -91,7 +91,7 @@ calls or counts are still to come; without `hear`, and where a provider cannot s
 
     def after(self, cause: Cause) -> Request:
         """The request to retry with after an unusable answer: with more tokens, or without tools if results are already
-there; and without streaming, in case the provider cannot stream."""
+        there; and without streaming, in case the provider cannot stream."""
         if cause in (Cause.EMPTY, Cause.DOWN) and self.hear is not None:
             return replace(self, hear=None).after(cause)
         if cause is Cause.CUT and "max_tokens" in self.options:
@@ -238,7 +238,7 @@ def use_secrets(secrets: Mapping[str, SecretStr]) -> None:
 
 def load(names: Sequence[str]) -> None:
     """Import litellm and what most calls of the models `names` need, and do nothing else, so that the process may fork
-afterwards."""
+    afterwards."""
     with _growing_heap():
         _litellm()
         for late in () if all(map(_is_plain, names)) else _LATE:
@@ -285,7 +285,7 @@ def is_of_openai(name: str) -> bool:
 def price(name: str, input_tokens: int, output_tokens: int) -> float | None:
     """What these tokens cost in US dollars by litellm's bundled price list; None if it has no price for the model.
 
-An estimate: the list ignores discounts, cached prompts, and your own server behind a known name.
+    An estimate: the list ignores discounts, cached prompts, and your own server behind a known name.
     """
     if name == DEMO or name in _unpriced:  # the demo model answers without litellm
         return None
@@ -316,7 +316,8 @@ def unusable() -> str | None:
 @contextmanager
 def _growing_heap() -> Iterator[None]:
     """Disable garbage collection during imports. litellm creates 330,000 permanent objects: the collector would scan
-them again and again (a third of the import time), and once more later, for half a second in the middle of an answer.
+    them again and again (a third of the import time), and once more later, for half a second in the middle of an
+    answer.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -380,7 +381,7 @@ def _imported() -> Any:
 
 class _NoLogging:
     """Replaces the thread pool on which litellm calls its logging callbacks: we have none, and preparing for them costs
-half as much as the call."""
+    half as much as the call."""
 
     def submit(self, *_: object) -> None:
         """Drop it."""
@@ -388,8 +389,8 @@ half as much as the call."""
 
 def _nothing(*_: object, **__: object) -> None:
     """Replaces three things litellm does for each call: looking up the answer's price, a quarter of a call's time
-(`price` does it on demand); opening an event loop to report the duration to nobody;
-and searching each message for Anthropic cache marks, which ours never have.
+    (`price` does it on demand); opening an event loop to report the duration to nobody; and searching each message for
+    Anthropic cache marks, which ours never have.
     """
 
 
@@ -419,7 +420,7 @@ def _complete_plain(
     api_base: str | None = None,
 ) -> Any:
     """`litellm.completion` for a server that speaks OpenAI's protocol: the same request, but sent and read here.
-litellm's handlers and OpenAI's client cost three times as much as the request itself."""
+    litellm's handlers and OpenAI's client cost three times as much as the request itself."""
     litellm = _litellm()
     model, taken = _taken(name, json.dumps(options))
     form = litellm.ProviderConfigManager.get_provider_chat_config(model, litellm.LlmProviders.OPENAI)
@@ -458,7 +459,7 @@ def _server(api_key: str, api_base: str, organization: str | None) -> wire.ChatS
 @cache
 def _is_plain(name: str) -> bool:
     """Whether the model is asked over OpenAI's chat completions, at OpenAI or on a server of your own. For some of
-OpenAI's models litellm uses the newer Responses API, the only one in which they take tools."""
+    OpenAI's models litellm uses the newer Responses API, the only one in which they take tools."""
     if not is_of_openai(name):
         return False
     litellm = _litellm()
@@ -470,8 +471,7 @@ OpenAI's models litellm uses the newer Responses API, the only one in which they
 
 def _on_a_thread(call: Callable[[], Any]) -> futures.Future[Any]:
     """Run the call on a daemon thread, so that one that hangs does not keep the process alive. Threads are reused,
-    since
-starting one costs a fifth of a call."""
+    since starting one costs a fifth of a call."""
     future: futures.Future[Any] = futures.Future()
 
     def run() -> None:

@@ -1,7 +1,7 @@
 """The demo model as an OpenAI-compatible server on this machine, to reach a model over HTTP without a provider.
 
-Workers ask it like any provider (CJ_MODEL=openai/ANYTHING, OPENAI_API_BASE=…), through litellm. Scenarios and
-tests override `respond` to give other answers.
+Workers ask it like any provider (CJ_MODEL=openai/ANYTHING, OPENAI_API_BASE=…), through litellm. Scenarios and tests
+override `respond` to give other answers.
 """
 
 import asyncio

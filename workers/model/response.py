@@ -1,9 +1,9 @@
 """A language model's answer: text, tool calls, and the message to store.
 
 Providers differ in ways that would poison a conversation if stored unchanged. Some refuse every later request of a
-conversation that contains a call with broken JSON arguments, a tool name with a dot, or a call id that
-is longer than 40 characters or was used before; Postgres refuses NUL characters. So an `Answer` is cleaned once, here,
-and can then be stored and sent to any provider.
+conversation that contains a call with broken JSON arguments, a tool name with a dot, or a call id that is longer than
+40 characters or was used before; Postgres refuses NUL characters. So an `Answer` is cleaned once, here, and can then be
+stored and sent to any provider.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def read_answer(
     response: Any, model: str, messages: Iterable[Mapping[str, Any]] = (), tools: Iterable[Mapping[str, Any]] = ()
 ) -> Answer | Cause:
     """Parse the chat completion (litellm's object or JSON) that answers `messages` with `tools`; the cause if it has no
-content."""
+    content."""
     choices = field_of(response, "choices")
     choice = choices[0] if choices else None
     message = field_of(choice, "message")
@@ -140,8 +140,8 @@ def parse_arguments(text: str | None) -> tuple[dict[str, Any] | None, str | None
 def repaired(body: Any) -> Any:
     """Repair a chat completion from HTTP so that litellm can read it.
 
-https://github.com/mistralai/client-python and others send parts instead of text, null calls or a null message, and
-litellm would take that for an outage.
+    https://github.com/mistralai/client-python and others send parts instead of text, null calls or a null message, and
+    litellm would take that for an outage.
     """
     if not isinstance(body, dict) or not isinstance(body.get("choices"), list):
         return body
@@ -152,7 +152,7 @@ litellm would take that for an outage.
 def as_completion(body: bytes) -> dict[str, Any] | None:
     """A refusal that quotes what the model wrote (`failed_generation`) as a chat completion; None for other refusals.
 
-Groq validates calls itself and refuses those that it cannot read, though most can be read
+    Groq validates calls itself and refuses those that it cannot read, though most can be read
     (https://console.groq.com/docs/tool-use).
     """
     try:

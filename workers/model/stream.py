@@ -1,12 +1,12 @@
 """Assembles a streamed answer from its deltas. Pure.
 
 litellm's own assembly takes a stream that broke off for a complete one and drops calls without an id
-(https://github.com/BerriAI/litellm/issues/40260). So what its parsers yield is assembled here into the
-form of a whole answer, and an answer is complete only if its end arrived (`END`).
+(https://github.com/BerriAI/litellm/issues/40260). So what its parsers yield is assembled here into the form of a whole
+answer, and an answer is complete only if its end arrived (`END`).
 
 Providers differ: calls are numbered, or all have index 0 and different ids, or have no id at all; arguments come in
-pieces or as an object; reasoning has three names, and signatures come last; token counts come with the first, the
-last, or every piece.
+pieces or as an object; reasoning has three names, and signatures come last; token counts come with the first, the last,
+or every piece.
 """
 
 import json

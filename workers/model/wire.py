@@ -51,7 +51,7 @@ def streaming(wanted: bool) -> Iterator[Stream | None]:
 class _ReadToTheEnd(httpx.SyncByteStream):
     """A response body that is read to its end on close, so that its connection can be reused.
 
-OpenAI's client closes a response after the last event, before the end of the body has arrived.
+    OpenAI's client closes a response after the last event, before the end of the body has arrived.
     """
 
     def __init__(self, body: httpx.SyncByteStream, stream: Stream) -> None:
@@ -78,7 +78,7 @@ OpenAI's client closes a response after the last event, before the end of the bo
 
 def repair(response: Any) -> None:
     """Repair an answer so that litellm can read it: an error sent with 200 gets an error status, a refusal that quotes
-what the model wrote becomes that answer, and a whole answer becomes a stream if one was asked for.
+    what the model wrote becomes that answer, and a whole answer becomes a stream if one was asked for.
     """
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     stream = _stream.get()
