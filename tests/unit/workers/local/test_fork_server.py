@@ -1,4 +1,4 @@
-"""Workers that are forked: what the server may not have before, and how its children live and end."""
+"""Forked workers: what the server must not have before it forks, and how its children live and end."""
 
 import os
 import signal
