@@ -82,7 +82,8 @@ def plain_queue(name: str) -> Queue:
 def declare_once(queue: Queue, producer: Any) -> None:
     """Declare a queue, once per connection: after that of a broker that lost its queues is gone, anew. kombu makes
     copies of it for each message to find that out."""
-    if hash(queue) not in producer.connection.declared_entities:
+    transport = producer.channel.connection  # connects anew, if need be, and then nothing is declared
+    if transport is None or hash(queue) not in transport.client.declared_entities:
         producer.maybe_declare(queue)
 
 

@@ -28,7 +28,8 @@ class BrokenBroker:
         self.asked = 0
         self.sent: list[tuple[str, list[Any]]] = []
         self.declared: list[str] = []
-        self.connection = SimpleNamespace(declared_entities=set[int]())
+        self.client = SimpleNamespace(declared_entities=set[int]())
+        self.channel = SimpleNamespace(connection=SimpleNamespace(client=self.client))
 
     amqp = Celery(set_as_current=False).amqp
 
@@ -41,7 +42,7 @@ class BrokenBroker:
 
     def maybe_declare(self, queue: Queue) -> None:
         self.declared.append(queue.name)
-        self.connection.declared_entities.add(hash(queue))
+        self.client.declared_entities.add(hash(queue))
 
     def publish(self, body: tuple[Any, ...], *, routing_key: str, headers: dict[str, Any], **_options: Any) -> None:
         assert routing_key in self.declared
@@ -68,7 +69,7 @@ def test_a_queue_is_declared_once_for_each_connection() -> None:
     for turn_id in (1, 2):
         wake_ups.run_turn(turn_id)
     assert broker.declared == ["turns"]
-    broker.connection.declared_entities.clear()  # as kombu does when it connects again
+    broker.client.declared_entities.clear()  # as kombu does when it connects again
     wake_ups.run_turn(3)
     assert broker.declared == ["turns", "turns"]
 
