@@ -1,5 +1,5 @@
-# One image for every kind of process; the command selects it (see Procfile and compose.yaml).
-# An exact version; .env.example says how to name a digest.
+# One image for every kind of process; the command selects it (see Procfile and compose.yaml). An exact version;
+# .env.example says how to pin a digest.
 ARG PYTHON_IMAGE=python:3.11.14-slim
 FROM ${PYTHON_IMAGE}
 
@@ -9,8 +9,8 @@ WORKDIR /app
 
 # Dependencies first, because they rarely change. Each is pinned by hash.
 COPY requirements.lock requirements-build.lock ./
-# What nothing here uses goes again: litellm's own web pages, Hugging Face's downloader, services of AWS other than those
-# for models, and uv.
+# Removes what is not used: litellm's web pages, Hugging Face's downloader, AWS services other than those for models,
+# uv.
 RUN python -m venv --without-pip /opt/cj \
  && pip --python /opt/cj/bin/python install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
         --no-compile --require-hashes --requirement requirements.lock --requirement requirements-build.lock \

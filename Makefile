@@ -1,4 +1,4 @@
-# Every target builds what it needs: a bare machine with make and any CPython 3.11 to 3.14 is enough.
+# Every target builds what it needs; make and any CPython 3.11 to 3.14 are enough.
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -13,7 +13,7 @@ help:
 	@echo "make bench                 measure how fast the flow is here"
 	@echo "make evaluate [ARGS=…]     honest and lying models, some minutes: does anything untrue reach a merchant?"
 
-# The stamp is newer than the files .venv was made from, so this runs once, and again when they change.
+# Runs once, and again when one of the files that .venv was made from changes.
 .venv: .venv/.made
 .venv/.made: pyproject.toml requirements-dev.lock requirements-build.lock
 	@sh .ci/environment .venv "$(PYTHON)"

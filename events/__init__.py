@@ -2,10 +2,10 @@
 
     from events import Publisher, RepliesConsumer
 
-Imports none of our other packages, and only pydantic and kombu: light on purpose. It is also the one home of what
+Imports only pydantic and kombu, and none of the other packages: it must stay light. It is also the one home of what
 several packages share, such as a shop's domain and the circuit breaker.
 
-Start with `catalog` (what each event says), then `envelope` (the frame, and reading it); README.md is for users.
+Start with `catalog` (the data of each event type), then `envelope` (the frame, and parsing it); README.md is for users.
 """
 
 import importlib
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from events.queues import ACKS, CONTENT_TYPE, EVENTS, OPS, REPLIES, SHOPIFY, TURNS, WORKFLOW
     from events.replies import RepliesConsumer
 
-#: What needs kombu, and where it is: imported when it is used, because most of our programs only read events.
+#: Names that need kombu, and their modules: imported on first use, because most programs only read events.
 _ON_DEMAND = {
     **dict.fromkeys(("Publisher", "publish"), ".publisher"),
     **dict.fromkeys(("ACKS", "CONTENT_TYPE", "EVENTS", "OPS", "REPLIES", "SHOPIFY", "TURNS", "WORKFLOW"), ".queues"),

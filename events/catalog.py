@@ -1,11 +1,11 @@
-"""What each type of event says: one frozen model per type.
+"""The data of each event type: one frozen model per type.
 
-To add a type, write its class here, with an example, and list it in CATALOG. Reading is strict ("true" is not true) and
-ignores unknown fields, so a new optional field is a compatible change; a change that refuses what was accepted before
+To add a type, write its class here, with an example, and list it in CATALOG. Parsing is strict ("true" is not true) and
+ignores unknown fields, so a new optional field is a compatible change. A change that refuses what was accepted before
 needs a new type.
 
-Ids are the sender's and opaque. The privacy events carry what Shopify's webhooks say of a customer, who may have
-nothing but an e-mail address: https://shopify.dev/docs/apps/build/privacy-law-compliance
+Ids are the sender's and opaque. The privacy events carry what Shopify's webhooks say about a customer, who may have
+only an e-mail address: https://shopify.dev/docs/apps/build/privacy-law-compliance
 """
 
 import difflib
@@ -32,7 +32,7 @@ from events.fields import (
     ShopDomain,
 )
 
-#: "string", "boolean", "number", "list", "object", the fields of an object, or None where anything may stand.
+#: "string", "boolean", "number", "list", "object", the fields of an object, or None for any kind.
 Kind = typing.Union[str, Mapping[str, "Kind"], None]  # noqa: UP007 - X | "Kind" cannot name itself
 
 SHOPIFY = "shopify"
@@ -46,13 +46,13 @@ class EventData(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
-    #: Fields whose values no error may show.
+    #: Fields whose values must not appear in errors.
     private: ClassVar[Collection[str]] = ()
-    #: Fields that no workflow sees, so that none gets into a prompt.
+    #: Fields that workflows do not see, so that they never get into a prompt.
     personal: ClassVar[Collection[str]] = ()
-    #: Whether the envelope must say when it happened: what a former connection left must not harm the present one.
+    #: Whether the envelope must have `time`: a late event about an earlier connection must not harm the current one.
     timed: ClassVar[bool] = False
-    #: A payload of this type, for the documents.
+    #: A payload of this type, for the documentation.
     example: ClassVar[Mapping[str, Any]]
 
     @property
@@ -61,12 +61,12 @@ class EventData(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
     def content_hash(self, event_type: str) -> bytes:
-        """SHA-256 of an event's type and payload: what tells a repeated event from another one with the same id."""
+        """SHA-256 of an event's type and payload: tells a repeated event from a different one with the same id."""
         return hashlib.sha256(strict_json.dumps([event_type, self.payload], sort_keys=True)).digest()
 
 
 class OAuthComplete(EventData):
-    """A merchant came back from a provider's consent page, with or without having consented."""
+    """A merchant came back from a provider's consent page and consented or not."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -118,7 +118,7 @@ class AppUninstalled(EventData):
 
 
 class ConversationStarted(EventData):
-    """A merchant opened a conversation that CJ should begin."""
+    """A merchant opened a conversation; CJ should speak first."""
 
     example = MappingProxyType({"merchant_id": "test_123", "conversation_id": "conv_1", "workflow": "ad_hoc_support"})
 
@@ -139,7 +139,7 @@ class MessageReceived(EventData):
 
 
 class StopRequested(EventData):
-    """A merchant wants no answer any more. What was said stays said."""
+    """A merchant no longer wants an answer. What was said stays."""
 
     example = MappingProxyType({"merchant_id": "test_123", "conversation_id": "conv_1"})
 
@@ -158,7 +158,7 @@ class Place(BaseModel):
 
 
 class RepliesRequested(EventData):
-    """A frontend came back and wants to see again what was said in a conversation."""
+    """A frontend came back and wants what was said in a conversation sent again."""
 
     example = MappingProxyType(
         {"merchant_id": "test_123", "conversation_id": "conv_1", "after": {"turn": 3, "sequence": 2}}
@@ -168,7 +168,7 @@ class RepliesRequested(EventData):
     conversation_id: Identifier
     after: Place | None = Field(None, description="The last reply it has. Absent: from the beginning.")
     snapshot: bool | None = Field(
-        None, description="Begin with everything that was said, as one MESSAGES_SNAPSHOT, and go on behind it."
+        None, description="Begin with everything that was said, as one MESSAGES_SNAPSHOT, and continue after it."
     )
 
 
@@ -202,7 +202,7 @@ class CustomerEvent(EventData):
 
 
 class CustomersDataRequest(CustomerEvent):
-    """A customer asked the merchant for what is stored about them."""
+    """A customer asked the merchant what is stored about them."""
 
 
 class CustomersRedact(CustomerEvent):
@@ -210,7 +210,7 @@ class CustomersRedact(CustomerEvent):
 
 
 class Custom(EventData):
-    """Anything else that a workflow may react to, by its name; `data` is free."""
+    """Any other event that a workflow's rules may handle, by `name`; `data` is free-form."""
 
     private = ("data",)
     example = MappingProxyType({"merchant_id": "test_123", "name": "plan_changed", "data": {"plan": "pro"}})
@@ -222,7 +222,7 @@ class Custom(EventData):
 
 
 class ShopRedact(EventData):
-    """Everything of this shop must be deleted."""
+    """Everything stored about this shop must be deleted."""
 
     timed = True
     example = MappingProxyType(_SHOP)
@@ -247,12 +247,12 @@ CATALOG: Mapping[str, type[EventData]] = MappingProxyType(
     }
 )
 
-#: What asks for something at once, and no workflow has a rule for.
+#: Types that are carried out at once and never reach a workflow's rules.
 REQUESTS = ("stop_requested", "replies_requested")
 
 
 def fields(event_type: str, *, personal: bool = False) -> Mapping[str, Kind]:
-    """The data fields of an event type that a workflow sees, with `personal` all of them, and their kinds.
+    """The data fields of an event type that workflows see (with `personal`, all of them) and their kinds.
 
     Raises InvalidEvent (event.unknown_type).
     """
@@ -270,7 +270,7 @@ def data_class(event_type: str) -> type[EventData]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """` (did you mean …?)` when `name` resembles one of `known`, else nothing."""
+    """` (did you mean …?)` if `name` resembles one of `known`, else an empty text."""
     close = difflib.get_close_matches(name[:MAX_ID], known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 

@@ -1,4 +1,4 @@
-"""Leaving a service that is away alone for a while, instead of waiting for it on every call."""
+"""A circuit breaker: stop calling a service that is down for a while, instead of waiting for it on every call."""
 
 import threading
 import time
@@ -8,16 +8,16 @@ from collections.abc import Callable
 class CircuitBreaker:
     """Open for `seconds` after a failure; then the next call tries again. Shared by threads.
 
-    With `first_seconds` it is open for so long after the first failure, and twice as long after each further one, up to
-    `seconds`: what is back soon is noticed soon.
+    With `first_seconds` it is open that long after the first failure, and twice as long after each further one, up to
+    `seconds`: a service that is back soon is noticed soon.
 
         if breaker.is_open: …                   # do without
         try: call()
         except OSError as error: breaker.failed(str(error))
         else: breaker.worked()
 
-    `on_change` is called once when the service goes away, with the reason, and once when it is back, with None: the
-    place for a log line.
+    `on_change` is called once when the service goes down, with the reason, and once when it is back, with None: log
+    there.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the service is to be left alone now."""
+        """Whether to leave the service alone now."""
         return self.seconds_left > 0
 
     @property
@@ -57,7 +57,7 @@ class CircuitBreaker:
             self._failures += 1
             if retry_after is not None:
                 self._open_until = self._clock() + retry_after
-            elif self._clock() >= self._open_until:  # else it is a call that began before the failure known already
+            elif self._clock() >= self._open_until:  # else this call started before the failure that is already known
                 self._open_until = self._clock() + self._next_seconds
                 self._next_seconds = min(self._next_seconds * 2, self._seconds)
             is_news = self._failures == 1

@@ -1,5 +1,5 @@
-"""The names of the kinds of store data, of the periods that sales are asked for and of the
-figures they have: what workflows prefetch, the model asks for, and `shopify.data` reads."""
+"""The names of the store data types, and of the periods, comparisons and figures of `sales`: workflows prefetch them,
+the model asks for them, and `shopify.data` reads them."""
 
 from typing import Literal, get_args
 
@@ -19,15 +19,15 @@ Period = Literal[
     "last_year",
     "last_12_months",
 ]
-"""Of `sales`, by the shop's calendar. Those that begin with "last" end before today or this month or year."""
+"""Periods of `sales`, in the shop's time zone. Those named "last …" end before today or this month or year."""
 PERIODS: tuple[str, ...] = get_args(Period)
 DEFAULT_PERIOD: Period = "last_30_days"
 
 Comparison = Literal["previous_period", "previous_year", "none"]
-"""What the sales of a period are held against."""
+"""What a period's sales are compared with."""
 COMPARISONS: tuple[str, ...] = get_args(Comparison)
 DEFAULT_COMPARISON: Comparison = "previous_period"
 
 AMOUNTS = ("total_sales", "net_sales", "gross_sales", "discounts", "returns", "taxes", "shipping_charges")
 AVERAGE = "average_order_value"
-"""Of `sales`, all of them money."""
+"""Figures of `sales` that are amounts of money."""

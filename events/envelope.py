@@ -1,11 +1,11 @@
-"""The envelope every event and reply travels in, and the way in for foreign bytes.
+"""The envelope of every event and reply, and parsing of untrusted bytes.
 
 The envelope is CloudEvents 1.0, structured JSON: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 (`sequence` and `traceparent` are documented extensions of it). Unknown attributes are ignored, as it demands.
 
-parse(raw)              bytes, as they came
-decode(body)            what kombu hands over: bytes, str, or a value it has already parsed
-parse_object(obj)       an object that is already parsed
+parse(raw)              bytes, as received
+    decode(body)            what kombu delivers: bytes, str, or an already parsed value
+    parse_object(obj)       an already parsed object
 
 Each returns a valid Event or raises InvalidEvent, and nothing else.
 """
@@ -27,12 +27,12 @@ FUTURE_LIMIT = timedelta(days=1)
 
 
 class Attributes(BaseModel):
-    """What an event and a reply have in common. (source, id) is the identity: the same pair twice is the same one."""
+    """What events and replies have in common. (source, id) is the identity: the same pair twice is the same message."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
     specversion: Literal["1.0"] = Field(description="Version of CloudEvents.")
-    id: EventId = Field(description="Unique within `source`; a repeated event repeats it.")
+    id: EventId = Field(description="Unique within `source`; the same in a retry.")
     source: Identifier = Field(description="Who published it.")
     type: Identifier = Field(description="What happened.")
     time: Time | None = Field(None, description="When it happened (RFC 3339, with an offset).")
@@ -40,14 +40,14 @@ class Attributes(BaseModel):
     datacontenttype: Identifier | None = None
     traceparent: Traceparent = Field(None, description="W3C trace context; a malformed one is ignored.")
     correlationid: Identifier | None = Field(
-        None, description="Of the producer's choice; comes back on every reply that the event sets off."
+        None, description="Of the producer's choice; repeated on every reply that the event causes."
     )
     causationid: Identifier | None = Field(None, description="Id of the event that caused this one.")
     sequence: Identifier | None = Field(None, description="Place within the turn, zero-padded.")
     turn: int | None = Field(None, ge=1, description="Number of the turn within its conversation.")
 
     def to_object(self) -> dict[str, Any]:
-        """The envelope as a JSON object, absent attributes left out."""
+        """The envelope as a JSON object, without absent attributes."""
         return self.model_dump(mode="json", exclude_none=True, exclude={"data"}) | {"data": getattr(self, "data", {})}
 
     def encode(self) -> bytes:
@@ -60,7 +60,7 @@ class Envelope(Attributes):
 
     delivery: Literal["queue", "door"] | None = Field(
         None,
-        description="Where the replies go of a conversation that this event opens. Absent: the way the event came.",
+        description="Where replies go if this event opens a conversation. Absent: the way the event came.",
     )
     data: dict[str, Any]
 
@@ -98,7 +98,7 @@ class Event:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """The known data fields that have a value, as JSON values: what conditions and templates see."""
+        """The known data fields that have a value, as JSON values; conditions and templates see these."""
         return self.data.payload
 
     @property
@@ -113,7 +113,7 @@ def parse(raw: bytes, *, now: datetime | None = None) -> Event:
 
 
 def parse_object(obj: object) -> Event:
-    """The event in an already parsed `obj`, under the limits that bytes have. Raises InvalidEvent."""
+    """The event in an already parsed `obj`, under the same limits as bytes. Raises InvalidEvent."""
     try:
         strict_json.check(obj)
     except InvalidEvent as error:
@@ -131,7 +131,7 @@ def decode_json(body: object, *, max_bytes: int = strict_json.MAX_BYTES) -> Any:
     if body is None:
         body = b""
     if isinstance(body, str):
-        body = body.encode("utf-8", "surrogatepass")  # which loads then refuses, by position
+        body = body.encode("utf-8", "surrogatepass")  # `loads` then refuses it and names the position
     if isinstance(body, bytes | bytearray | memoryview):
         return strict_json.loads(bytes(body), max_bytes=max_bytes)
     strict_json.check(body, max_bytes=max_bytes)
@@ -167,13 +167,13 @@ def _valid_event(value: dict[str, Any], now: datetime) -> Event:
 
 
 def _identified(error: InvalidEvent, value: object) -> InvalidEvent:
-    """`error` with as much of the event's identity as can be read."""
+    """`error` with as much of the event's identity as is readable."""
     for name in ("source", "id", "type"):
         setattr(error, name, readable(value.get(name)) if isinstance(value, dict) else None)
     return error
 
 
 def readable(value: object) -> str | None:
-    """`value` if it can be an id, however the rest of its message looks; else None."""
+    """`value` if it is a valid id, whatever the rest of the message is like; else None."""
     usable = isinstance(value, str) and 0 < len(value) <= MAX_ID and value.isprintable()
     return typing.cast(str, value) if usable else None

@@ -1,7 +1,7 @@
-"""What can go wrong between a service and CJ's queues, and how an error shows a foreign value.
+"""What can go wrong between a service and CJ's queues, and how errors show untrusted values.
 
 EventError                  code, message (str(error) is the message)
-├── InvalidEvent            event.*: refused input; nothing was sent, or what came is put aside
+├── InvalidEvent            event.*: refused input; it was not sent, or it was stored as refused
 ├── PublishFailed           event.broker_unavailable: the broker did not take an event in time
 ├── BrokerUnavailable       event.broker_unavailable: no connection to consume from
 └── WrongQueue              broker.wrong_queue: RabbitMQ has the queue, but as another kind of queue
@@ -42,7 +42,7 @@ class EventError(Exception):
 
 
 class InvalidEvent(EventError):
-    """Refused input. `source`, `id` and `type` are what could be read of it, for the record of the refusal."""
+    """Refused input. `source`, `id` and `type` are as much of it as could be read."""
 
     def __init__(
         self,
@@ -60,21 +60,21 @@ class InvalidEvent(EventError):
 
 
 class PublishFailed(EventError):
-    """The broker did not take the event in time. Whether it kept it is unknown: publish again, with the same id."""
+    """The broker did not confirm the event in time. It may have arrived: publish it again with the same id."""
 
     def __init__(self, message: str) -> None:
         super().__init__(BROKER_UNAVAILABLE, message)
 
 
 class BrokerUnavailable(EventError):
-    """No connection to the broker could be made or kept."""
+    """The connection to the broker failed or was lost."""
 
     def __init__(self, message: str) -> None:
         super().__init__(BROKER_UNAVAILABLE, message)
 
 
 class WrongQueue(EventError):
-    """A queue exists on RabbitMQ that was declared with other arguments. Trying again is no use."""
+    """A queue on RabbitMQ was declared with other arguments. Retrying does not help."""
 
     def __init__(self, name: str, broker: str) -> None:
         super().__init__(
@@ -85,10 +85,10 @@ class WrongQueue(EventError):
         )
 
 
-#: Characters of a text that are shown.
+#: How many characters of a text are shown.
 SHOWN = 80
 
-# Shopify marks its tokens by a prefix: https://shopify.dev/docs/apps/build/authentication-authorization
+# Shopify's tokens have a prefix: https://shopify.dev/docs/apps/build/authentication-authorization
 _TOKEN = re.compile(r"\b(shp[a-z]{2,3})_[0-9A-Za-z]+", re.IGNORECASE)
 _EMAIL = re.compile(r"[^\s@\"'<>()\[\],;:]{1,64}@[^\s@\"'<>()\[\],;:/]{1,255}")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
@@ -112,12 +112,12 @@ def masked(text: str) -> str:
 
 
 def plain_key(key: str) -> str:
-    """An object's key for an error message: as it is when it is an ordinary name, else quoted."""
+    """An object's key for an error message: unchanged if it is an ordinary name, else quoted."""
     return key if _PLAIN_KEY.fullmatch(key) and masked(key) == key else quoted(key)
 
 
 def kind(value: object) -> str:
-    """What JSON calls the type of `value`."""
+    """The JSON type of `value`."""
     if value is None:
         return "null"
     for types, name in _KINDS:
@@ -140,7 +140,7 @@ def _cut(text: str) -> str:
 
 
 def chain(error: BaseException) -> list[BaseException]:
-    """An error, and what it wraps."""
+    """An error and the errors it wraps."""
     found: list[BaseException] = []
     wrapped: BaseException | None = error
     while wrapped is not None and wrapped not in found:
@@ -150,6 +150,6 @@ def chain(error: BaseException) -> list[BaseException]:
 
 
 def reason(error: BaseException) -> str:
-    """A foreign error for a message or a log line: its class and the beginning of what it says."""
+    """A library's error for a message or log line: its class and the beginning of its text."""
     said = masked(" ".join(str(error)[: SHOWN * 10].split()))[: SHOWN * 2]
     return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -1,6 +1,6 @@
-"""The field types of envelopes and event data, and what is said when a value is wrong.
+"""The field types of envelopes and event data, and the messages for wrong values.
 
-A field validates itself; `refusal` turns everything pydantic found wrong with one object into one InvalidEvent.
+Each field validates itself; `refusal` turns all errors that pydantic found in an object into one InvalidEvent.
 """
 
 import re
@@ -23,14 +23,14 @@ MAX_FREE_DATA = 8000
 
 
 class NotGiven(Enum):
-    """Stands in for a required value that was not given, and says how."""
+    """Stands for a required value in pydantic's error: the key is missing, or its value is null."""
 
     MISSING = "missing"
     NULL = "null"
 
 
 def refused(code: str, message: str) -> PydanticCustomError:
-    """What a validator raises: `code` and `message` reach InvalidEvent unchanged."""
+    """The error that validators raise: `code` and `message` reach InvalidEvent unchanged."""
     return PydanticCustomError(code, "{message}", {"message": message})
 
 
@@ -93,14 +93,15 @@ def _moment(value: object) -> datetime | None:
         return None
 
 
-# Version 00 and the start of whatever later versions append: https://www.w3.org/TR/trace-context/#versioning-of-traceparent
+# Version 00 and the start of whatever later versions append:
+# https://www.w3.org/TR/trace-context/#versioning-of-traceparent
 TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?P<trace>(?!0{32})[0-9a-f]{32})-(?P<span>(?!0{16})[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})(?:-.{0,200})?"
 )
 
 
 def _traceparent(value: object) -> object:
-    """A malformed one becomes None: the standard says to ignore it, and no event may fail because of its tracing."""
+    """A malformed traceparent becomes None: the standard says to ignore it, and tracing must not make an event fail."""
     return value if isinstance(value, str) and TRACEPARENT.fullmatch(value) else None
 
 
@@ -133,9 +134,9 @@ def _schema(**schema: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **schema})
 
 
-#: An id from another system: kept and compared, never parsed.
+#: An id from another system: stored and compared, never parsed.
 Identifier = Annotated[str, AfterValidator(_printable), _schema(minLength=1, maxLength=MAX_ID)]
-#: Absent only where an e-mail address or a phone number stands for it.
+#: Absent only if an e-mail address or a phone number is given instead.
 CustomerId = Annotated[Identifier | None, BeforeValidator(_customer_id)]
 EventId = Annotated[str, BeforeValidator(_event_id), _schema(minLength=1, maxLength=MAX_ID)]
 ShopDomain = Annotated[
@@ -143,13 +144,13 @@ ShopDomain = Annotated[
     BeforeValidator(_shop_domain),
     _schema(pattern=f"^{SHOP_DOMAIN}$", examples=["test.myshopify.com"]),
 ]
-#: What a person wrote. Never shown in an error.
+#: Text that a person wrote. Never shown in an error.
 MessageText = Annotated[str, AfterValidator(_message_text), _schema(minLength=1, maxLength=MAX_TEXT)]
 #: A remark for operators.
 OperatorNote = Annotated[str, AfterValidator(_operator_note), _schema(maxLength=MAX_TEXT)]
-#: An e-mail address or a phone number, as the sender has it. Never shown in an error.
+#: An e-mail address or a phone number, as the sender wrote it. Never shown in an error.
 Contact = Annotated[str, AfterValidator(_contact), _schema(minLength=1, maxLength=MAX_CONTACT)]
-#: Whatever an event's author wants to say, in so many bytes of JSON.
+#: Any JSON object up to MAX_FREE_DATA bytes.
 FreeData = Annotated[dict[str, Any], AfterValidator(_free_data)]
 #: Kept in UTC.
 Time = Annotated[datetime, BeforeValidator(_time), _schema(format="date-time")]
@@ -168,9 +169,9 @@ _LITERAL = re.compile(r"'([^']*)'")
 
 
 def refusal(error: ValidationError, *, private: Collection[str] = (), **identity: str | None) -> InvalidEvent:
-    """Everything `error` found wrong as one InvalidEvent, its code that of the first fault.
+    """All problems in `error` as one InvalidEvent, with the code of the first.
 
-    `private` names the fields whose values must not be shown.
+    `private`: fields whose values must not be shown.
     """
     faults = [_fault(details, private) for details in error.errors(include_url=False)]
     return InvalidEvent(faults[0][0], "; ".join(message for _, message in faults), **identity)
@@ -180,7 +181,7 @@ def _fault(details: ErrorDetails, private: Collection[str]) -> tuple[str, str]:
     name, problem, given = _place(details["loc"]), details["type"], details["input"]
     if problem.startswith("event."):
         message: str = details["ctx"]["message"]
-        # The sentence about a bad domain begins with the domain.
+        # The message about a bad domain starts with the domain, so it needs no field name.
         return problem, message if problem == "event.bad_shop_domain" else f"{name} {message}"
     if problem == "missing":
         return ("event.missing_id" if name == "id" else "event.missing_field"), f"{name} is missing"

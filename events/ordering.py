@@ -1,11 +1,10 @@
 """The order in which a gateway shows replies, and what it has already shown. Pure: the time is an argument.
 
-A conversation is a merchant's: (merchantid, subject). Within it `turn` rises by one, `sequence` counts from 1 without
-gaps, and every turn ends with exactly one final reply. So it is known what must come next, and a missing reply is
-waited for. But no reply waits longer than `gap_seconds` behind a gap: by default a little longer than CJ needs to
-notice a lost reply and send it again. After that, replies are shown without the missing one; if it still arrives it is
-shown late, which is better than never. A reply of turn 0 is a whole run by itself and waits for nothing, and so does
-one that was asked for again.
+A conversation is identified by (merchantid, subject). In it `turn` rises by one, `sequence` counts from 1 without gaps,
+and every turn ends with exactly one final reply. So the next reply is known, and a missing one is waited for, but for
+at most `gap_seconds`: by default a little longer than CJ needs to notice a lost reply and send it again. Then the
+replies after the gap are shown; if the missing one still arrives it is shown late, which is better than never. A reply
+with turn 0 is a whole run by itself and waits for nothing; neither does a repeated one.
 """
 
 from bisect import bisect_left, insort
@@ -27,12 +26,12 @@ Identity = tuple[str, str, str | None]
 """(source, id, repeats)"""
 
 GAP_SECONDS = 10.0
-#: Behind a gap that is only assumed, because the conversation is not remembered: perhaps nothing is missing.
+#: Seconds to wait for an assumed gap in a conversation that is not remembered: perhaps nothing is missing.
 ASSUMED_GAP_SECONDS = 2.0
 
 
 class Offer(Enum):
-    """What an offered reply turned out to be."""
+    """What `offer` found about a reply."""
 
     NEW = "new"  #: It waits until `due` names it.
     WAITING = "waiting"  #: The same reply is already waiting.
@@ -40,11 +39,11 @@ class Offer(Enum):
 
 
 class ReplyOrder:
-    """Orders the replies of all conversations. What one reply costs does not depend on how many others wait.
+    """Orders the replies of all conversations. The cost of a reply does not depend on how many others wait.
 
-    `remember` is how many shown replies, and how many conversations, are remembered. A conversation that is not
-    remembered, as none is after a restart, may begin with any reply of sequence 1; before any other reply a gap is
-    assumed, and waited for at most 2 seconds. With `from_first_turn` it begins with its first turn only: for a gateway
+    `remember`: how many shown replies, and how many conversations, are remembered. A conversation that is not
+    remembered (after a restart, none is) may start with any reply that has sequence 1; before any other reply a gap is
+    assumed, and waited for at most 2 seconds. With `from_first_turn` it must start with its first turn: for a gateway
     that remembers everything it has ever shown.
     """
 
@@ -58,9 +57,10 @@ class ReplyOrder:
         self._positions: OrderedDict[Conversation, _Position] = OrderedDict()
         self._waiting: dict[Conversation, _Queue] = {}
         self._ready: dict[Conversation, None] = {}
-        """Conversations whose next reply is there."""
+        """Conversations whose next reply has arrived."""
         self._patience: list[tuple[float, Conversation]] = []
-        """A heap of when conversations' patience ends. An entry that is not `_ends` of its conversation is outdated."""
+        """A heap of the times at which gaps are given up. An entry that differs from its conversation's `_ends` is
+        stale."""
         self._ends: dict[Conversation, float] = {}
 
     def offer(self, reply: Reply, now: float) -> Offer:
@@ -88,7 +88,7 @@ class ReplyOrder:
         return None if ends is None else max(ends - now, 0.0)
 
     def shown(self, reply: Reply) -> None:
-        """The reply was shown: what waited for it is due, and repetitions of it are recognised."""
+        """Record that the reply was shown: replies that waited for it are due, and repetitions are recognised."""
         self._stop_waiting(reply)
         _remember(self._shown, identity(reply), None, self._remember)
         whose = conversation(reply)
@@ -119,7 +119,7 @@ class ReplyOrder:
         return place == (1, 1) if self._from_first_turn else place[1] == 1
 
     def _look_at(self, whose: Conversation) -> None:
-        """What waits in this conversation has changed, or what was shown of it."""
+        """Call this when a conversation's waiting or shown replies have changed."""
         self._ready.pop(whose, None)
         waiting = self._waiting.get(whose)
         if waiting is None:
@@ -134,7 +134,7 @@ class ReplyOrder:
             heappush(self._patience, (ends, whose))
 
     def _next_end(self) -> float | None:
-        """When the patience with some conversation ends, the first of all; its entry is on top of the heap."""
+        """The next time at which a gap is given up; its entry is on top of the heap."""
         while self._patience and self._ends.get(self._patience[0][1]) != self._patience[0][0]:
             heappop(self._patience)
         return self._patience[0][0] if self._patience else None
@@ -146,17 +146,17 @@ class ReplyOrder:
 
 
 def conversation(reply: Reply) -> Conversation:
-    """Whose replies have one order. Two merchants may name the same conversation: one of them is refused, and told."""
+    """The key of a reply's order. Two merchants may name the same conversation: one of them is refused, by a reply."""
     return reply.merchantid, reply.subject
 
 
 def identity(reply: Reply) -> Identity:
-    """What makes two deliveries the same reply: (source, id), and which event asked for it again, if one did."""
+    """Two deliveries with this key are the same reply: (source, id), and the event that asked for it again, if any."""
     return reply.source, reply.id, reply.repeats
 
 
 def _stands_apart(reply: Reply) -> bool:
-    """Whether it waits for nothing, and nothing waits for it."""
+    """Whether the reply is outside the order."""
     return reply.turn == APART or reply.repeats is not None
 
 
@@ -177,18 +177,18 @@ class _Queue:
 
     @property
     def oldest(self) -> float:
-        """When the one that waits longest arrived."""
+        """Arrival time of the reply that has waited longest."""
         while self._arrived.get(self._arrivals[0][1]) != self._arrivals[0][0]:  # it waits no more
             self._arrivals.popleft()
         return self._arrivals[0][0]
 
     @property
     def first(self) -> Reply:
-        """The one whose place is the first."""
+        """The reply with the lowest place."""
         return self._items[0].reply
 
     def add(self, reply: Reply, now: float) -> bool:
-        """False if it waits already."""
+        """Add a reply; False if it was already waiting."""
         if identity(reply) in self._arrived:
             return False
         self._arrived[identity(reply)] = now
@@ -197,7 +197,7 @@ class _Queue:
         return True
 
     def remove(self, reply: Reply) -> bool:
-        """Whether it was the last one."""
+        """Remove a reply; True if none is left."""
         arrived = self._arrived.pop(identity(reply), None)
         if arrived is not None:
             place = bisect_left(self._items, _Waiting(reply.place, arrived, reply))
@@ -215,13 +215,13 @@ class _Position:
     final: bool
 
     def leads_to(self, place: tuple[int, int]) -> bool:
-        """Whether `place` follows without a gap, or has been passed already."""
+        """Whether `place` follows without a gap, or was passed already."""
         turn, sequence = self.place
         return place <= (turn, sequence + 1) or (self.final and place == (turn + 1, 1))
 
 
 def _remember(memory: OrderedDict[K, V], key: K, value: V, limit: int) -> K | None:
-    """Returns what was forgotten for it."""
+    """Add to a bounded memory; returns what was dropped."""
     memory[key] = value
     memory.move_to_end(key)
     return memory.popitem(last=False)[0] if len(memory) > limit else None

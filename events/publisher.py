@@ -3,8 +3,8 @@
     with Publisher("redis://localhost:6379/0") as publisher:
         publisher.publish("oauth_complete", {"provider": "shopify", "success": True, …}, id=state)
 
-Give an `id` that a retry repeats (the OAuth state, the webhook's id, the message's id): after PublishFailed the event
-may have arrived all the same, and the same (source, id) twice is one event.
+Use an `id` that is the same in a retry (the OAuth state, the webhook's id, the message's id): after PublishFailed the
+event may have arrived nevertheless, and the same (source, id) twice is one event.
 """
 
 import itertools
@@ -23,17 +23,17 @@ from events import catalog, queues
 from events.envelope import Envelope, Event, parse_object
 from events.errors import InvalidEvent, PublishFailed, quoted, reason
 
-#: Tries for one event, and the seconds between them. Without tenacity: the auth service would install it for one loop.
+#: Tries per event, and the seconds between them. Without tenacity, which services would have to install for one loop.
 ATTEMPTS = 3
 PAUSES = (0.05, 0.2)
-#: A hanging operation may take this share of the time, so that a second try on a new connection still fits.
+#: Share of the time that a hanging operation may take, so that a second try on a new connection still fits.
 _SHARE_OF_ONE_TRY = 0.4
 
 
 class Publisher:
-    """Publishes events on queue `events`. Connects at the first event; threads may share it, and it survives a fork.
+    """Publishes events on queue `events`. Connects on first use; thread-safe and fork-safe.
 
-    `timeout` is the time in seconds that one call may take, whatever the broker does.
+    `timeout`: seconds that one call may take, whatever the broker does.
     """
 
     def __init__(self, broker_url: str, *, timeout: float = 5.0) -> None:
@@ -54,11 +54,11 @@ class Publisher:
         correlationid: str | None = None,
         delivery: Literal["queue", "door"] | None = None,
     ) -> Envelope:
-        """Publish an event that happened at `time` (now) and return it as sent. `delivery`: where the replies go of a
-        conversation that it opens.
+        """Publish an event that happened at `time` (default: now) and return it as sent. `delivery`: where replies go
+        if it opens a conversation.
 
-        Raises InvalidEvent before anything is sent, also for a data field that the type does not have;
-        PublishFailed when the broker did not take it within the timeout.
+        Raises InvalidEvent before anything is sent, also for unknown data fields; PublishFailed if the broker did not
+        confirm it within the timeout.
         """
         attributes: dict[str, Any] = {
             "specversion": "1.0",
@@ -77,7 +77,7 @@ class Publisher:
         except InvalidEvent as error:
             unknown = _no_such_fields(type, data) if error.code == "event.missing_field" else ""
             if not unknown:
-                raise  # else what is missing may be what was misspelt
+                raise  # first, since a missing field may just be misspelt
             ids = {"source": error.source, "id": error.id, "type": error.type}
             raise InvalidEvent(error.code, f"{error.message}; {unknown}", **ids) from None
         _refuse_what_consumers_ignore(event, traceparent)
@@ -85,7 +85,7 @@ class Publisher:
         return event.envelope
 
     def close(self) -> None:
-        """Give the connection back. Publishing again opens a new one."""
+        """Release the connection. Publishing again opens a new one."""
         with self._lock:
             self._disconnect()
 
@@ -105,9 +105,9 @@ class Publisher:
 
     def _send(self, body: bytes) -> None:
         if self._process != os.getpid():
-            self._start()  # a socket shared with the parent process would mix up both conversations
+            self._start()  # a socket shared with the parent process would mix up both protocols
         deadline = clock.monotonic() + self._timeout
-        # No longer: one try must still fit in afterwards.
+        # Not longer, so that one try still fits afterwards.
         if not self._lock.acquire(timeout=self._timeout * (1 - _SHARE_OF_ONE_TRY)):
             raise self._failure("other threads are still waiting for it")
         try:
@@ -149,13 +149,13 @@ class Publisher:
 
 
 def publish(type: str, data: Mapping[str, Any], *, broker_url: str, **attributes: Any) -> Envelope:
-    """Publish one event over a connection of its own: `Publisher.publish` for scripts and rare events."""
+    """Publish one event over a new connection: `Publisher.publish` for scripts and rare events."""
     with Publisher(broker_url) as publisher:
         return publisher.publish(type, data, **attributes)
 
 
 def _refuse_what_consumers_ignore(event: Event, traceparent: str | None) -> None:
-    """A consumer has to ignore what it does not know; at the producer it is a mistake that must not stay hidden."""
+    """Consumers must ignore unknown attributes; at the producer they are mistakes and must be reported."""
     if traceparent != event.envelope.traceparent:
         shown = quoted(traceparent)
         raise InvalidEvent("event.bad_value", f"traceparent must be one of W3C Trace Context, got {shown}")
@@ -165,7 +165,7 @@ def _refuse_what_consumers_ignore(event: Event, traceparent: str | None) -> None
 
 
 def _no_such_fields(event_type: str, data: Mapping[str, Any]) -> str:
-    """A sentence about fields that a type does not have; empty if there are none, or no such type."""
+    """A sentence about unknown fields; empty if there are none, or if the type is unknown."""
     known = catalog.CATALOG[event_type].model_fields if event_type in catalog.CATALOG else data
     unknown = sorted(str(name) for name in data if name not in known)
     named = ", ".join(f"{quoted(name)}{catalog.did_you_mean(name, known)}" for name in unknown)

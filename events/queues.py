@@ -1,7 +1,7 @@
-"""The queues, and a connection to the broker on which every operation has a time limit.
+"""The queues, and a broker connection on which every operation has a time limit.
 
-Everything is published to the default exchange, with the queue's name as routing key. On Redis a named exchange is
-a set of bindings beside the queues: after a flush it is gone, and publishing to it loses messages without an error.
+Everything is published to the default exchange, with the queue's name as routing key. On Redis a named exchange is a
+set of bindings in a separate key: after a flush it is gone, and publishing to it loses messages without an error.
 """
 
 import re
@@ -30,40 +30,40 @@ ALL = (EVENTS, REPLIES, ACKS, WORKFLOW, TURNS, SHOPIFY, OPS)
 #: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md#3-envelope
 CONTENT_TYPE = "application/cloudevents+json"
 
-#: Seconds after which another consumer gets a message that a dead one had taken (Redis).
+#: Seconds after which another consumer gets a dead consumer's unacked messages (Redis).
 VISIBILITY_TIMEOUT = 5
 
-#: Seconds to wait for RabbitMQ to confirm a message; it withholds that while short of memory or disk.
+#: Seconds to wait for RabbitMQ's publisher confirm, which it withholds while short of memory or disk.
 CONFIRM_SECONDS = 5.0
 
-#: What errors of the transports mean, the most telling first.
+#: What the transports' errors mean, most specific first.
 _CAUSES = {
-    "SSLCertVerificationError": "its certificate is not trusted here: name its authority (ssl_ca_certs, SSL_CERT_FILE)",
+    "SSLCertVerificationError": "its certificate is not trusted: name its CA (ssl_ca_certs, SSL_CERT_FILE)",
     "AuthenticationError": "wrong user or password",
     "InvalidUsernameOrPasswordError": "wrong user or password",
-    "NoPermissionError": "its user may not do what is needed: see workers/users.acl",
+    "NoPermissionError": "its user lacks a permission: see workers/users.acl",
     "AccessRefused": "wrong user or password, or its user may not declare queues: see workers/README.md",
     "NotAllowed": "its user may not use this virtual host",
-    "OutOfMemoryError": "it is full: raise its memory, or let the gateway take what is for it",
-    "ReadOnlyError": "it is a replica, which takes no writes",
-    "MasterNotFoundError": "no sentinel knows a primary of this name, or none answers",
-    "gaierror": "its name is not known here",
+    "OutOfMemoryError": "it is full: raise its memory limit, or have the gateway consume `replies`",
+    "ReadOnlyError": "it is a replica, which accepts no writes",
+    "MasterNotFoundError": "no sentinel answers, or none knows a primary of this name",
+    "gaierror": "its host name cannot be resolved",
     "ConnectionRefusedError": "nothing listens there",
     "TimeoutError": "it does not answer in time",
 }
 _PERSISTENT = 2
 
-#: Of several consumers one gets all messages, and the next one when it leaves: two would show a conversation in pieces.
-#: https://www.rabbitmq.com/docs/consumers#single-active-consumer; on Redis a lease, see `broker.redis_queue`.
+#: One consumer at a time gets all messages; when it leaves, the next one does. Two would each show parts of a
+#: conversation. https://www.rabbitmq.com/docs/consumers#single-active-consumer; on Redis a lease, see
+#: `broker.redis_queue`.
 _ONE_AT_A_TIME = {"x-single-active-consumer": True}
 
-#: RabbitMQ gives such a queue to the next consumer once the connection is closed, and closes that of one which is
-#: frozen, or whose machine is gone, after twice to three times so many seconds.
-#: https://www.rabbitmq.com/docs/heartbeats
+#: RabbitMQ passes such a queue on when the holder's connection closes, and closes the connection of a frozen consumer
+#: or a dead machine after two to three times this many seconds. https://www.rabbitmq.com/docs/heartbeats
 HEARTBEAT_SECONDS = 1
-#: RabbitMQ's queue type that survives the loss of a node: https://www.rabbitmq.com/docs/quorum-queues
-#: RabbitMQ 4 drops a message after 20 dead consumers; here rows count failures, and no message may be dropped.
-#: Everyone who declares the queue must use the same arguments, or RabbitMQ refuses. Redis ignores them.
+#: RabbitMQ's queue type that survives the loss of a node: https://www.rabbitmq.com/docs/quorum-queues RabbitMQ 4 drops
+#: a message after 20 failed deliveries; here rows count failures, and no message may be dropped. Everyone who declares
+#: the queue must use the same arguments, or RabbitMQ refuses. Redis ignores them.
 _RABBITMQ = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
 _HOST = r"(?:[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?"
 _ADDRESS = re.compile(rf"{_HOST}(?:,{_HOST})*(?:/.*)?")
@@ -88,8 +88,8 @@ def declare_once(queue: Queue, producer: Any) -> None:
 
 
 class VerifiedConnection(Connection):
-    """kombu's connection, with TLS as `tls.options` decides it: for the first URL and for each it fails over to. The
-    URL may be one of a Redis Sentinel."""
+    """kombu's connection with the TLS options of `tls.options`, for the first URL and for each failover URL. Accepts
+    Redis Sentinel URLs."""
 
     def __init__(self, hostname: Any = "localhost", *args: Any, **params: Any) -> None:
         found = sentinel.read(hostname) if isinstance(hostname, str) else None
@@ -110,14 +110,14 @@ class VerifiedConnection(Connection):
 def connection(broker_url: str, *, timeout: float = 5.0, heartbeat: int = 0) -> Connection:
     """A connection, not opened yet, on which no single operation takes longer than `timeout` seconds.
 
-    RabbitMQ closes it if it is silent for two to three times `heartbeat` seconds, unless that is 0. Open it with
-    `open_channel`. Raises ValueError when `broker_url` is not a broker's URL, and UnsafeTls (which is one)
-    when it asks for TLS that does not verify the server.
+    RabbitMQ closes it after two to three times `heartbeat` silent seconds, unless that is 0. Open it with
+    `open_channel`. Raises ValueError if `broker_url` is not a broker's URL, and its subclass UnsafeTls if the URL turns
+    off verification.
     """
     scheme, separator, _ = broker_url.partition("://")
     try:
         if not separator:
-            raise ValueError("kombu would take it for a host with RabbitMQ")
+            raise ValueError("kombu would take it for a RabbitMQ host")
         tls.check(broker_url)
         options = _transport_options(scheme.lower(), timeout)
         return VerifiedConnection(broker_url, connect_timeout=timeout, transport_options=options, heartbeat=heartbeat)
@@ -133,13 +133,13 @@ def open_channel(broker: Connection) -> StdChannel:
     """Connect once, without retries, and open a channel. Raises the transport's errors."""
     broker.ensure_connection(max_retries=0)
     if broker.transport.driver_type == "amqp":
-        # py-amqp waits for most answers without a limit; the socket's own timeout bounds all of them.
+        # py-amqp waits for most answers without a time limit; the socket's timeout bounds them all.
         broker.connection.transport.sock.settimeout(broker.connect_timeout)
     return broker.channel()
 
 
 def declare(name: str, broker: Connection, channel: StdChannel) -> None:
-    """Make sure that the plain queue exists. On Redis there is nothing to do: the first message creates it.
+    """Declare the plain queue. On Redis there is nothing to do: the first message creates it.
 
     Raises WrongQueue, and the transport's errors.
     """
@@ -152,7 +152,7 @@ def declare(name: str, broker: Connection, channel: StdChannel) -> None:
 
 
 def check(broker_url: str, *, timeout: float = 5.0) -> None:
-    """Make sure that every queue exists as it has to. Raises WrongQueue, and the transport's errors."""
+    """Check that every queue is declared with the right arguments. Raises WrongQueue, and the transport's errors."""
     with connection(broker_url, timeout=timeout) as broker:
         for name in ALL:
             with open_channel(broker) as channel, suppress(AccessRefused):  # then it is not ours to use
@@ -169,26 +169,26 @@ def length(name: str, channel: StdChannel) -> int:
 
 
 def unacked_keys(name: str) -> dict[str, str]:
-    """Where unacked messages of a plain queue are noted on Redis, as options of kombu's transport.
+    """The Redis keys for unacked messages of a plain queue, as options of kombu's transport.
 
-    Consumers restore what others noted under the same keys, onto whatever queue is noted there. So a queue that is not
-    the workers' has keys of its own: who may not publish on every queue, as the gateway, must not share theirs.
+    Consumers restore each other's messages under the same keys to whatever queue an entry names. So queues outside the
+    workers have separate keys: the gateway, for one, may not publish on every queue and must not share the workers'.
     """
     prefix = "plain" if name in (EVENTS, ACKS) else name
     return {f"{key}_key": f"{prefix}.{key}" for key in ("unacked", "unacked_index", "unacked_mutex")}
 
 
 def holder_key(name: str) -> str | None:
-    """Where it is noted on Redis which consumer holds the queue; None if several may consume it."""
+    """The Redis key that names the consumer holding the queue; None if several may consume it."""
     return f"{name}.unacked_holder" if name == REPLIES else None
 
 
 def purge(name: str, channel: Any) -> None:
     """Remove all messages from a plain queue that is not the workers' (`replies`). Raises the transport's errors.
 
-    On Redis also those that a consumer has taken and not acked: they would come back if it is dead.
+    On Redis this includes unacked ones, which would come back if their consumer is dead.
     """
-    length(name, channel)  # RabbitMQ refuses to purge a queue that does not exist
+    length(name, channel)  # RabbitMQ cannot purge a queue that does not exist
     channel.queue_purge(name)
     if hasattr(channel, "conn_or_acquire"):
         keys = unacked_keys(name)
@@ -210,14 +210,14 @@ def put(producer: Producer, queue: str, body: bytes, content_type: str = CONTENT
 
 
 def cause(error: BaseException) -> str:
-    """Why a broker or a Redis cannot be used, in words for an operator; nothing of the error's own text, which may hold
-    what was sent. What a library wraps is looked through."""
+    """Why a broker or a Redis cannot be used, for operators. Looks through wrapped errors, and never quotes an error's
+    text, which may contain what was sent."""
     names = [type(one).__name__ for one in chain(error)]
     return next((words for known, words in _CAUSES.items() if known in names), names[0])
 
 
 def safe_url(url: str) -> str:
-    """`url` for people to read: scheme, host, port and path, without user, password and options."""
+    """`url` for logs and messages: scheme, host, port and path, without user, password and options."""
     return ";".join(_safe_url(part) for part in url.split(";")) or "(no URL)"
 
 
@@ -239,7 +239,7 @@ def _transport_options(scheme: str, timeout: float) -> dict[str, Any]:
         "socket_connect_timeout": timeout,
         "socket_keepalive": True,
         "health_check_interval": 10,
-        # Separate from Celery's keys: what a killed consumer had taken need not wait for Celery's visibility
+        # Separate from Celery's keys, so that a killed consumer's messages need not wait for Celery's visibility
         # timeout, which is as long as its longest task.
         **unacked_keys(EVENTS),
         "unacked_mutex_expire": VISIBILITY_TIMEOUT,

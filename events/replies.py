@@ -3,18 +3,18 @@
     consumer = RepliesConsumer("redis://localhost:6379/0")
     consumer.run(lambda reply: show(reply.subject, reply.text), stop=stop)
 
-Each reply is handed over once, in order, and acked; CJ sends unacked replies again. What the gateway must do itself:
+Each reply is handed over once, in order, and acked; CJ sends unacked replies again. The gateway's part:
 
 - `on_reply` must return only once the gateway has the reply safely. If it raises, the reply is not acked, goes back to
   the queue, and the error ends `run`.
-- A gateway that dies between `on_reply` and the ack gets that reply again, and has forgotten which ones it has shown.
+- A gateway that dies between `on_reply` and the ack gets that reply again, and no longer knows what it has shown.
   Where that matters, store each reply together with what is shown, and pass as `shown` a function that reads what was
   stored. Then nothing is shown twice, and the order holds across restarts and from one gateway to the next.
-- `on_reply` must return within three seconds, or another gateway is taken to have to go on.
+- `on_reply` must return within three seconds, or another gateway may take over.
 
-Any number of gateways may consume. One at a time holds the queue, and the others stand by: two would each get a part of
-every conversation. The next one takes over at once when the holder leaves, and within five seconds when it is gone or
-frozen. It calls `shown` then, since the one before it has shown replies of which it knows nothing.
+Any number of gateways may consume. One at a time holds the queue, and the others stand by, since two would each get
+part of every conversation. The next one takes over at once when the holder leaves, and within five seconds when it is
+gone or frozen. It calls `shown` then, since the one before it has shown replies of which it knows nothing.
 """
 
 import logging
@@ -37,9 +37,9 @@ Shown = Iterable[Reply] | Callable[[], Iterable[Reply]] | None
 
 #: Seconds between two checks of `stop` and `until` while nothing arrives.
 POLL_SECONDS = 0.2
-#: Taken from the broker and acked there together, when many replies lie on it.
+#: How many replies are taken from the broker, and acked there, together.
 BATCH = 100
-#: So many unacked replies may wait behind missing ones; with fewer, the missing ones could not get through.
+#: How many unacked replies may wait behind missing ones; if too few, the missing ones could not get through.
 MOST_WAITING = 10_000
 
 
@@ -47,10 +47,10 @@ class RepliesConsumer:
     """Hands replies over in order, once each, and acks them.
 
     Waits at most `gap_seconds` for a missing reply. Remembers the identities of the last `remember` replies across lost
-    connections and several calls of `run`, and only acks a repetition of one of them.
+    connections and several calls of `run`; a repetition of one is only acked.
 
-    `shown`: every reply that was ever shown, in order, from the gateways' record; None if they keep none. A function is
-    called whenever this gateway begins to hold the queue; a fixed list is for a gateway that has none beside it.
+    `shown`: all replies ever shown, in order, from the gateways' shared record; None without such a record. A function
+    is called whenever this gateway becomes the holder; a fixed list is for a single gateway.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class RepliesConsumer:
         self._order = self._order_behind(() if callable(shown) else shown)
         self._holding: tuple[int, int] | None = None
         self._unacked: dict[Identity, list[Delivery]] = {}
-        self._shown: list[Reply] = []  # CJ and the broker do not have their ack yet
+        self._shown: list[Reply] = []  # not yet acked to CJ and the broker
         self._busy = False
 
     def run(
@@ -83,8 +83,8 @@ class RepliesConsumer:
     ) -> bool:
         """Consume until `stop` is set or `until()` is true (returns True) or for `timeout` seconds (returns False).
 
-        Waits for a broker that goes away. Raises BrokerUnavailable if it is away at the end of `timeout`, WrongQueue,
-        and whatever `on_reply` raises.
+        Waits while the broker is down. Raises BrokerUnavailable if it still is at the end of `timeout`, WrongQueue, and
+        whatever `on_reply` raises.
         """
         ends = None if timeout is None else time.monotonic() + timeout
 
@@ -101,7 +101,7 @@ class RepliesConsumer:
                 self._handle(self._receive(ends), on_reply, lambda: done() or over())
             return True
         finally:
-            # In this order: a reply that goes back to the queue must not count as waiting.
+            # In this order: replies that go back to the queue must not count as waiting.
             self._plain.close()
             self._order.forget_waiting()
             self._unacked.clear()
@@ -114,7 +114,8 @@ class RepliesConsumer:
         return order
 
     def _begin_to_hold(self) -> None:
-        """Others may have shown what was taken here before, and more; what they have not acked comes again."""
+        """Start over as the new holder: others may have shown what was taken here, and more; unacked replies come
+        again."""
         if self._record is not None:
             self._unacked.clear()
             with self._plain.working():
@@ -127,13 +128,13 @@ class RepliesConsumer:
         return False
 
     def _handle(self, batch: Sequence[Delivery], on_reply: OnReply, done: Callable[[], bool]) -> None:
-        """Take and show one after the other; CJ and the broker hear of all together."""
+        """Show the replies one by one, then ack them together."""
         holding = self._plain.holding
         if holding is not None and holding != self._holding:
             self._holding = holding
             self._begin_to_hold()
         try:
-            goes_on = self._show_all_due(on_reply, done)  # what has waited long enough
+            goes_on = self._show_all_due(on_reply, done)  # replies whose gap was given up
             for delivery in batch:
                 if not goes_on or done():
                     return
@@ -161,7 +162,7 @@ class RepliesConsumer:
             self._plain.ack(delivery)
             return
         offer = self._order.offer(reply, time.monotonic())
-        if offer is Offer.WAITING:  # one copy is enough; more would take the room of the missing ones
+        if offer is Offer.WAITING:  # one copy is enough; more would take up the room of missing ones
             self._plain.ack(delivery)
             return
         self._unacked.setdefault(identity(reply), []).append(delivery)
@@ -169,7 +170,7 @@ class RepliesConsumer:
             self._shown.append(reply)
 
     def _show_all_due(self, on_reply: OnReply, done: Callable[[], bool]) -> bool:
-        """False if there is nothing more to show: it is done, or another gateway shows what was taken here."""
+        """False if the caller must stop: it is done, or another gateway now shows what was taken here."""
         while (reply := self._order.due(time.monotonic())) is not None:
             if not self._plain.holds():
                 self._order.forget_waiting()
@@ -184,16 +185,16 @@ class RepliesConsumer:
         return True
 
     def _ack(self) -> None:
-        """Tell CJ, then the broker. If CJ cannot be told, it sends the replies again and is told then.
+        """Ack to CJ, then to the broker. If CJ cannot be reached, it sends the replies again and gets the ack then.
 
-        What was shown too slowly is acked by who has the queue now, and did not find it in the record when it took
-        over: acked from here, it would be waited for there.
+        A reply that was shown too slowly is acked by the new holder, which did not find it in the record when it took
+        over: if it were acked here, the new holder would wait for it.
         """
         shown, self._shown = self._shown, []
         if not shown or not self._plain.holds():
             return
         deliveries = [delivery for reply in shown for delivery in self._unacked.pop(identity(reply), [])]
-        # That it was told again is no ack of the reply itself: whoever waits for that one would wait in vain.
+        # A repeated reply is not acked: that would ack the original, which some gateway may still wait for.
         acks = [Ack(id=reply.id).encode() for reply in shown if reply.repeats is None]
         if self._plain.publish(self._ack_queue, *acks, content_type="application/json"):
             self._plain.ack(*deliveries)

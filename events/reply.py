@@ -1,4 +1,4 @@
-"""A reply: what CJ tells the chat gateway. AG-UI 1.0 events in the envelope that events use.
+"""A reply from CJ to the chat gateway: AG-UI 1.0 events in the same envelope as events.
 
 What was committed together is one reply: a message with its start, content and end, a call with its arguments. So
 nothing arrives in halves, and one ack is enough. https://docs.ag-ui.com/concepts/events
@@ -15,32 +15,32 @@ from events.errors import InvalidEvent, kind
 from events.fields import EventId, Identifier, refusal
 
 REPLY_TYPE = "cj.reply"
-#: A reply may hold long texts, in which every character may take six bytes.
+#: Replies may hold long texts, in which a character takes up to six bytes.
 MAX_REPLY_BYTES = 1_048_576
 MAX_ACK_BYTES = 4096
 
 #: The AG-UI events that end a turn: exactly one of them per turn, always.
 FINAL_KINDS = frozenset({"RUN_FINISHED", "RUN_ERROR"})
-#: The turn of a reply that is a whole run by itself, outside of its conversation's order.
+#: The turn of a reply that is a whole run by itself, outside its conversation's order.
 APART = 0
 
-#: What the events of type CUSTOM are named, and what `value` holds.
+#: Names of CUSTOM events, and what `value` holds.
 CUSTOM: Mapping[str, str] = {
     "workflow_transition": "the conversation moved: `from`, `to`",
     "message_waiting": "a message cannot be answered yet: `eventid`, `reason` (`limit`)",
     "message_absorbed": "this run answers that message, too: `eventid`",
-    "workflow_event": "a workflow tells the systems outside: `name`, `data`",
+    "workflow_event": "a workflow tells other systems: `name`, `data`",
 }
 
 #: The codes of RUN_ERROR. `message` is the sentence for the merchant.
 ERROR_CODES: Mapping[str, str] = {
     "turn_timeout": "the answer took longer than the workflow allows",
     "turn_lost": "its worker died again and again",
-    "too_many_waiting": "more of the merchant's messages wait than may",
-    "budget_of_the_minute": "the merchant has begun as many turns in this minute as may",
-    "budget_of_the_day": "the merchant has used up the tokens of the day",
+    "too_many_waiting": "too many of the merchant's messages are waiting",
+    "budget_of_the_minute": "the merchant has reached the limit of turns per minute",
+    "budget_of_the_day": "the merchant has reached the limit of tokens per day",
     "model_unavailable": "no language model answered",
-    "model_bad_request": "the language model refused what it was asked",
+    "model_bad_request": "the language model refused the request",
     "event.…": "the event was refused; the code says why, see errors.py and `cj events rejected`",
 }
 
@@ -73,9 +73,9 @@ class Reply(Attributes):
 
     @property
     def text(self) -> str | None:
-        """What CJ says to the merchant, as plain text, or None. Between two messages is an empty line.
+        """What CJ says to the merchant, as plain text, or None. Messages are separated by an empty line.
 
-        A message may come in parts: then these are the sentences that came now, see `continues`.
+        If a message comes in parts, this is the new part, see `continues`.
         """
         messages: dict[Any, str] = {}
         for event in self.data:
@@ -85,13 +85,13 @@ class Reply(Attributes):
 
     @property
     def continues(self) -> bool:
-        """Whether it begins within a message: its words belong right behind those of the reply before."""
+        """Whether it starts within a message: append its text to that of the previous reply."""
         of_messages = [kind for kind in self.kinds if kind.startswith("TEXT_MESSAGE_")]
         return bool(of_messages) and of_messages[0] != "TEXT_MESSAGE_START"
 
     @property
     def history(self) -> list[tuple[str, str]] | None:
-        """What was said so far, (`user` or `assistant`, words) each, where the reply is a snapshot; else None."""
+        """If the reply is a snapshot, what was said so far, as (`user` or `assistant`, text); else None."""
         found = [event.get("messages") for event in self.data if event["type"] == "MESSAGES_SNAPSHOT"]
         if not found or not isinstance(found[-1], list):
             return None
@@ -99,7 +99,7 @@ class Reply(Attributes):
 
     @property
     def error(self) -> str | None:
-        """Why the turn failed, in words fit for the merchant, or None. `text` holds them, too."""
+        """Why the turn failed, as a sentence for the merchant, or None. `text` contains it, too."""
         found = [event.get("message") for event in self.data if event["type"] == "RUN_ERROR"]
         return found[0] if found and isinstance(found[0], str) else None
 
@@ -110,7 +110,7 @@ class Reply(Attributes):
 
 
 def texts(replies: Iterable[Reply]) -> list[str]:
-    """What CJ said in these replies, which are in order: a message that came in parts is whole."""
+    """What CJ said in these replies, which must be in order; messages that came in parts are put together."""
     said: list[str] = []
     for reply in replies:
         if reply.text is not None and reply.continues and said:
@@ -121,7 +121,7 @@ def texts(replies: Iterable[Reply]) -> list[str]:
 
 
 class Ack(BaseModel):
-    """Plain JSON on queue `acks`: the gateway has shown the reply of this id."""
+    """Plain JSON on queue `acks`: the gateway has shown the reply with this id."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
@@ -133,7 +133,7 @@ class Ack(BaseModel):
 
 
 def decode_ack(body: object) -> Ack:
-    """The ack in a message's body, whatever form the transport gave it. Raises InvalidEvent."""
+    """The ack in a message's body, as bytes, text or parsed. Raises InvalidEvent."""
     value = decode_json(body, max_bytes=MAX_ACK_BYTES)
     if not isinstance(value, dict):
         raise InvalidEvent("event.not_object", f"expected an object, got {kind(value)}")
@@ -144,7 +144,7 @@ def decode_ack(body: object) -> Ack:
 
 
 def decode_reply(body: object) -> Reply:
-    """The reply in a message's body, whatever form the transport gave it. Raises InvalidEvent."""
+    """The reply in a message's body, as bytes, text or parsed. Raises InvalidEvent."""
     value = decode_json(body, max_bytes=MAX_REPLY_BYTES)
     if not isinstance(value, dict):
         raise InvalidEvent("event.not_object", f"expected an object, got {kind(value)}")

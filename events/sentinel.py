@@ -1,10 +1,10 @@
-"""Redis Sentinel: servers of which one is the primary, and the sentinels that know which.
+"""Redis Sentinel URLs. Sentinels know which of several servers is the primary.
 
     sentinel://user:password@s1:26379,s2:26379,s3:26379/0?master=cj
 
-User, password and database are the servers'; `sentinel_username` and `sentinel_password` are for sentinels that ask for
-their own. `sentinels://` reaches both over TLS, with the files that `tls` lists. The libraries ask for the primary at
-every connection, so after a failover the next one leads to the new primary.
+User, password and database are the servers'; `sentinel_username` and `sentinel_password` are for sentinels with their
+own. `sentinels://` uses TLS for both, with the files that `tls` lists. The libraries look up the primary for every
+connection, so after a failover the next connection reaches the new primary.
 https://redis.io/docs/latest/develop/reference/sentinel-clients/
 """
 
@@ -18,7 +18,7 @@ from events import tls
 SCHEMES = ("sentinel", "sentinels")
 HOW = "write sentinel://user:password@s1:26379,s2:26379/0?master=NAME"
 PORT = 26379
-#: One that is away must not take the time of those that answer.
+#: Short, so that a sentinel that is down does not use up the time of the others.
 TIMEOUT_SECONDS = 1.0
 _PARTS = re.compile(r"^\w+://([^/?#]*)")
 _HOSTS = re.compile(r"(?:([\w.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(?:,(?!$)|$))+")
@@ -26,12 +26,12 @@ _HOST = re.compile(r"(\[[^\]]+\]|[^,:]+)(?::([0-9]+))?")
 
 
 class WrongSentinel(ValueError):
-    """Nothing can be asked at such a URL; the message says what to write, and repeats nothing of it."""
+    """The URL is unusable; the message says what to write, without quoting the URL."""
 
 
 @dataclass(frozen=True, repr=False)
 class Sentinels:
-    """What a URL says of them. `own` are redis-py's options to connect to one, `tls` those for both."""
+    """The contents of such a URL. `own`: redis-py's options for the sentinels, `tls`: for both."""
 
     hosts: tuple[tuple[str, int], ...]
     master: str
@@ -49,7 +49,7 @@ class Sentinels:
 
 
 def read(url: str) -> Sentinels | None:
-    """None if the URL is not one of a Sentinel. Raises WrongSentinel, and UnsafeTls."""
+    """Parse the URL; None if it is not a Sentinel's. Raises WrongSentinel, and UnsafeTls."""
     if url.partition("://")[0] not in SCHEMES:
         return None
     if ";" in url.rpartition("@")[2]:

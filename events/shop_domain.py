@@ -1,15 +1,15 @@
 """A shop's domain: the one rule for the name that decides where an access token is sent.
 
-The auth service's event, the stored row and the request to Shopify all follow it, so a shop that can be connected
-can also be asked.
+The auth service's event, the stored row and the request to Shopify all follow it, so every shop that can be connected
+can also be queried.
 """
 
 import re
 
 from events.errors import InvalidEvent, quoted
 
-#: The whole of a domain, in lower case: one DNS label of at most 63 characters. `xn--` is excluded: Shopify gives out
-#: no such names, look-alikes use them.
+#: The whole domain, in lower case: one DNS label of at most 63 characters. `xn--` is excluded: Shopify assigns no such
+#: names, but look-alikes use them.
 SHOP_DOMAIN = r"(?!xn--)[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com"
 
 _SHOP_DOMAIN = re.compile(SHOP_DOMAIN)
@@ -21,9 +21,9 @@ def is_shop_domain(text: str) -> bool:
 
 
 def normalize_shop_domain(text: object) -> str:
-    """`text` in lower case. Raises InvalidEvent (event.bad_shop_domain) when it is no <name>.myshopify.com.
+    """`text` in lower case. Raises InvalidEvent (event.bad_shop_domain) if it is not <name>.myshopify.com.
 
-    Nothing is stripped or cut off: an address that merely contains such a name belongs to another host.
+    Nothing is stripped: a domain that merely contains such a name belongs to another host.
     """
     # isascii first: "K" (KELVIN SIGN) becomes an ASCII "k" by lower().
     if isinstance(text, str) and text.isascii() and is_shop_domain(text.lower()):

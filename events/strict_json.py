@@ -1,9 +1,9 @@
-"""JSON as this project accepts it from outside: bounded, and only what Postgres' jsonb can keep.
+"""JSON as accepted from outside: bounded, and limited to what Postgres' jsonb can store.
 
-`loads` takes bytes. Size, depth and the number of keys are checked before anything is parsed, so no input can make the
-parser recurse deeply or use much memory. `check` applies the same rules to a value that was parsed elsewhere.
+`loads` takes bytes. Size, depth and the number of keys are checked before parsing, so no input can make the parser
+recurse deeply or use much memory. `check` applies the same rules to a value that was parsed elsewhere.
 
-Refused, besides what is not JSON (RFC 8259): NaN and Infinity, numbers beyond a double, integers of more than
+Also refused, though valid JSON for some parsers: NaN and Infinity, numbers too large for a double, integers with over
 40 digits, duplicate keys, NUL and lone surrogates in texts and keys, and a byte order mark.
 jsonb's limits: https://www.postgresql.org/docs/current/datatype-json.html
 """
@@ -21,7 +21,7 @@ MAX_DEPTH = 20
 MAX_KEYS = 200
 MAX_DIGITS = 40
 
-# Possessive, and an unterminated string reaches to the end: one pass, whatever the input.
+# Possessive, and an unterminated string extends to the end: one pass, whatever the input.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _OPENING = b"[{"
@@ -29,7 +29,7 @@ _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
 def loads(raw: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH, max_keys: int = MAX_KEYS) -> Any:
-    """The value in `raw`. Raises InvalidEvent, and nothing else, when it is refused."""
+    """The value in `raw`. Raises InvalidEvent, and nothing else."""
     if len(raw) > max_bytes:
         raise InvalidEvent("event.too_large", f"{len(raw)} bytes, limit {max_bytes}")
     text = _decode(raw)
@@ -49,7 +49,7 @@ def loads(raw: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH,
 
 
 def check(value: object, *, max_bytes: int = MAX_BYTES) -> None:
-    """Apply the rules of `loads` to an already parsed `value`. Raises InvalidEvent when it breaks one."""
+    """Apply the rules of `loads` to an already parsed `value`. Raises InvalidEvent."""
     _check_values(value, MAX_DEPTH, MAX_KEYS)
     size = len(dumps(value))
     if size > max_bytes:
@@ -57,7 +57,7 @@ def check(value: object, *, max_bytes: int = MAX_BYTES) -> None:
 
 
 def dumps(value: object, *, sort_keys: bool = False) -> bytes:
-    """`value` as compact UTF-8 JSON; with `sort_keys` in the one form that is hashed."""
+    """`value` as compact UTF-8 JSON; with `sort_keys` in the canonical form for hashing."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=sort_keys)
     return text.encode()
 
@@ -131,7 +131,7 @@ _Path = tuple[str | int, ...]
 
 
 def _check_values(value: object, max_depth: int, max_keys: int) -> None:
-    """Walk without recursion, in document order, so that the first fault is the one reported."""
+    """Walk without recursion, in document order, so that the first fault is reported."""
     keys = 0
     waiting: list[tuple[object, _Path]] = [(value, ())]
     while waiting:

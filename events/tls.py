@@ -1,12 +1,12 @@
-"""TLS to brokers and caches: one decision for every connection that any process makes.
+"""TLS to brokers and caches: one policy for all connections.
 
-A `rediss://`, `sentinels://` or `amqps://` server must prove by its certificate that it is the URL's host. Neither
-library asks for that by itself: kombu's Redis transport checks nothing, py-amqp not the name; and what a URL says
-replaces what the code says. So whatever a URL or a configuration says goes through `options`.
+The certificate of a `rediss://`, `sentinels://` or `amqps://` server must be valid for the URL's host. Neither library
+verifies that by default: kombu's Redis transport checks nothing, py-amqp does not check the name; and options in a URL
+override options in code. So all options from URLs and configuration go through `options`.
 
-A URL may name files, `rediss://cache.example?ssl_ca_certs=/etc/cj/ca.pem`: `ssl_ca_certs` (a private CA; without it the
-system's, or those in SSL_CERT_FILE), `ssl_certfile` and `ssl_keyfile` (this client's own certificate). It may not say
-that nothing needs to be checked.
+A URL may name files, `rediss://cache.example?ssl_ca_certs=/etc/cj/ca.pem`: `ssl_ca_certs` (a private CA; default: the
+system's CAs, or those in SSL_CERT_FILE), `ssl_certfile` and `ssl_keyfile` (a client certificate). It may not turn
+verification off.
 """
 
 import ssl
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-#: Schemes of servers that are reached over TLS.
+#: URL schemes that use TLS.
 SCHEMES = ("rediss", "amqps", "sentinels")
 
 _FILES = ("ca_certs", "certfile", "keyfile")
@@ -26,14 +26,14 @@ _ALLOWED = {
 
 
 class UnsafeTls(ValueError):
-    """TLS options that would not protect the connection; the message says which, and names no secret."""
+    """TLS options that would not protect the connection; the message names them, and no secret."""
 
 
 def options(scheme: str, host: str | None, given: object) -> dict[str, Any]:
     """The TLS options of one connection, as kombu and redis-py spell them; empty for a scheme without TLS.
 
-    `given` is what a URL or a configuration asks for, if anything. Raises UnsafeTls if it asks for less than a
-    verified certificate and name.
+    `given`: options from a URL or configuration. Raises UnsafeTls if they turn off verification of the certificate or
+    the name.
     """
     wanted = _canonical(given)
     if scheme not in SCHEMES:
@@ -42,7 +42,7 @@ def options(scheme: str, host: str | None, given: object) -> dict[str, Any]:
         return {}
     files = {name: wanted[name] for name in _FILES if name in wanted}
     if scheme == "amqps":
-        # py-amqp checks the name only if it is told the name.
+        # py-amqp checks the name only if it is given here.
         return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": host or "localhost", **files}
     checks = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
     return checks | {f"ssl_{name}": path for name, path in files.items()}
@@ -50,7 +50,7 @@ def options(scheme: str, host: str | None, given: object) -> dict[str, Any]:
 
 def split(url: str) -> tuple[str, dict[str, Any]]:
     """A URL without its TLS options, and the options to connect with. Raises UnsafeTls."""
-    # Not all by urlsplit: since https://github.com/python/cpython/issues/105704 it refuses the hosts "s1,[::1]".
+    # Not only urlsplit: since https://github.com/python/cpython/issues/105704 it refuses hosts like "s1,[::1]".
     address, _, rest = url.partition("?")
     query = parse_qsl(rest.partition("#")[0], keep_blank_values=True)
     given = {name: value for name, value in query if name.startswith("ssl")}
@@ -73,16 +73,16 @@ def check(urls: str) -> None:
             if name.removeprefix("ssl_") in _FILES and not Path(path).is_file():
                 raise UnsafeTls(f"ssl_{name.removeprefix('ssl_')} names {path}, which is not a file here")
     if len(schemes) > 1 and schemes & set(SCHEMES):
-        raise UnsafeTls("some of its servers are reached over TLS and some are not; give all the same scheme")
+        raise UnsafeTls("some of its servers use TLS and some do not; give all the same scheme")
 
 
 def _canonical(given: object) -> dict[str, Any]:
-    """Options by the names both libraries share. Raises UnsafeTls for those that may not be given."""
+    """Options by their common names in both libraries. Raises UnsafeTls for options that are not allowed."""
     if given is None or isinstance(given, bool):
         return {}
     if not isinstance(given, Mapping):
-        raise UnsafeTls("the option ssl is none of a URL's; write rediss:// or amqps:// for TLS")
-    # This module's own `server_hostname` comes back when a connection is copied; the host decides again.
+        raise UnsafeTls("the option ssl is not allowed in a URL; write rediss:// or amqps:// for TLS")
+    # `server_hostname`, set above, is in the options of a copied connection; it is derived from the host again.
     found = {str(name).removeprefix("ssl_"): value for name, value in given.items() if name != "server_hostname"}
     for name, value in found.items():
         if name not in (*_FILES, *_ALLOWED):

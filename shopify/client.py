@@ -31,11 +31,12 @@ _HEADER_VALUE = re.compile(r"[\x21-\x7e]{1,500}")
 
 
 class ShopifyClient:
-    """One shop, one token. Thread-safe as far as its HTTP client is.
+    """One shop, one token. As thread-safe as its HTTP client.
 
-    `admin_url` is for the development store: a template with or without `{shop}`. The token goes over plain http only
-    if it says http. All clients of a process share the connections of one `http` (`shopify.transport.http_client()`).
-    With a `budget` every request waits until the shop's rate limit, which all workers share, has room for it.
+    `admin_url` is for the development store: a template with or without `{shop}`. The token is sent over plain http
+    only if it says http. All clients of a process share the connections of one `http`
+    (`shopify.transport.http_client()`). With a `budget` every request waits until the shop's rate limit, which all
+    workers share, has room for it.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class ShopifyClient:
         budget: Budget | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Raises ValueError for an invalid domain, URL or version, Unauthorized for a text that cannot be a token."""
+        """Raises ValueError for an invalid domain, URL or version, Unauthorized if the token cannot be one."""
         url = endpoint(shop_domain, admin_url, api_version)
         if not _HEADER_VALUE.fullmatch(access_token.get_secret_value()):
             raise Unauthorized(
@@ -69,9 +70,9 @@ class ShopifyClient:
         *,
         deadline: float | None = None,
     ) -> GraphQLResponse:
-        """Send a query, again where that helps, for at most TOTAL_SECONDS and not past `deadline` (`time.monotonic()`).
+        """Send a query, with retries, for at most TOTAL_SECONDS and not past `deadline` (`time.monotonic()`).
 
-        A response in which only single fields failed is returned; they are in its `errors`. Raises ShopifyError.
+        If only single fields failed, returns the response with them in its `errors`. Raises ShopifyError.
         """
         ends = time.monotonic() + TOTAL_SECONDS
         ends = ends if deadline is None else min(ends, deadline)
@@ -96,7 +97,7 @@ class ShopifyClient:
     def _try(
         self, document: GraphQLDocument, variables: Mapping[str, Any], ends: float
     ) -> tuple[GraphQLResponse | None, ShopifyError | None]:
-        """One request: its response, or what failed, or both if another try may bring the part that is missing."""
+        """One request: its response, or the error, or both if another try may deliver the missing part."""
         try:
             found = self._request(document, variables, ends)
         except ShopifyError as error:
@@ -149,9 +150,9 @@ def endpoint(shop_domain: str, admin_url: str, api_version: str) -> str:
 
 @lru_cache(maxsize=8)
 def warn_of_version(asked: str, answered: str) -> None:
-    """Once in a process, not once per request."""
+    """Cached, so that it warns once per process, not once per request."""
     log.warning(
-        "Shopify answered with API version %s, not %s as asked: that one is no longer, or not yet, supported."
+        "Shopify answered with API version %s instead of %s, which is no longer, or not yet, supported."
         " Raise API_VERSION (shopify/__init__.py) and check the documents against the new schema.",
         answered,
         asked,
@@ -159,7 +160,7 @@ def warn_of_version(asked: str, answered: str) -> None:
 
 
 def smaller(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The variables with half the page size, for a query that took Shopify too long."""
+    """The variables with half the page size, for a query that timed out at Shopify."""
     first = variables.get("first")
     halved = {"first": max(1, first // 2)} if isinstance(first, int) else {}
     return {**variables, **halved}

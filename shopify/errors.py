@@ -1,4 +1,4 @@
-"""Everything that can go wrong between us and a shop.
+"""Everything that can go wrong between CJ and a shop.
 
 ShopifyError
 ├── Unauthorized        the access token is not accepted; only reconnecting (or a refreshed token) helps
@@ -8,14 +8,14 @@ ShopifyError
 ├── ProtectedData       Shopify has not approved this app, or this plan, for personal customer data
 ├── Throttled           the shop's rate limit is used up; `retry_after` says for how long
 ├── CostExceeded        one query costs more than Shopify allows; the same query never succeeds
-├── Temporary           no response in time, a broken connection, 5xx, and every refusal that nobody knows
-├── BadAnswer           a response that cannot be understood
-└── BadDocument         Shopify does not accept our query: a bug of ours
+├── Temporary           no response in time, a broken connection, 5xx, and every unknown refusal
+    ├── BadAnswer           a response that cannot be understood
+    └── BadDocument         Shopify refuses the query: a bug in CJ
 
 Each has a `code` for programs, a `merchant` sentence that may be told to the merchant, and an `operator` sentence
-(also `str(error)`) that says what is wrong, where, and what to do. Neither holds tokens or customer data. BLAME, at the
-end, says for each cause who can mend it and what the merchant is told; `shopify.refusals` says how a cause is
-recognised, and `shopify.retries` whether it is taken for final.
+(also `str(error)`) that says what is wrong, where, and what to do. Neither contains tokens or customer data. BLAME, at
+the end, says for each cause who can fix it and what the merchant is told; `shopify.refusals` says how a cause is
+recognised, and `shopify.retries` whether it is final.
 https://shopify.dev/docs/api/admin-graphql#status_and_error_codes
 """
 
@@ -31,7 +31,7 @@ FieldPath = tuple[str | int, ...]
 
 
 class Remedy(StrEnum):
-    """Who can mend it."""
+    """Who can fix it."""
 
     RECONNECT = "reconnect"
     """The merchant, by connecting the store again."""
@@ -40,12 +40,12 @@ class Remedy(StrEnum):
     APP = "app"
     """The makers of this app."""
     WAIT = "wait"
-    """Nobody: it passes."""
+    """Nobody: it is temporary."""
 
 
 @dataclass(frozen=True)
 class Blame:
-    """Who can mend a cause, and the sentence for the merchant."""
+    """Who can fix a cause, and the sentence for the merchant."""
 
     remedy: Remedy
     sentence: str
@@ -71,11 +71,11 @@ class ShopifyError(Exception):
         self.operator = operator
         self.reason = reason
         self.retry_after = retry_after
-        """Seconds after which another try makes sense, if known."""
+        """Seconds after which to try again, if known."""
         self.request_id = request_id
         """Shopify's `x-request-id`, which its support asks for."""
         self.path = path
-        """The field it is about, as in the response's `errors[].path`; empty if it is about all of it."""
+        """The field concerned, as in the response's `errors[].path`; empty for the whole query."""
         self.throttle = throttle
         self.scopes = tuple(scopes)
         """The missing permissions, as far as Shopify names them."""
@@ -115,8 +115,8 @@ class StoreUnavailable(ShopifyError):
 
 
 class AccessDenied(ShopifyError):
-    """Reasons: scope (a permission that the merchant did not grant, or the app did not ask for), refused (Shopify names
-    none)."""
+    """Reasons: scope (a permission that the merchant did not grant, or the app did not request), refused (Shopify names
+    no scope)."""
 
     code = "shopify.access_denied"
 
@@ -127,26 +127,26 @@ class AccessDenied(ShopifyError):
 
     @property
     def permissions(self) -> list[str]:
-        """What the missing scopes are for, in the words of people."""
+        """What the missing scopes allow, in everyday words."""
         return permissions(self.scopes)
 
 
 class ProtectedData(ShopifyError):
-    """Reasons: approval (the app lacks it), object (it lacks it for more than the customers), plan (the store's plan
+    """Reasons: approval (the app lacks it), object (it lacks it for more than customers), plan (the store's plan
     excludes it)."""
 
     code = "shopify.protected_data"
 
 
 class Throttled(ShopifyError):
-    """Reasons: cost (the shop's point bucket), requests (HTTP 429), budget (not even sent: others have reserved all
-    points until after the deadline). `retry_after` is always set."""
+    """Reasons: cost (the shop's point bucket), requests (HTTP 429), budget (not sent: others have reserved all points
+    until after the deadline). `retry_after` is always set."""
 
     code = "shopify.throttled"
 
 
 class CostExceeded(ShopifyError):
-    """Asking for less may succeed; asking for the same again never does. Reasons: query, bucket."""
+    """A smaller query may succeed; the same query never does. Reasons: query, bucket."""
 
     code = "shopify.max_cost_exceeded"
 
@@ -165,13 +165,13 @@ class BadAnswer(ShopifyError):
 
 
 class BadDocument(ShopifyError):
-    """Reasons: query, variable, search, request. Never retried: it is ours to fix."""
+    """Reasons: query, variable, search, request. Never retried: it needs a fix in CJ."""
 
     code = "shopify.bad_document"
 
 
 ACCESS_LOST = (Unauthorized, StoreUnavailable, AccessDenied, ProtectedData)
-"""After these the store must not be talked about any longer. Any other error leaves earlier data as good as it was."""
+"""After these, earlier data must not be used. After any other error it may."""
 
 PERMISSIONS: Mapping[str, str] = {
     "read_customers": "customers",
@@ -180,18 +180,18 @@ PERMISSIONS: Mapping[str, str] = {
     "read_reports": "sales reports",
     "read_all_orders": "older orders",
 }
-"""What scopes are for: merchants do not know their names."""
+"""Scopes in everyday words: merchants do not know their names."""
 
 
 def permissions(scopes: Iterable[str]) -> list[str]:
-    """What these scopes are for, in the words of people; writing includes reading."""
+    """These scopes in everyday words; writing includes reading."""
     readable = (scope.replace("write_", "read_", 1) for scope in scopes)
     return list(dict.fromkeys(PERMISSIONS.get(scope, scope.removeprefix("read_")) for scope in readable))
 
 
 def not_permitted(permissions: Sequence[str]) -> str:
-    """That these may not be read. The app decides which permissions it asks for, so connecting the store again helps
-    only once the app asks for more
+    """A sentence that says these may not be read. The app decides which scopes it requests, so reconnecting helps only
+    once the app requests more
     (https://shopify.dev/docs/apps/build/authentication-authorization/app-installation/manage-access-scopes)."""
     *most, last = permissions
     named = f"{', '.join(most)} and {last}" if most else last

@@ -24,10 +24,10 @@ from shopify.retries import Retries
 from shopify.transport import HEADERS, timeouts
 
 TOTAL_SECONDS = 5.0
-"""Of one refresh, its second try included."""
+"""Seconds for one refresh, its second try included."""
 ASSUMED_EXPIRES_IN = 3600
-"""What Shopify documents. A response that does not say is never taken to mean "never": such a token would be used
-until it fails, and would not be refreshed any more."""
+"""The documented lifetimes, for a response without one: if it were taken to mean "never expires", the token would be
+used until it fails and never refreshed."""
 
 _DEAD_GRANTS = frozenset({"invalid_grant", "app_not_installed", "invalid_subject_token", "invalid_refresh_token"})
 _WRONG_APP = frozenset({"invalid_client", "unauthorized_client", "application_cannot_be_found"})
@@ -41,7 +41,7 @@ _TOKEN = re.compile(r"[\x21-\x7e]{10,500}")
 
 @dataclass(frozen=True)
 class App:
-    """Our app's credentials at Shopify."""
+    """The app's credentials at Shopify."""
 
     client_id: str
     client_secret: SecretStr
@@ -49,7 +49,7 @@ class App:
 
 @dataclass(frozen=True)
 class TokenPair:
-    """What a refresh returns. Times are in seconds from now. `refresh_token` None: the old one stays valid."""
+    """The result of a refresh. Times are in seconds from now. If `refresh_token` is None, the old one stays valid."""
 
     access_token: SecretStr
     expires_in: int
@@ -69,9 +69,8 @@ def refresh(
 ) -> TokenPair:
     """A new pair for `refresh_token`, within TOTAL_SECONDS and before `deadline` (`time.monotonic()`).
 
-    Raises Unauthorized (reason dead_grant) if only connecting the store again helps, and Forbidden (reason
-    app_credentials) if Shopify does not know our id and secret. Other ShopifyErrors say nothing about the token:
-    keep it.
+    Raises Unauthorized (reason dead_grant) if only reconnecting helps, and Forbidden (reason app_credentials) if
+    Shopify does not accept the client id and secret. Other ShopifyErrors say nothing about the token: keep it.
     """
     ends = time.monotonic() + TOTAL_SECONDS
     ends = ends if deadline is None else min(ends, deadline)
@@ -112,7 +111,7 @@ def _request(
             follow_redirects=False,
             extensions={"deadline": ends},
         )
-    # From None: what httpx says may quote the response, and the response may repeat the token.
+    # From None: httpx's message may quote the response, and the response may repeat the token.
     except httpx.DecodingError:
         raise BadAnswer(f"{shop_domain}: unreadable answer to a token refresh", reason="encoding") from None
     except httpx.TimeoutException:
@@ -142,13 +141,13 @@ def parse(shop_domain: str, status: int, headers: Mapping[str, str], body: bytes
 
 
 def _refused(shop_domain: str, response: HttpResponse, request_id: str | None) -> ShopifyError:
-    """The grant is dead, or we are not who Shopify knows; everything else says nothing about the token."""
+    """The grant is dead, or the app is unknown; any other error says nothing about the token."""
     content = _json_object(response.body)
     page = _PAGE.search(response.body[:10_000])
     code = page[1].decode().lower() if page else str(content.get("error", "")).strip().lower()
     described = str(content.get("error_description", ""))
     if code in _DEAD_GRANTS or (400 <= response.status < 500 and _DEAD.search(described)):
-        text = f"{shop_domain}: the refresh token is not accepted; the store must be connected again"
+        text = f"{shop_domain}: the refresh token is not accepted; the store must be reconnected"
         return Unauthorized(text, reason="dead_grant", request_id=request_id)
     if code in _WRONG_APP:
         text = (

@@ -1,10 +1,10 @@
-"""A shop's rate limit: points in a leaky bucket that everyone who calls the shop for this app shares.
+"""A shop's rate limit: points in a leaky bucket, shared by all callers of the shop for this app.
 
 Shopify counts per app and store, not per process (https://shopify.dev/docs/api/usage/limits). A query runs only if its
 requested cost is available, and is then charged its actual cost. So before each request a client reserves the
-query's cost, and afterwards corrects the reservation from what Shopify says it charged. `Budget` is where all workers
-keep the bucket; `RateLimiter` is one client's use of it. Limits differ by plan and Shopify may lower them, so they are
-read from every response and never configured.
+query's cost, and afterwards corrects the reservation by what Shopify says it charged. `Budget` is the bucket shared by
+all workers; `RateLimiter` is one client's use of it. Limits differ by plan and Shopify may lower them, so they are read
+from every response and never configured.
 """
 
 import math
@@ -30,16 +30,16 @@ QUERY_COSTS: Mapping[str, int] = {
 """Requested cost of our queries by operation, with every optional field and the default page size. The development
 store computes them; a test compares."""
 OWN_BUCKET = "budget"
-"""Reason of a Throttled that Shopify had no part in: it was not asked, since the points are not there."""
+"""Reason of a Throttled without a request: the points are not available."""
 MIN_REQUEST_SECONDS = 0.5
-"""Left for the request itself after a wait; a wait that would leave less is not begun."""
+"""Seconds left for the request after a wait; a wait that would leave less is not started."""
 
 _Question = tuple[str, tuple[tuple[str, int], ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """`extensions.cost` of a response; all figures in points, `restore_rate` in points a second."""
+    """`extensions.cost` of a response; all figures in points, `restore_rate` in points per second."""
 
     requested: float
     actual: float | None
@@ -50,7 +50,7 @@ class Throttle:
 
     @property
     def wait(self) -> float:
-        """Seconds until the bucket holds what this query asked for, if nobody else takes from it."""
+        """Seconds until the bucket holds enough for this query, if nobody else takes from it."""
         return max(0.0, (self.requested - self.available) / self.restore_rate)
 
     @property
@@ -60,7 +60,7 @@ class Throttle:
 
 
 def read_throttle(extensions: object) -> Throttle | None:
-    """None if the response does not say, or not in usable numbers."""
+    """None if the response has no usable numbers."""
     cost = extensions.get("cost") if isinstance(extensions, Mapping) else None
     status = cost.get("throttleStatus") if isinstance(cost, Mapping) else None
     if not isinstance(cost, Mapping) or not isinstance(status, Mapping):
@@ -74,30 +74,30 @@ def read_throttle(extensions: object) -> Throttle | None:
 
 
 class Budget(Protocol):
-    """The shared bucket. Implementations never raise: if the bucket is unreachable, nobody is held back."""
+    """The shared bucket. Implementations never raise: if it is unreachable, nobody has to wait."""
 
     def reserve(self, shop_domain: str, reservation: str, points: float, *, longest_wait: float) -> float:
-        """Set points aside under the name `reservation`; returns in how many seconds they are there (0: now).
+        """Reserve points under the name `reservation`; returns the seconds until they are available (0: now).
 
-        If that is more than `longest_wait`, nothing was set aside.
+        If that is more than `longest_wait`, nothing was reserved.
         """
         ...
 
     def settle(
         self, shop_domain: str, reservation: str, points: float, charged: float | None, reading: Throttle | None
     ) -> None:
-        """End a reservation of `points`: `charged` were used (None: unknown, so all), the rest comes back.
+        """End a reservation of `points`: `charged` were used (None: unknown, so all), the rest is returned.
 
-        `reading` is what Shopify said of its own bucket, if it did.
+        `reading`: what Shopify reported about its bucket, if anything.
         """
         ...
 
 
 class QueryCosts:
-    """What queries cost: QUERY_COSTS, until Shopify has told its own figure for the same question.
+    """What queries cost: QUERY_COSTS, until Shopify has reported its own figure for the same query.
 
-    A question is the operation with its numbers and switches; texts (a search, a cursor) cost nothing. A query that
-    is not ours counts as the dearest that Shopify allows.
+    Two queries are the same if the operation, its numbers and its switches are; texts (a search, a cursor) do not
+    matter. An unknown query counts as the most expensive that Shopify allows.
     """
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ class QueryCosts:
         return QUERY_COSTS.get(operation, MAX_QUERY_COST) if learnt is None else learnt
 
     def learn(self, operation: str, variables: Mapping[str, Any], requested: float) -> None:
-        """Shopify's `requestedQueryCost`: its rules may change with an API version, so this is what counts."""
+        """Record Shopify's `requestedQueryCost`, which is authoritative: its rules may change with an API version."""
         if 0 < requested <= MAX_QUERY_COST:
             with self._lock:
                 self._learnt[_question(operation, variables)] = requested
@@ -146,7 +146,7 @@ class RateLimiter:
         self._sleep = sleep
 
     def reserve(self, operation: str, variables: Mapping[str, Any], ends: float) -> Reservation:
-        """Wait until the points for this query are there.
+        """Wait until the points for this query are available.
 
         Raises Throttled at once if that would leave too little time before `ends` (`time.monotonic()`).
         """

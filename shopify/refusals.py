@@ -1,8 +1,8 @@
 """What a refusal means: one table for every status, code and wording that Shopify is known to send. Pure.
 
 A refusal is an HTTP status other than 200, one entry of a GraphQL response's `errors`, or an answer of the token
-endpoint. The first row of MEANINGS that fits names the error. One that none fits is passing: it is tried again, and
-earlier data stays in use, until somebody has found out what it means and added a row.
+endpoint. The first matching row of MEANINGS determines the error. An unknown refusal counts as temporary: it is
+retried, and earlier data stays in use, until somebody finds out what it means and adds a row.
 https://shopify.dev/docs/api/admin-graphql#status_and_error_codes
 """
 
@@ -35,12 +35,12 @@ SCOPE = re.compile(r"\b(?:read|write)_[a-z_]+\b")
 
 @dataclass(frozen=True)
 class Refusal:
-    """What can be seen of it. A numeric `extensions.code` counts as the status."""
+    """The visible parts of a refusal. A numeric `extensions.code` counts as the status."""
 
     status: int
     code: str = ""
     words: str = ""
-    """Shopify's own; none of an HTML page or an empty body."""
+    """Shopify's message; empty for an HTML page or an empty body."""
 
     @classmethod
     def of_entry(cls, entry: Mapping[str, Any]) -> "Refusal":
@@ -54,7 +54,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Meaning:
-    """An error for the refusals that fit every condition given. `text` is for operators."""
+    """An error for refusals that meet all given conditions. `text` is for operators."""
 
     kind: type[ShopifyError]
     reason: str
@@ -64,7 +64,7 @@ class Meaning:
     words: re.Pattern[str] | None = None
 
     def fits(self, refusal: Refusal) -> bool:
-        """Whether it is the one."""
+        """Whether it matches."""
         return (
             refusal.status in self.statuses
             and (self.codes is None or refusal.code.upper() in self.codes)
@@ -81,11 +81,11 @@ _APPROVAL = "request approval for protected customer data in the Partner Dashboa
 _ADDRESS = "is this machine's address in the app's IP allowlist? Reconnecting won't help"
 
 MEANINGS: Sequence[Meaning] = (
-    # What the words say outweighs status and code: Shopify sends them with several.
+    # The words outweigh status and code: Shopify sends the same words with several.
     Meaning(
         Unauthorized,
         "non_expiring_token",
-        "a non-expiring token, which Shopify no longer takes from public apps; exchange it",
+        "a non-expiring token, which Shopify no longer accepts from public apps; exchange it",
         words=_words("non-expiring access token"),
     ),
     Meaning(
@@ -172,7 +172,7 @@ MEANINGS: Sequence[Meaning] = (
         words=_words(r"allow-?list|\bip\b|ip address"),
     ),
     Meaning(Forbidden, "forbidden", _ADDRESS, (403,), words=_words(r"\S")),
-    # Without words of Shopify's it is a page of whatever stands in front of it.
+    # Without a message from Shopify it is a page from something in front of it.
     Meaning(Temporary, "challenge", "refused by something in front of Shopify", (403,)),
     Meaning(Temporary, "challenge", "refused as a security risk; if it lasts, ask Shopify support", (430,)),
     Meaning(StoreUnavailable, "not_found", "there is no such shop; check the shop domain", (404,)),
@@ -203,7 +203,7 @@ MEANINGS: Sequence[Meaning] = (
     ),
     Meaning(BadAnswer, "shape", "expected 200", range(201, 300)),
 )
-UNKNOWN = Meaning(Temporary, "unknown", "a refusal that nobody knows; if it lasts, find out what it means")
+UNKNOWN = Meaning(Temporary, "unknown", "an unknown refusal; if it lasts, find out what it means")
 
 SEVERITY: Sequence[type[ShopifyError]] = (
     Unauthorized,
@@ -224,7 +224,7 @@ _STATIC = re.compile(r"[a-z]+(?:[A-Z][a-z]*)+")
 
 @dataclass(frozen=True)
 class ResponseContext:
-    """What all errors of one response have in common."""
+    """What the errors of one response have in common."""
 
     shop: str
     request_id: str | None
@@ -254,7 +254,7 @@ def meaning_of(refusal: Refusal) -> Meaning:
 
 
 def most_severe(errors: Sequence[ShopifyError]) -> ShopifyError:
-    """The one that best explains why there is no data."""
+    """The error that best explains why there is no data."""
     return min(errors, key=lambda error: SEVERITY.index(type(error)))
 
 
@@ -301,7 +301,7 @@ _FIELD = Meaning(BadAnswer, "value", "a field failed")
 
 
 def _of_entry(entry: Mapping[str, Any], seen: Refusal, path: FieldPath, names_scopes: bool) -> Meaning:
-    """What only an entry shows: what it names, and where in the query or the data it is."""
+    """Refines the meaning by what only an entry has: the scopes it names, and its path."""
     meaning = meaning_of(seen)
     if meaning.kind is AccessDenied and names_scopes:
         return next(meaning for meaning in MEANINGS if meaning.reason == "scope")

@@ -1,7 +1,7 @@
-"""What an HTTP response of Shopify means: data, or one of our errors. Pure.
+"""Turns an HTTP response from Shopify into data, or into one of `shopify.errors`. Pure.
 
-Shopify reports most failures with HTTP 200 and `errors`. What fails before the GraphQL layer (token, shop
-state, overload) has a status and a text, JSON or HTML. `shopify.refusals` says what each of them means.
+Shopify reports most failures with HTTP 200 and `errors`. Failures before the GraphQL layer (token, shop state,
+overload) have a status and a text, JSON or HTML. `shopify.refusals` says what each of them means.
 """
 
 import json
@@ -34,7 +34,7 @@ _REQUEST_ID = re.compile(r"[0-9A-Za-z-]{1,80}")
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """Status, headers and decoded body as they came; header names in lower case."""
+    """Status, headers and decoded body; header names in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -52,7 +52,7 @@ class GraphQLResponse:
 
     @property
     def throttle(self) -> Throttle | None:
-        """The shop's rate limit after this query, as `extensions.cost` tells it."""
+        """The shop's rate limit after this query, from `extensions.cost`."""
         return read_throttle(self.extensions)
 
 
@@ -99,7 +99,7 @@ def _retry_after(value: str | None) -> float | None:
 
 
 def _message(body: bytes) -> str:
-    """Shopify's words if they are JSON; HTML pages are not worth quoting."""
+    """Shopify's message if it is JSON; HTML pages are not quoted."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -123,7 +123,7 @@ def _json_object(shop: str, response: HttpResponse, request_id: str | None) -> d
 
 
 def _errors(raw: object, context: ResponseContext) -> list[ShopifyError]:
-    """Shopify sends a list of objects, but in front of the GraphQL layer also a bare text."""
+    """The entries of `errors`: a list of objects, or a bare text from before the GraphQL layer."""
     if raw is None or raw == []:
         return []
     entries = raw if isinstance(raw, list) else [raw]
@@ -131,7 +131,7 @@ def _errors(raw: object, context: ResponseContext) -> list[ShopifyError]:
 
 
 def _refuse_ignored_filters(extensions: Mapping[str, Any], context: ResponseContext) -> None:
-    """Shopify ignores a search filter that it does not know, and then answers about everything: wrong numbers."""
+    """Shopify ignores unknown search filters and then counts everything, so the numbers would be wrong."""
     searches = extensions.get("search")
     for search in searches if isinstance(searches, list) else []:
         warnings = search.get("warnings") if isinstance(search, dict) else None

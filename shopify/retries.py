@@ -1,4 +1,4 @@
-"""Whether a failed request is worth another try, and when: the one retry policy for Shopify. Pure but for the dice."""
+"""The one retry policy for Shopify: whether to try a failed request again, and when. Pure except for the jitter."""
 
 import math
 import random
@@ -13,18 +13,18 @@ LONGEST_WAIT_SECONDS = 2.0
 BACKOFF_SECONDS = (0.1, 0.3)
 """Between these before the second try, twice as long before the third."""
 SECOND_LOOK_SECONDS = 1.0
-"""A refusal that looks final is looked at again after so long: the first requests after an installation, and one in
+"""Seconds before a refusal that looks final is tried again: the first requests after an installation, and one in
 thousands at any time, are refused and work at the next try."""
 THROTTLE_JITTER_SECONDS = 0.05
-"""Added to a wait that Shopify named: those who wait for the same bucket should not all come back at once."""
+"""Added to a wait that Shopify named, so that those who wait for the same bucket do not all come back at once."""
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """What to do about one kind of failure."""
+    """How to retry one kind of failure."""
 
     tries: int
-    """How many more, at most."""
+    """How many further tries, at most."""
     shares: str = ""
     """Kinds with the same word share their tries."""
     longest_wait: float = LONGEST_WAIT_SECONDS
@@ -47,16 +47,16 @@ POLICIES: Mapping[tuple[type[ShopifyError], str], RetryPolicy] = {
     (Throttled, ""): RetryPolicy(2, "rate limit", then_needs=MIN_REQUEST_SECONDS),
     (Temporary, "internal_error"): RetryPolicy(2, "internal error"),
     (Temporary, "deadline"): NEVER,
-    # What stands in front of Shopify, and what nobody knows.
+    # A refusal by something in front of Shopify, and unknown refusals.
     (Temporary, "challenge"): SECOND_LOOK,
     (Temporary, "unknown"): SECOND_LOOK,
-    # 5xx, no response in time, a broken connection; query_timeout is asked again for half as much.
+    # 5xx, no response in time, a broken connection; query_timeout is retried with half the page size.
     (Temporary, ""): RetryPolicy(1, "other"),
-    # A response that cannot be read.
+    # An unreadable response.
     (BadAnswer, ""): RetryPolicy(1, "other"),
     (StoreUnavailable, ""): SECOND_LOOK,
     (Forbidden, ""): SECOND_LOOK,
-    # A refresh token. A refused access token is looked at again by its keeper, which may have another one by then.
+    # A refresh token. A refused access token is retried by the Shopify worker, which may have another one by then.
     (Unauthorized, "dead_grant"): SECOND_LOOK,
 }
 """By error and reason; "" stands for all other reasons, and an error that is not here is final."""

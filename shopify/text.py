@@ -1,8 +1,8 @@
 """Text from outside: a store's product titles and names, a server's error messages.
 
-Anyone who can place an order or name a product writes it. So what cannot be seen is removed (it may carry instructions
-for a model: https://embracethered.com/blog/posts/2024/hiding-and-finding-text-with-unicode-tags/), but for what
-Persian, Malayalam or an emoji is written with, and the length is capped.
+Anyone who can place an order or name a product can write it. So invisible characters are removed (they may carry
+instructions for a model: https://embracethered.com/blog/posts/2024/hiding-and-finding-text-with-unicode-tags/), except
+those that Persian, Malayalam or an emoji needs, and the length is capped.
 """
 
 import re
@@ -16,9 +16,9 @@ _IGNORABLE = re.compile(
     "\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
 )
-"""What shows nothing of its own: fillers, joiners, marks of direction, variation selectors, tags, noncharacters."""
+"""Invisible characters: fillers, joiners, direction marks, variation selectors, tags, noncharacters."""
 _VISIBLE_FORMATS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
-"""Of category Cf, and yet signs that are seen, such as the Arabic end of ayah."""
+"""Visible characters of category Cf, such as the Arabic end of ayah."""
 _KEPT = re.compile(
     # A joiner, in scripts where it changes the letters beside it: Arabic to N'Ko, those of India, Tibet, Burma, Khmer,
     # Mongolian, and younger ones.
@@ -41,7 +41,7 @@ _KEPT = re.compile(
     "|\U000e0077\U000e006c\U000e0073)\U000e007f"
 )
 _IGNORABLES = re.compile(f"{_IGNORABLE.pattern}+")
-"""What shows nothing of its own and yet belongs to what is written, one at a time."""
+"""Invisible characters that belong to the text, one at a time."""
 _TOKEN = re.compile(r"\bshp[a-z]{2}_[0-9A-Za-z_]+")
 _SPACES = re.compile(r"\s+")
 
@@ -61,7 +61,7 @@ def clean(value: object, limit: int = TITLE_CHARACTERS) -> str | None:
 
 def _without_hidden(value: str) -> str:
     seen = "".join(c for c in _SPACES.sub(" ", value) if _may_be_seen(c))
-    # What stands between two signs that stay must itself be one that stays, so nothing hides behind another.
+    # Only characters that stay may stand between two that stay, so nothing can hide between them.
     kept, end = [], 0
     for found in _IGNORABLES.finditer(seen):
         kept.append(seen[end : found.start()])
@@ -72,7 +72,7 @@ def _without_hidden(value: str) -> str:
 
 
 def _may_be_seen(character: str) -> bool:
-    """What this Python's Unicode does not know yet (Cn) may well be seen."""
+    """Characters that this Python's Unicode does not know yet (Cn) may be visible."""
     category = unicodedata.category(character)
     if category == "Cf":
         return character in _VISIBLE_FORMATS or _IGNORABLE.match(character) is not None

@@ -1,11 +1,11 @@
 """HTTP to a shop: a deadline over the whole request, a size cap on the decoded body, no redirects.
 
 `ShopifyTransport` is gql's httpx transport, changed to return the whole HTTP response: gql parses a response itself and
-drops the status, so Shopify's 401, whose `errors` is a text, arrives as a query error with the message "[".
+drops the status, so Shopify's 401, whose `errors` is a text, would become a query error with the message "[".
 
-httpx limits the time of each single read, so a server that sends a byte a second holds a caller forever, and it
+httpx limits the time of each single read, so a server that sends a byte a second would block a caller forever, and it
 decompresses a body without limit. Here every read ends at the request's deadline, and decompression stops at the cap.
-`httpx.stream` with a check between chunks cannot do it: it has no say while the response's headers come in drops.
+`httpx.stream` with a check between chunks would not do: it has no control while the response's headers trickle in.
 """
 
 import time
@@ -33,7 +33,7 @@ from shopify.text import quoted
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 5.0
 MAX_BODY_BYTES = 2 * 1024 * 1024
-"""Of one decoded body. The largest we ask for, 100 orders, has about 200 KiB."""
+"""Limit of a decoded body. The largest that CJ requests, 100 orders, has about 200 KiB."""
 MAX_CONNECTIONS = 20
 KEEPALIVE_SECONDS = 60.0
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "hirecj"}
@@ -46,14 +46,14 @@ _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 _given_up: ContextVar[Event | None] = ContextVar("given_up", default=None)
 _before_read: ContextVar[Callable[[], None] | None] = ContextVar("before_read", default=None)
 LOOK_SECONDS = 0.25
-"""How soon a read notices that nobody wants its answer any more."""
+"""Seconds within which a read notices that it was given up."""
 
 
 def http_client(proxy: str | None = None) -> httpx.Client:
     """A client for all shops of a process: reuses connections, follows no redirect, ignores the environment.
 
-    Everything goes through `proxy` (`http://user:password@host:port`), if there is one; of https it sees the shop's
-    name only. Thread-safe. A request's `deadline` extension (of `time.monotonic()`) bounds all of it.
+    Everything goes through `proxy` (`http://user:password@host:port`), if given; with https it sees only the shop's
+    name. Thread-safe. A request's `deadline` extension (by `time.monotonic()`) limits all of it.
     """
     return httpx.Client(transport=BoundedTransport(proxy=proxy), follow_redirects=False, trust_env=False)
 
@@ -65,7 +65,7 @@ def timeouts(remaining: float) -> httpx.Timeout:
 
 
 class TokenHeader(httpx.Auth):
-    """Puts the access token on a request at the last moment; it is in clear nowhere else."""
+    """Adds the access token to a request at the last moment; it is in plain text nowhere else."""
 
     def __init__(self, access_token: SecretStr) -> None:
         self._access_token = access_token
@@ -78,7 +78,7 @@ class TokenHeader(httpx.Auth):
 
 @dataclass(frozen=True, eq=False)
 class GraphQLDocument:
-    """A query with one operation, parsed; its text is written once, not for each request."""
+    """A parsed query with one operation; its text is printed once, not for each request."""
 
     node: DocumentNode
     operation_name: str
@@ -138,13 +138,13 @@ class ShopifyTransport(HTTPXTransport):
         return HttpResult(HttpResponse(response.status_code, headers, body))
 
     def _masked(self, text: str) -> str:
-        """A server that repeats the token it was sent must not get it into our data, errors or logs."""
+        """The text without the token: a server may repeat it, and it must not get into data, errors or logs."""
         token = self._access_token.get_secret_value()
         return text.replace(token, "[token]") if len(token) >= SHORTEST_TOKEN_TO_MASK else text
 
 
 class _Request(GraphQLRequest):
-    """gql's, which writes the document's text anew for each request."""
+    """gql's request, without printing the document again for each request."""
 
     def __init__(self, document: GraphQLDocument, variables: Mapping[str, Any]) -> None:
         super().__init__(document.node, variable_values=dict(variables), operation_name=document.operation_name)
@@ -173,7 +173,7 @@ def _error(shop: str, cause: BaseException | None) -> ShopifyError:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """What this thread sends and reads through a DeadlineBackend ends `seconds` from now, and its connection too."""
+    """I/O of this thread through a DeadlineBackend ends `seconds` from now, with its connection."""
     before = _deadline.set(time.monotonic() + seconds)
     try:
         yield
@@ -183,7 +183,7 @@ def within(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def until(given_up: Event | None) -> Iterator[None]:
-    """What is read through a DeadlineBackend from here on also ends, with its connection, when `given_up` is set."""
+    """Reads of this thread through a DeadlineBackend also end, with their connection, when `given_up` is set."""
     before = _given_up.set(given_up)
     try:
         yield
@@ -193,9 +193,9 @@ def until(given_up: Event | None) -> Iterator[None]:
 
 @contextmanager
 def before_reads(call: Callable[[], None]) -> Iterator[None]:
-    """`call` is called whenever a DeadlineBackend is about to wait for more: all that came before has been used.
+    """`call` is called whenever a DeadlineBackend is about to wait for more: everything received has been used.
 
-    What it raises ends the reading, and the connection.
+    If it raises, reading ends, with the connection.
     """
     before = _before_read.set(call)
     try:
@@ -205,13 +205,13 @@ def before_reads(call: Callable[[], None]) -> Iterator[None]:
 
 
 def is_given_up() -> bool:
-    """Whether nobody wants the answer any more that this thread waits for."""
+    """Whether the answer that this thread waits for was given up."""
     given_up = _given_up.get()
     return given_up is not None and given_up.is_set()
 
 
 class BoundedTransport(httpx.BaseTransport):
-    """A connection pool whose responses are read, decoded and within MAX_BODY_BYTES."""
+    """A connection pool that returns decoded responses of at most MAX_BODY_BYTES."""
 
     def __init__(self, *, proxy: str | None = None) -> None:
         options: dict[str, Any] = {
@@ -249,7 +249,7 @@ class BoundedTransport(httpx.BaseTransport):
 
 
 def decode(parts: Iterable[bytes], encoding: str | None, limit: int) -> bytes:
-    """The decoded body. Raises httpx.DecodingError if it is larger than `limit`, cut off, or encoded otherwise."""
+    """The decoded body. Raises httpx.DecodingError if it is larger than `limit`, truncated, or has another encoding."""
     match (encoding or "identity").strip().lower():
         case "identity":
             pieces: Iterable[bytes] = parts
@@ -305,7 +305,7 @@ def _as_httpx() -> Iterator[None]:
 
 
 class DeadlineBackend(httpcore.NetworkBackend):
-    """Opens sockets whose every operation ends at the current request's deadline."""
+    """Opens sockets on which every operation ends at the current request's deadline."""
 
     def __init__(self) -> None:
         self._backend = httpcore.SyncBackend()
@@ -360,7 +360,7 @@ class _DeadlineStream(httpcore.NetworkStream):
 
 
 def _nothing() -> None:
-    """Called before a read that nobody wants to know of."""
+    """The default for `before_reads`."""
 
 
 def _within_deadline(timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:

@@ -7,7 +7,7 @@ merchant_id, shop_domain, token_version, scopes, is_active, status, access_expir
 -- name: integration_of
 SELECT {public} FROM integrations WHERE merchant_id = :merchant_id AND type = 'shopify'
 
--- name: known
+-- name: known(merchant_id text, most integer)
 SELECT {public}, m.id IS NOT NULL AS is_known, coalesce(m.invented, false) AS is_invented, t.created_at AS erased_at,
        (SELECT count(*) FROM (SELECT 1 FROM turns WHERE merchant_id = wanted AND status = 'queued' LIMIT :most) AS q)
        AS waiting

@@ -4,17 +4,17 @@ id, merchant_id, workflow, context, status, last_turn
 -- name: get
 SELECT {columns} FROM conversations WHERE id = :id
 
--- name: lock
+-- name: lock(id text)
 SELECT {columns} FROM conversations WHERE id = :id FOR NO KEY UPDATE
 
 -- name: bound_to
 SELECT id FROM merchants WHERE id = ANY (CAST(:prefixes AS text[])) ORDER BY char_length(id) DESC LIMIT 1
 
--- name: latest_open
+-- name: latest_open(merchant_id text)
 SELECT id FROM conversations WHERE merchant_id = :merchant_id AND status = 'open'
 ORDER BY updated_at DESC, id LIMIT 1
 
--- name: open
+-- name: open(id text, merchant_id text, workflow text, context text, by_door boolean)
 INSERT INTO conversations (id, merchant_id, workflow, context, by_door)
 VALUES (:id, :merchant_id, :workflow, CAST(:context AS jsonb), :by_door)
 ON CONFLICT (id) DO NOTHING

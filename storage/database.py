@@ -16,20 +16,19 @@ Each kind of process connects with a role of its own; see `storage.roles`.
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property, lru_cache, partial
 from typing import Any, Self
 
 import psycopg2
 import psycopg2.errors
+import psycopg2.extensions
 from sqlalchemy import (
     Connection,
     Engine,
     ExceptionContext,
-    Executable,
     IteratorResult,
-    Result,
     TextClause,
     create_engine,
     event,
@@ -112,24 +111,24 @@ class Session(Connection):
     goes to psycopg2 as it is. What psycopg2 raises goes back to SQLAlchemy, which knows when a connection is lost.
     """
 
+    first = ""
+    """What goes to Postgres in one round trip with the next statement: BEGIN, or a savepoint."""
     has_outdated_plan = False
     """Whether what it had prepared is of no use since a migration."""
 
-    def execute(  # type: ignore[override]
-        self, statement: Executable, parameters: Any = None, **options: Any
-    ) -> Result[*tuple[Any, ...]]:
-        """The `Rows` of a text, with its named parameters; one that is to be prepared is, where it can be."""
-        if not isinstance(statement, TextClause) or options:
-            return super().execute(statement, parameters, **options)
+    def execute(self, statement: TextClause, parameters: Mapping[str, Any] | None = None) -> Rows:  # type: ignore[override]
+        """The rows of a text, with its named parameters; one that is to be prepared is, where it can be."""
         done: set[str] | None = self.info.get(PREPARED)
         wanted: Prepared | None = None if done is None else statement.get_execution_options().get(PREPARED)
         is_new = done is not None and wanted is not None and wanted.name not in done
         cursor = self.connection.cursor()
         try:
+            first, self.first = self.first, ""
             if done is not None and wanted is not None and is_new:
-                cursor.execute(wanted.prepare)
+                cursor.execute(first + wanted.prepare)
                 done.add(wanted.name)
-            cursor.execute(wanted.execute if wanted else _for_psycopg2(statement.text), parameters or {})
+                first = ""
+            cursor.execute(first + (wanted.execute if wanted else _for_psycopg2(statement.text)), parameters or {})
             described = cursor.description
             rows = cursor.fetchall() if described else []
         except BaseException as error:  # noqa: BLE001 - raised again there
@@ -139,6 +138,20 @@ class Session(Connection):
             self._handle_dbapi_exception(error, None, None, cursor, None)
         cursor.close()
         return Rows(tuple(column[0] for column in described or ()), rows, cursor.rowcount)
+
+    @contextmanager
+    def attempt(self) -> Iterator[Callable[[], object]]:
+        """What is undone if the block raises, or calls what it is given; the transaction goes on."""
+        undo = partial(self.execute, text("ROLLBACK TO SAVEPOINT attempt"))
+        self.first += "SAVEPOINT attempt;"
+        try:
+            yield undo
+        except BaseException:
+            if not self.invalidated:  # else all of it is undone
+                undo()
+            raise
+        finally:
+            self.first += "RELEASE SAVEPOINT attempt;"
 
 
 @lru_cache(maxsize=1000)
@@ -176,16 +189,13 @@ class Database:
     def transaction(self) -> Iterator[Session]:
         """A session whose work is committed at the end of the block and rolled back if it raises."""
         with _translating(), closing(Session(self._engine)) as session, session.begin():
+            session.first = "BEGIN;"
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session for reading without a transaction: two statements may see two states of the database."""
-        with (
-            _translating(),
-            closing(Session(self._engine)) as session,
-            _autocommit(session),
-        ):
+        with _translating(), closing(Session(self._engine)) as session:
             yield session
 
     @property
@@ -214,6 +224,7 @@ class Database:
             pool_use_lifo=True,
             hide_parameters=True,
             connect_args={
+                "connection_factory": _Driver,
                 "connect_timeout": CONNECT_TIMEOUT,
                 **CLIENT_ENCODING,
                 "application_name": self._application_name,
@@ -227,16 +238,23 @@ class Database:
         return engine
 
 
-@contextmanager
-def _autocommit(connection: Connection) -> Iterator[None]:
-    """SQLAlchemy's AUTOCOMMIT without the SET it sends to revert it; nothing else was changed here."""
-    driver: Any = connection.connection.dbapi_connection
-    driver.autocommit = True
-    try:
-        yield
-    finally:
-        if not driver.closed:
-            driver.autocommit = False
+class _Driver(psycopg2.extensions.connection):
+    """In psycopg2's autocommit: `Session` says when a transaction begins."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.autocommit = True
+
+    def commit(self) -> None:
+        self._end("COMMIT")
+
+    def rollback(self) -> None:
+        self._end("ROLLBACK")
+
+    def _end(self, how: str) -> None:
+        if self.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_IDLE:
+            with self.cursor() as cursor:
+                cursor.execute(how)
 
 
 @contextmanager
@@ -359,8 +377,10 @@ def _set_up(settings: Mapping[str, str], connection: DBAPIConnection, record: Co
     cursor.execute("SELECT pg_backend_pid()")
     if cursor.fetchone() == (connection.info.backend_pid,):
         record.info[PREPARED] = set()
+        # What was planned while a table was tiny is kept until it is analyzed, however it grows. Without jit, which
+        # is for what costs much: to versions before 18 that is whatever must read a whole table nevertheless.
+        cursor.execute("SET enable_seqscan = off; SET jit = off")
     cursor.close()
-    connection.commit()
 
 
 def _leave_standby(context: ExceptionContext) -> None:

@@ -1,6 +1,6 @@
 -- What the door reads: replies by the place of a client, of many streams in one round trip.
 
--- name: read
+-- name: read(numbers integer[], merchants text[], conversations text[], turns integer[], sequences integer[], aparts bigint[], events bigint[], limit integer)
 -- A run's replies are shown up to the first run that has not ended, and of that one as far as it has come: one that was
 -- declined meanwhile waits for its turn. Both are of one snapshot, so nothing can come later at an earlier place.
 SELECT s.number, coalesce(CASE s.event_key
@@ -33,7 +33,7 @@ LEFT JOIN LATERAL (
 ) AS r ON true
 ORDER BY s.number, r.apart, r.turn, r.sequence
 
--- name: whose
+-- name: whose(conversation_id text)
 SELECT merchant_id, by_door FROM conversations WHERE id = :conversation_id
 
 -- name: under_way

@@ -16,7 +16,7 @@ FROM (
  WHERE e.status = 'received' AND (e.merchant_id, e.key) >= (new.merchant_id, 0)
  ORDER BY e.merchant_id, e.key LIMIT :most)
 
--- name: accept
+-- name: accept(sources text[], ids text[], types text[], times text[], subjects text[], traceparents text[], correlations text[], datas text[], hashes bytea[], merchants text[], conversations text[], by_doors boolean[], most integer, put_off float)
 -- Events of a conversation beyond the :most unhandled ones of their merchant get no wake-up now (`wake_oldest` sends
 -- it): a merchant's thousand messages must not stand in the queue before everybody else's.
 WITH new AS (
@@ -62,7 +62,7 @@ WITH oldest AS (
 )
 UPDATE events SET hinted_at = clock_timestamp() WHERE key = ANY (ARRAY (SELECT key FROM free)) RETURNING key
 
--- name: forgotten
+-- name: forgotten(limit integer, most integer)
 -- Merchants of whose oldest unhandled events none was woken: whoever was to come back to those put off has died. The
 -- range has everything that is put off, and only its beginning is read.
 SELECT new.merchant_id FROM (
@@ -111,7 +111,7 @@ new.key = ({first_in_line}) AND new.status = 'received' AND new.run_after <= clo
 -- name: is_left
 SELECT 1 FROM events new WHERE {next_in_line}
 
--- name: take
+-- name: take(key bigint, most integer)
 -- Crowded: whoever puts off an event of the merchant found so many before it. Of these the last that came sees all the
 -- others, unless they are handled by then; so at least one of their handlers comes back to what was put off.
 SELECT new.key, new.source, new.id, new.type, new.data, new.time, new.traceparent, new.correlation_id, new.attempts,
@@ -127,7 +127,7 @@ FROM events new WHERE {next_in_line} FOR NO KEY UPDATE
 UPDATE events SET progress = CAST(:progress AS jsonb), hinted_at = clock_timestamp()
 WHERE key = :key AND status = 'received'
 
--- name: processed
+-- name: processed(key bigint)
 UPDATE events SET status = 'processed', processed_at = clock_timestamp(), progress = NULL
 WHERE key = :key AND status = 'received'
 
@@ -158,7 +158,7 @@ UPDATE events SET
     attempts = attempts + 1, run_after = clock_timestamp() + make_interval(secs => :seconds), hinted_at = NULL
 WHERE key = :key AND status = 'received'
 
--- name: unprocessed
+-- name: unprocessed(older_than float, again float, limit integer)
 -- Never woken, or woken for so long: two ranges of one index.
 WITH never AS (
     SELECT key FROM events

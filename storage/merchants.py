@@ -359,7 +359,7 @@ def _upsert_merchant(session: Session, merchant_id: str, name: str | None, *, in
 def _store(session: Session, values: dict[str, Any]) -> Integration:
     """The schema decides whose shop it is: two merchants may connect it at the same moment."""
     try:
-        with session.begin_nested():
+        with session.attempt():
             return Integration.from_row(session.execute(SQL["connect"], values).one())
     except IntegrityError as error:
         rule = getattr(getattr(error.orig, "diag", None), "constraint_name", None)

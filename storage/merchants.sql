@@ -18,7 +18,7 @@ UPDATE merchants SET name = :name, updated_at = clock_timestamp()
 WHERE id = :merchant_id AND NOT EXISTS (SELECT 1 FROM merchants WHERE name = :name)
 RETURNING id
 
--- name: lock_merchant
+-- name: lock_merchant(merchant_id text)
 -- A merchant's shops are connected one at a time.
 SELECT name FROM merchants WHERE id = :merchant_id FOR NO KEY UPDATE
 
@@ -62,7 +62,7 @@ ON CONFLICT (merchant_id, type) DO UPDATE SET
             'uninstalled_at', merchant_integrations.uninstalled_at))
 RETURNING {public}
 
--- name: read_access_token
+-- name: read_access_token(merchant_id text)
 SELECT api_key, {sealed_for}, refresh_token IS NOT NULL AS renewable,
        CAST(extract(epoch FROM access_expires_at - clock_timestamp()) AS float) AS seconds_left,
        clock_timestamp() AS read_at, {public} FROM merchant_integrations

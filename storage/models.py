@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 #: The Alembic revision this code is written for.
-SCHEMA_REVISION = "0017"
+SCHEMA_REVISION = "0018"
 
 #: What the schema takes for a shop's domain: the form. `events.shop_domain` has the rule, which is stricter.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
@@ -380,7 +380,6 @@ class ReplyTable(Base):
     __table_args__ = (
         UniqueConstraint("turn_id", "sequence"),
         UniqueConstraint("turn_id", "key"),
-        Index("replies_conversation", "conversation_id"),
         Index("replies_apart", "event_key", unique=True, postgresql_where=text("event_key IS NOT NULL")),
         Index(
             "replies_due",
@@ -398,7 +397,8 @@ class ReplyTable(Base):
 
     #: "turn_<turn id>:<sequence, six digits>:<16 random hexadecimal digits>", or "event_<key>:000001:…"
     id: Mapped[str] = mapped_column(primary_key=True)
-    conversation_id: Mapped[str | None] = mapped_column(_cascade("conversations.id"))
+    #: Of its turn, with which it goes.
+    conversation_id: Mapped[str | None]
     turn_id: Mapped[int | None] = mapped_column(BigInteger, _cascade("turns.id"))
     #: Instead of conversation and turn: the refused event that it answers, where there is no conversation to do it in.
     event_key: Mapped[int | None] = mapped_column(BigInteger, _cascade("events.key"))

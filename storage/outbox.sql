@@ -113,7 +113,7 @@ UPDATE replies SET acked_at = clock_timestamp() WHERE id = ANY (CAST(:ids AS tex
 RETURNING CAST(extract(epoch FROM clock_timestamp() - created_at) AS float) AS age,
           CASE WHEN :traced THEN body ->> 'traceparent' END AS traceparent
 
--- name: due
+-- name: due(backoff float[], limit integer)
 -- Never published although committed a second ago (the publisher died), or published without an ack for longer
 -- and longer: a gateway that is away for an hour must not find each reply a hundred times. Each step of :backoff is a
 -- range of one index, so what is not due costs nothing, however much of it there is.

@@ -73,7 +73,7 @@ WHERE status = 'running' AND merchant_id = :merchant_id
 
 -- name: has_replies_on_the_broker
 SELECT EXISTS (
-    SELECT 1 FROM conversations c JOIN replies r ON r.conversation_id = c.id
+    SELECT 1 FROM conversations c JOIN turns t ON t.conversation_id = c.id JOIN replies r ON r.turn_id = t.id
     WHERE c.merchant_id = :merchant_id AND r.acked_at IS NULL AND r.publishes >= 0)
 
 -- name: erase_turns

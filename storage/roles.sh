@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes the owner of the database and the role of each kind of process: those of the URLs $SECRETS/database_url_*, with
-# the passwords in them. Run again, it sets the passwords anew. As the superuser: PGHOST, PGUSER and PGDATABASE say
-# where, $SECRETS/postgres_password is the password. Passwords stay out of every command line.
+# Creates the owner of the database and the role of each kind of process, with the users and passwords in the URLs of
+# $SECRETS/database_url_*. Run again, it updates the passwords. Connects as the superuser by PGHOST, PGUSER, PGDATABASE and
+# $SECRETS/postgres_password. Passwords are on no command line.
 set -eu
 secrets=${SECRETS:-/run/secrets}
 if [ -e "$secrets/postgres_password" ]; then
@@ -29,7 +29,7 @@ SELECT format('ALTER ROLE %I SET %s = %L', :'role', name, value) FROM (VALUES
 SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), :'role') \gexec
 SQL
 done
-# What was migrated as the superuser belongs to the owner from now on.
+# Hand over what was migrated as the superuser.
 statements <<'SQL'
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database()) \gexec
 SELECT format('ALTER DATABASE %I OWNER TO cj_owner', current_database()) \gexec

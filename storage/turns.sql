@@ -22,11 +22,12 @@ WHERE own.input ->> 'sender' = 'merchant' AND own.input ->> 'cleanup_trigger' = 
 UNION ALL
 SELECT a.input, a.seq FROM turns a WHERE a.conversation_id = t.conversation_id AND a.absorbed_by = t.id
 
--- name: queue
+-- name: queue(conversation_id text, merchant_id text, event_key bigint, action integer, workflow text, input text, error text, words_within float)
 -- The sequence comes from the conversation's row, whose lock is held until the commit: turns become visible in the
--- order of their seq, so none ever appears before one that is running or done.
+-- order of their seq, so none ever appears before one that is running or done. One that was opened just now keeps its
+-- time: another one would be a new entry in each of its indexes.
 WITH numbered AS (
-    UPDATE conversations SET last_turn = last_turn + 1, updated_at = clock_timestamp()
+    UPDATE conversations SET last_turn = last_turn + 1, updated_at = greatest(updated_at, now())
     WHERE id = :conversation_id AND merchant_id = :merchant_id
       AND NOT EXISTS (SELECT 1 FROM turns WHERE event_key = :event_key AND action = :action)
     RETURNING last_turn
@@ -134,7 +135,7 @@ FROM held h JOIN conversations v ON v.id = h.conversation_id
 LEFT JOIN integrations i ON i.merchant_id = h.merchant_id AND i.type = 'shopify'
 FOR NO KEY UPDATE OF v
 
--- name: extend_many
+-- name: extend_many(ids bigint[], attempts integer[], lease_seconds float)
 UPDATE turns t SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
 FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS integer[])) AS held (id, attempt)
 WHERE t.id = held.id AND t.attempt = held.attempt AND t.status = 'running'
@@ -148,7 +149,7 @@ UPDATE turns SET lease_until = clock_timestamp()
 WHERE status = 'running' AND lease_owner = ANY (CAST(:owners AS text[])) AND lease_until > clock_timestamp()
 RETURNING id
 
--- name: still_held
+-- name: still_held(ids bigint[], attempts integer[])
 SELECT t.id FROM turns t JOIN unnest(CAST(:ids AS bigint[]), CAST(:attempts AS integer[])) AS held (id, attempt)
   ON t.id = held.id AND t.attempt = held.attempt
 WHERE t.status = 'running'
@@ -187,7 +188,7 @@ UPDATE turns SET
 WHERE {held}
 RETURNING EXISTS (SELECT 1 FROM turns o WHERE o.merchant_id = turns.merchant_id AND o.status = 'queued') AS others_wait
 
--- name: silent
+-- name: silent(batch integer)
 -- Turns of which the merchant has heard nothing although words are due, each once. What waits behind an earlier turn
 -- of its conversation says nothing: that one does.
 WITH due AS (
@@ -209,7 +210,7 @@ WHERE t.status IN ('queued', 'running') AND {first_in_conversation}
       SELECT 1 FROM replies r WHERE r.turn_id = t.id AND r.body -> 'data' @> '[{{"type": "TEXT_MESSAGE_START"}}]')
 ORDER BY t.id
 
--- name: promises
+-- name: promises(batch integer, factor float, shortest float, longest float, again float)
 -- Ended turns whose merchant is still owed something, and it is time to look. Put off, so that each is looked at once;
 -- what waits for a model for the longer, the longer it has waited: an answer comes at the latest a quarter of the outage
 -- after its end.
@@ -236,7 +237,7 @@ JOIN turns t ON t.merchant_id = o.merchant_id AND t.status = 'done' AND t.waits_
 JOIN events e ON e.key = t.event_key
 WHERE o.id = :turn_id AND o.status = 'done' ORDER BY t.seq LIMIT :limit
 
--- name: owed
+-- name: owed(merchant_id text, limit integer)
 -- What a merchant asked that waits for the store, in order.
 SELECT t.id, t.conversation_id, q.input ->> 'text' FROM turns t CROSS JOIN LATERAL ({asked}) AS q
 WHERE t.merchant_id = :merchant_id AND t.status = 'done' AND t.waits_for = 'store'
@@ -347,7 +348,7 @@ FROM turns t JOIN events e ON e.key = t.event_key
 WHERE t.conversation_id = (SELECT conversation_id FROM turns WHERE id = :turn_id) AND t.absorbed_by = :turn_id
 ORDER BY t.seq
 
--- name: expire
+-- name: expire(max_failures integer, batch integer)
 -- One statement decides and writes, on rows nobody else is writing: a turn that ended or was extended meanwhile is
 -- left alone. It only queues the turn again; it runs where it is claimed next.
 WITH silent AS (
@@ -365,7 +366,7 @@ WITH silent AS (
 )
 SELECT id, conversation_id, merchant_id, status = 'dead' FROM expired ORDER BY id
 
--- name: waiting
+-- name: waiting(older_than float, early float, looks integer, per_merchant integer, limit integer, again float, longest float)
 -- Looks at the turns that are due, wakes those that can run, and puts the others off. So what waits for an earlier turn
 -- or for room leaves the front of the index, and no look costs more than its batch. Whoever ends a turn wakes the next
 -- (`next`): being put off is for when that got lost, so it lasts as long as the turn has waited.
@@ -403,7 +404,7 @@ WITH oldest AS (
 UPDATE turns SET wake_at = clock_timestamp() + make_interval(secs => :again)
 WHERE id = ANY (ARRAY (SELECT id FROM chosen)) RETURNING id
 
--- name: next
+-- name: next(conversation_id text, merchant_id text, per_merchant integer, looks integer, again float)
 -- There is room, or will be with the commit: first for this conversation, then for the merchant's others, the longest
 -- waiting ones (a bounded look: what it misses the sweeper finds).
 WITH candidates AS (

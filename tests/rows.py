@@ -141,9 +141,8 @@ def statements_seen(patches: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     seen: list[tuple[str, Any]] = []
     execute = Session.execute
 
-    def noting(session: Session, statement: Any, parameters: Any = None) -> Any:
-        if isinstance(statement, TextClause):  # else a savepoint
-            seen.append((statement.text, parameters))
+    def noting(session: Session, statement: TextClause, parameters: Any = None) -> Any:
+        seen.append((statement.text, parameters))
         return execute(session, statement, parameters)
 
     patches.setattr(Session, "execute", noting)

@@ -1,6 +1,6 @@
 """The console script `cj`.
 
-Publishing events needs fewer dependencies than running workers, so the package may be installed without those of `cj`.
+The package can be installed without the dependencies of `cj`, since publishing events needs fewer.
 """
 
 import signal
@@ -22,7 +22,7 @@ def main() -> None:
         from workers.cli import main as run
 
         run()
-    except KeyboardInterrupt:  # during imports; a running command handles it itself
+    except KeyboardInterrupt:  # during imports; running commands handle it themselves
         sys.stderr.write("cj: interrupted\n")
         raise SystemExit(1) from None
     except ModuleNotFoundError as error:
@@ -33,9 +33,9 @@ def main() -> None:
 
 
 def _interrupt_again(lost: "UnraisableHookArgs") -> None:
-    """A Ctrl-C that arrives where Python ignores exceptions, as in the callbacks of an import's locks, comes again."""
+    """Repeat a Ctrl-C that arrives where Python ignores exceptions, as in the callbacks of import locks."""
     if issubclass(lost.exc_type, KeyboardInterrupt):
-        # Once the callback is over; to the main thread, which may be waiting: raised in another it would wait on.
+        # After the callback; sent to the main thread, which may be waiting and would not notice it in another thread.
         main_thread = threading.main_thread().ident
         threading.Timer(0.01, signal.pthread_kill, [main_thread, signal.SIGINT]).start()
     else:

@@ -1,8 +1,8 @@
 """Builds a process's resources, once, and keeps them for its tasks.
 
-`start` reads the settings, checks what the process needs and builds what its tasks use; whatever fails, the process
-prints the reason and exits with 2. An unreachable database is not an error: the worker waits and starts by itself once
-Postgres is back.
+`start` reads the settings, checks what the process needs and builds what its tasks use; if anything fails, the process
+prints the reason and exits with 2. An unreachable database is not an error: the worker waits, and starts once Postgres
+is back.
 """
 
 import signal
@@ -65,18 +65,18 @@ REFUSED = 2
 """Exit code of a process that must not start."""
 LONGEST_PAUSE_SECONDS = 5.0
 RELOAD = signal.SIGUSR2
-"""Tells a process that reads workflows to read them anew."""
+"""The signal that makes a process reload its workflows."""
 TAKEN_UP = "workflows taken up"
-"""What its log says then."""
+"""The log message after a reload."""
 SWITCH_SECONDS = 0.001
-"""How long one thread computes while others want to. Threads here mostly wait for Postgres, and with Python's 5 ms each
-of a transaction's dozen answers could wait so long for a neighbour who prepares a large prompt."""
+"""The interpreter's switch interval. Threads mostly wait for Postgres; with Python's default of 5 ms each of a
+transaction's dozen responses could wait that long for a thread that prepares a large prompt."""
 BEAT_SECONDS = 2.0
-"""How often a process that consumes says so in `CJ_HEARTBEAT_PATH`."""
+"""How often a consuming process touches `CJ_HEARTBEAT_PATH`."""
 POOL_SIZE = 10
-"""Least Postgres connections per process: for its threads, the sweeper and the leases."""
+"""Minimum of Postgres connections per process: for its threads, the sweeper and the leases."""
 READ_ALL_ROWS = {"intake", "workflow"}
-"""The kinds whose role reads what the gauges count."""
+"""The kinds whose role may read the rows that the gauges count."""
 USED_BY: Mapping[str, tuple[str, ...]] = {
     "intake": ("wake_ups", "sweeper"),
     "workflow": ("wake_ups", "sweeper", "cache", "promise_keeper"),
@@ -85,16 +85,16 @@ USED_BY: Mapping[str, tuple[str, ...]] = {
     "gateway": ("wake_ups",),
     "auth": ("wake_ups",),
 }
-"""The resources of each kind: built at the start, where a failure ends the process instead of every task."""
+"""The resources of each kind: built at startup, so that a failure ends the process instead of every task."""
 
 
 class Resources:
-    """Resources are built on first use, so a process opens only what its kind needs."""
+    """A process's resources, built on first use, so that it opens only what its kind needs."""
 
     def __init__(self, settings: Settings, app: Celery, *, kind: str, threads: int = 0) -> None:
         self.settings = settings
-        # Celery configures itself when it is first asked, and not for several threads at once: one that comes meanwhile
-        # finds no broker, and keeps a pool of connections to a default one for as long as the process lives.
+        # Celery configures itself on first use, which is not thread-safe: a concurrent thread finds no broker, and
+        # keeps a connection pool to the default broker for as long as the process lives.
         _ = app.conf.broker_url
         self._pool_size = max(POOL_SIZE, threads + 2)
         self.app = app
@@ -176,7 +176,7 @@ class Resources:
 
     @cached_property
     def shopify_http(self) -> httpx.Client:
-        """This process's pool of kept-alive connections to all shops."""
+        """This process's keep-alive connections to all shops."""
         return http_client(proxy_of(self.settings.shopify_admin_url.replace("{shop}", "a.myshopify.com")))
 
     @cached_property
@@ -193,7 +193,7 @@ class Resources:
         return TokenKeeper(self.database, self.vault, self._refresh())
 
     def _refresh(self) -> Refresh | None:
-        """The function that renews tokens; None without the app's id and secret."""
+        """The function that renews tokens; None without the app's credentials."""
         settings = self.settings
         if settings.shopify_client_id is None or settings.shopify_client_secret is None:
             return None
@@ -239,7 +239,7 @@ class Resources:
         return on_broker(self.app, self.breaker, queues.ALL)
 
     def take_up_workflows(self) -> None:
-        """Read the workflows anew, for every turn that begins from now on. Invalid ones change nothing."""
+        """Reload the workflows, for turns that start from now on. Invalid workflows change nothing."""
         try:
             found = load_folder(self.settings.workflows_folder)
         except InvalidWorkflows as error:
@@ -252,10 +252,10 @@ class Resources:
         log.info(TAKEN_UP, workflows=", ".join(found.names))
 
     def beat(self) -> None:
-        """Show health checks that this process still consumes, or waits for its broker."""
+        """Touch the heartbeat file: this process still consumes, or waits for its broker."""
         if self.settings.heartbeat_path is not None and time.monotonic() >= self._next_beat:
             self._next_beat = time.monotonic() + BEAT_SECONDS
-            with suppress(OSError):  # a full or read-only disk is for the health check to find
+            with suppress(OSError):  # on a full or read-only disk the health check fails, as it should
                 self.settings.heartbeat_path.touch()
 
     def close(self) -> None:
@@ -280,7 +280,7 @@ _current: Resources | None = None
 
 
 def use(resources: Resources) -> None:
-    """Make `resources` those of this process's tasks."""
+    """Set the resources that this process's tasks use."""
     global _current
     _current = resources
 
@@ -297,9 +297,9 @@ class CannotStart(Exception):
 
 
 def start(app: Celery, kinds: Sequence[str], *, threads: int = 0) -> Resources:
-    """Build, check and install the resources of a process of these kinds, which has so many threads that work.
+    """Build, check and install the resources of a process of these kinds with this many worker threads.
 
-    Exits with 2 if it could not do its work.
+    Exits with 2 if the process could not do its work.
     """
     kind = "-".join(kinds)
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -345,7 +345,7 @@ def _measure(built: Resources, kinds: Sequence[str]) -> None:
 
 
 class _Measured:
-    """The shops' buckets, with what they show noted, and the requests that come between."""
+    """The shops' buckets, with metrics of their level and a span for each request between `reserve` and `settle`."""
 
     def __init__(self, bucket: CostBucket) -> None:
         self._bucket = bucket
@@ -370,8 +370,8 @@ class _Measured:
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Whatever is raised within ends the process with 2 and a sentence. Celery swallows what its signal handlers raise
-    and then runs a worker that fails every task."""
+    """Any error inside ends the process with 2 and a sentence. Celery would swallow errors of its signal handlers and
+    run a worker that fails every task."""
     try:
         yield
     except (SettingsError, CannotStart) as error:
@@ -407,7 +407,7 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
 
 
 def _warn_of_servers(built: Resources) -> None:
-    """Log what is wrong with the broker and the cache; that one is away is no news here."""
+    """Log what is wrong with the broker and the cache, unless they are just down."""
     urls = {built.settings.redis_url: False, built.settings.broker_url.split(";")[0]: True}
     for url, keeps_queues in urls.items():
         with suppress(redis.RedisError):
@@ -424,9 +424,12 @@ def _check_models(built: Resources) -> None:
 
 
 def _warn_of_excess(built: Resources, kinds: Sequence[str]) -> None:
-    """Log what this process could do and should not: an installation that is careless still works."""
+    """Log rights that this process should not have; it works nevertheless."""
     sentences = spare_secrets(built.settings, kinds)
-    with suppress(StorageUnavailable), built.database.transaction() as session:  # away again: the next start tells
+    with (
+        suppress(StorageUnavailable),
+        built.database.transaction() as session,
+    ):  # Postgres is down again: the next start logs it
         sentences += roles.excess(roles.standing(session), kinds)
     for sentence in sentences:
         log.warning("this process has more rights than it needs", reason=sentence)
@@ -437,7 +440,7 @@ def _check_queues(settings: Settings) -> None:
         queues.check(settings.broker_url)
     except WrongQueue as error:
         raise CannotStart(error.message) from error
-    except Exception as error:  # noqa: BLE001 - a broker that is away is waited for, as later
+    except Exception as error:  # noqa: BLE001 - the worker waits for a broker that is down, as it does later
         log.warning("the queues could not be checked", reason=type(error).__name__)
 
 
@@ -451,7 +454,7 @@ def _check_stored_keys(built: Resources) -> None:
 
 
 def _once_postgres_answers(question: Callable[[], T], beat: Callable[[], None]) -> T:
-    """The question's answer, as soon as the database answers; `beat` is called meanwhile."""
+    """The result of `question`, as soon as the database answers; calls `beat` meanwhile."""
 
     def log_once(state: RetryCallState) -> None:
         beat()

@@ -2,7 +2,7 @@
 
 A Celery message is only a wake-up that carries an id; the state is a row in Postgres. Hence early acks, no result
 backend, no canvas, JSON only, and every publish through the default exchange: on Redis, a named exchange loses messages
-after a flush. The environment is not read until the configuration is first needed.
+after a flush. The environment is read when the configuration is first needed.
 """
 
 import os
@@ -22,21 +22,21 @@ from workers.settings import Settings
 
 log = logs.get(__name__)
 
-# Celery warns about running as root, since a pickled message could then do anything; our messages are JSON only.
+# Celery warns about running as root because of pickled messages; ours are JSON only.
 warnings.filterwarnings("ignore", "You're running the worker with superuser privileges", SecurityWarning)
-# And about an attribute of tasks that it reads itself.
+# And about a task attribute that only Celery itself reads.
 warnings.filterwarnings("ignore", "\\s*The 'queue' task attribute is deprecated")
 
 DRAIN_SECONDS = 15.0
-"""Time to finish running steps after SIGTERM. The longest model call takes longer, and `cj up` kills after 20."""
+"""Seconds to finish running steps after SIGTERM. The longest model calls take longer, and `cj up` kills after 20 s."""
 REMOTE_CONTROL = frozenset(
     {
         *("ping", "stats", "conf", "active_queues", "registered", "active", "reserved", "scheduled", "revoked"),
-        "enable_events",  # Flower's; at worst it costs two messages for each task
+        "enable_events",  # for Flower; at worst it costs two messages per task
     }
 )
-"""What a worker does when the broker says so: it answers, and changes nothing. Whoever holds the broker's password
-could otherwise make it stop consuming, revoke tasks or shut it down."""
+"""The remote control commands that a worker obeys: they only query. Otherwise anyone with the broker's password could
+make it stop consuming, revoke tasks or shut it down."""
 
 
 def configuration() -> dict[str, Any]:
@@ -45,7 +45,7 @@ def configuration() -> dict[str, Any]:
         broker_url = Settings.read(needed=("BROKER_URL",)).broker_url
     return {
         "broker_url": broker_url,
-        # Our connections verify anyway; this is for Flower, which also asks Redis for the queues' lengths by itself.
+        # Our connections always verify; this is for Flower, which also has its own Redis connection for queue lengths.
         "broker_use_ssl": tls.split(broker_url.split(";")[0])[1] or False,
         "broker_transport_options": _transport_options(broker_url),
         "broker_connection_retry_on_startup": True,
@@ -66,9 +66,9 @@ def configuration() -> dict[str, Any]:
         "worker_consumer": "workers.celery_consumer:SafeConsumer",
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
-        # Flower requests task events while it runs; nobody else needs them, and each costs as much as a small message.
+        # Flower turns task events on while it runs; nothing else needs them, and each costs as much as a small message.
         "worker_send_task_events": False,
-        # Only affects late acks, which we do not use; with False, every lost connection logs a deprecation warning.
+        # Only affects late acks, which are not used; with False, every lost connection logs a deprecation warning.
         "worker_cancel_long_running_tasks_on_connection_loss": True,
         "worker_enable_prefetch_count_reduction": False,
         "worker_eta_task_limit": 1000,
@@ -79,14 +79,14 @@ def configuration() -> dict[str, Any]:
 
 def _transport_options(broker_url: str) -> dict[str, Any]:
     if broker_url.lower().startswith(("amqp://", "amqps://")):
-        # One connection attempt per publish: without a limit kombu would retry until the broker is back.
+        # One connection attempt per publish: by default kombu would retry until the broker is back.
         return {"confirm_publish": True, "max_retries": 0}
     watched = sentinel.read(broker_url)
     return {
-        **({} if watched is None else watched.for_kombu()[1]),  # our connections know; Flower reads it here
-        # A taken message is not noted on Redis: a third of what a short task costs. A worker that is killed loses the
+        **({} if watched is None else watched.for_kombu()[1]),  # for Flower; our own connections know it
+        # Do not record prefetched messages on Redis: that is a third of a short task's cost. A killed worker loses the
         # wake-ups it had prefetched; the sweeper sends them again a second later, long before Redis would. `_start`
-        # turns it on for the operators' tasks, which nobody sends again.
+        # turns recording on for the operators' tasks, which nobody sends again.
         "ack_emulation": False,
         "visibility_timeout": 60,
         "unacked_restore_interval": 5,
@@ -123,8 +123,8 @@ def _start(sender: Any, **_: Any) -> None:
 
 
 def _forget_others(worker: Any) -> None:
-    """Keep the tasks of the worker's own queues: whatever is pushed to its queue, it can do nothing else. And keep the
-    remote control that only asks."""
+    """Unregister the tasks of other queues, so that nothing pushed to this worker's queue can run them, and the remote
+    control commands that change something."""
     own = set(worker.app.amqp.queues.consume_from)
     for name, task in list(worker.app.tasks.items()):
         if getattr(task, "queue", None) not in own:
@@ -144,7 +144,7 @@ def _ready(**_: Any) -> None:
 
 @signals.worker_shutting_down.connect
 def _drain(**_: Any) -> None:
-    """Stop claiming; a running turn finishes its step and goes back to the queue."""
+    """Stop claiming turns; running turns finish their step and go back to the queue."""
     built = _built()
     if built is not None:
         built.draining.set()
@@ -154,7 +154,7 @@ def _drain(**_: Any) -> None:
 
 
 def _leave(built: Resources) -> None:
-    """Exit in the middle of slow steps: their turns go back to the queue, and their later writes are refused."""
+    """Exit during slow steps: their turns go back to the queue, and their later writes are refused."""
     log.warning("exiting with unfinished steps", turns=built.leases.give_back())
     os._exit(0)
 

@@ -43,7 +43,7 @@ def _bad_header(headers: dict[str, Any]) -> str | None:
         return "timelimit is not a pair of numbers"
     if headers.get("expires") is not None and not isinstance(headers["expires"], str):
         return "expires is not a time"
-    # A worker would keep it until then, and take more and more of its like.
+    # A worker would keep such a message until its eta, and prefetch more and more of them.
     return "eta is not supported" if headers.get("eta") is not None else None
 
 
@@ -62,7 +62,7 @@ def _bad_body(message: Any) -> str | None:
 class SafeConsumer(Consumer):
     """Celery's consumer with the check in front."""
 
-    #: Without the 28 queues that Celery declares on RabbitMQ to delay messages: ours are never delayed.
+    #: Without the 28 queues that Celery declares on RabbitMQ for delayed messages, which are not used here.
     Blueprint: Any = type(
         "Blueprint",
         (Consumer.Blueprint,),
@@ -85,7 +85,7 @@ class SafeConsumer(Consumer):
             logged = True
 
         def waiting() -> None:
-            self._beat()  # to wait for the broker is no reason to be started again
+            self._beat()  # waiting for the broker is no reason to be restarted
             maybe_shutdown()
 
         connected = conn.ensure_connection(log_once, None, *RECONNECT_SECONDS, callback=waiting)
@@ -103,7 +103,7 @@ class SafeConsumer(Consumer):
             bootstrap.current().beat()
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
-        """Called whenever the loop begins (again)."""
+        """Called whenever the consumer's loop (re)starts."""
         self.timer.call_repeatedly(bootstrap.BEAT_SECONDS, self._beat_while_consuming)
         self._beat()
         inner = super().create_task_handler(*args, **kwargs)

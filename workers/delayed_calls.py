@@ -1,6 +1,6 @@
 """Runs functions after a short delay, on a background thread.
 
-Pending calls are lost with the process, so use this only for what is recovered without them, such as wake-ups.
+Pending calls are lost with the process, so use this only for work that is recovered anyway, such as wake-ups.
 """
 
 import heapq
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 
 class DelayedCalls:
-    """Runs scheduled calls on a thread of its own; a call must neither raise nor take long."""
+    """Runs scheduled calls on one thread; a call must not raise and must be short."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[float, int, Callable[[], object]]] = []
@@ -20,7 +20,7 @@ class DelayedCalls:
         self._thread: threading.Thread | None = None
 
     def call(self, seconds: float, work: Callable[[], object]) -> None:
-        """Call `work` in `seconds`."""
+        """Call `work` after `seconds`."""
         with self._changed:
             heapq.heappush(self._waiting, (time.monotonic() + seconds, next(self._order), work))
             if self._thread is None:

@@ -1,6 +1,6 @@
 """Failpoints: named points between the steps that handle an event, where a test can pause or kill the process.
 
-In production nothing listens, and no environment variable can change that; a failpoint costs one comparison. A test
+In production there is no listener, and no environment variable can add one; a failpoint costs one comparison. A test
 starts the process through its own module, which calls `listen` first.
 """
 
@@ -14,7 +14,7 @@ from workers import metrics
 T = TypeVar("T")
 
 _COMMITS = ("before_commit", "after_commit")
-#: The failpoints on an event's way, by the kind of process that reaches them.
+#: The failpoints on the path of an event, by the kind of process that reaches them.
 FAILPOINTS: Mapping[str, tuple[str, ...]] = {
     "intake": (
         *(f"T1.{at}" for at in _COMMITS),  # the inbox row
@@ -40,15 +40,15 @@ _listener: Callable[[str], None] | None = None
 
 
 def failpoint(name: str) -> None:
-    """Mark the point `name`: a listening test may act here."""
+    """The failpoint `name`: a test's listener may act here."""
     if _listener is not None:
         _listener(name)
 
 
 def in_transaction(database: Database, step: str, work: Callable[[Session], T]) -> T:
-    """Run `work` in a transaction, with a failpoint on either side of its commit, and measure how long it takes.
+    """Run `work` in a transaction, with failpoints before and after the commit, and measure its duration.
 
-    Raises what `work` does, and StorageError.
+    Raises what `work` raises, and StorageError.
     """
     started = time.monotonic()
     try:

@@ -10,7 +10,7 @@
    a Celery worker drops and logs it, intake refuses it and keeps a row. Also, an item's delivery_info is replaced by
    the queue it was popped from, because that is where an unacked message is restored to; a hostile address would
    make every later restore fail.
-3. *A client for each command.* For every publish and ack, `Channel._create_client` builds a `redis.Redis` with a table
+3. *A new client per command.* For every publish and ack, `Channel._create_client` builds a `redis.Redis` with a table
    of 170 commands, which takes longer than the command. Here a channel keeps its client as long as its pool.
 """
 
@@ -38,7 +38,7 @@ _popped = threading.local()  # .item: the next `loads` decodes an item just popp
 
 
 def install() -> None:
-    """Apply the fixes. Harmless when called again, and for other transports."""
+    """Apply the fixes. Idempotent, and harmless for other transports."""
     transport.Channel._connparams = _guarded_connparams
     transport.Channel._brpop_read = _marked_brpop_read
     transport.Channel._create_client = _kept_client

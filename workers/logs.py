@@ -1,12 +1,12 @@
-"""Log lines: one JSON object per line on standard error, for our loggers and everyone else's.
+"""Log lines: one JSON object per line on standard error, for our loggers and those of libraries.
 
     logs.configure("agent")                                  # once per process
     log = logs.get(__name__)
     with logs.about(event_id="…", conversation_id="…"):      # on every line until the block ends
         log.info("turn claimed", attempt=1)
 
-Each line has `{"time", "level", "kind", "event", "logger", …}`, plus event_id, conversation_id and turn_id where
-known. Tokens, keys and passwords are masked in every value (`masks`), however they got there.
+Each line has `{"time", "level", "kind", "event", "logger", …}`, plus event_id, conversation_id and turn_id if known.
+Tokens, keys and passwords are masked in every value (`masks`), wherever they come from.
 """
 
 import json
@@ -35,7 +35,7 @@ try:
 except PackageNotFoundError:  # run from a folder, and not installed
     VERSION = "unknown"
 
-#: Loggers that log every request or every task, which our own lines already cover.
+#: Loggers that log every request or task, which our own lines already cover.
 QUIET = (
     "LiteLLM",
     "LiteLLM Proxy",
@@ -53,7 +53,7 @@ QUIET = (
     "urllib3",
 )
 
-#: Where the exceptions of brokers' clients are defined.
+#: Modules that define the exceptions of broker clients.
 _MODULE = re.compile(r"amqp|kombu|redis")
 
 
@@ -100,8 +100,8 @@ def configure(kind: str, *, level: str = "INFO", stream: TextIO | None = None) -
 
 
 def _told_in_a_line(record: logging.LogRecord) -> bool:
-    """Leave out the traceback where Celery or kombu logs that the broker failed: one of their timers does so every ten
-    seconds in each worker while the broker is full."""
+    """Drop the traceback when Celery or kombu logs that the broker failed: while it is full, a timer logs this every
+    ten seconds in each worker."""
     of_library = record.name.startswith(("celery", "kombu"))
     if of_library and record.exc_info and _MODULE.match(type(record.exc_info[1]).__module__):
         record.exc_info = None
@@ -130,7 +130,7 @@ def own_celery(kind: str) -> None:
     from celery.signals import celeryd_init, setup_logging
 
     def configure_worker(sender: str, **_: Any) -> None:
-        """Covers a worker's first log lines; the node name holds the kind: agent-17@host."""
+        """Configures logging for a worker's first log lines; the node name contains the kind: agent-17@host."""
         named = re.split("[-@]", sender)[0]
         configure(named)
         setattr(celery.apps.worker, "safe_say", partial(_say, named))  # noqa: B010 - not in its types
@@ -144,7 +144,7 @@ def own_celery(kind: str) -> None:
 
 
 def _say(kind: str, message: str, _stream: object = None) -> None:
-    """What Celery prints by itself, as a line like all others. Signal handlers call it, so no lock may be taken."""
+    """Log what Celery would print. Called by signal handlers, so it must not take a lock."""
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     line = {"time": now, "level": "info", "kind": kind, "event": message, "logger": "celery"}
     with suppress(OSError):
@@ -169,7 +169,7 @@ def about(**ids: str | int | None) -> AbstractContextManager[Any]:
 
 def ready(**details: Any) -> None:
     """Log that this process now takes work; `cj up` waits for this line."""
-    logging.getLogger("workers.ready").setLevel(logging.INFO)  # whatever the log level: others wait for it
+    logging.getLogger("workers.ready").setLevel(logging.INFO)  # at any log level: `cj up` waits for it
     get("workers.ready").info("ready", version=VERSION, **details)
 
 
@@ -182,13 +182,13 @@ def _adding_kind(kind: str) -> Processor:
 
 
 def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Put time, level, kind and event first: people read these lines too."""
+    """Put time, level, kind and event first, for human readers."""
     first = {key: event.pop(key) for key in ("time", "level", "kind", "event", "logger") if key in event}
     return {**first, **event}
 
 
 def _masked(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Value by value: in the finished line a mask could reach into the next value."""
+    """Masks value by value: in the finished line a mask could extend into the next value."""
     return dict(masked(event))
 
 

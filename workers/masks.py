@@ -1,10 +1,10 @@
-"""Masks secrets in text that people read: tokens, keys, authorization headers, passwords. Pure.
+"""Masks secrets in text for people: tokens, keys, authorization headers, passwords. Pure.
 
-A secret is known by its beginning (`shpat_…`, `sk-…`, `AKIA…`), by its name (`client_secret: …`, `?password=…`), or by
-its place in a URL (`redis://:…@host`). Where the end of a secret is in doubt, more is masked rather than less.
+A secret is recognised by its prefix (`shpat_…`, `sk-…`, `AKIA…`), by its name (`client_secret: …`, `?password=…`), or
+by its place in a URL (`redis://:…@host`). If the end of a secret is unclear, too much is masked rather than too little.
 
-Lines come from whoever can make us log something, so the time is linear in their length: no pattern repeats without a
-bound before something that may be missing, and what was searched once is not searched again.
+Log lines may contain untrusted text, so masking takes linear time: no pattern has an unbounded repeat before something
+that may be missing, and no text is searched twice.
 """
 
 import re
@@ -30,22 +30,22 @@ _NAME = (
 )
 _IS_NAME = re.compile(rf"(?:{_NAME})s?", re.IGNORECASE)
 _NAMED = re.compile(
-    # The name, its closing quote (escaped as often as JSON is nested in JSON), what stands between, the opening quote.
+    # The name, its closing quote (escaped once per level of JSON in JSON), the separator, the opening quote.
     rf"(?:{_NAME})s?(?:\\{{0,15}}[\"']\s{{0,3}}(?:=>|[:=,])|\s{{0,3}}(?:=>|[:=]))\s{{0,3}}(?:b?(\\{{0,15}}[\"']))?"
     r"(?:(?:Bearer|Basic|Token)\s{1,3})?",
     re.IGNORECASE,
 )
 _QUOTE = re.compile("[\"'\n]")
-#: Where a value without quotes ends: also at the quote around the whole text.
+#: Where an unquoted value ends, including the quote around the whole text.
 _UNQUOTED = re.compile(r"(?:[^\s&\"']|[\"'](?![\s,;:}\])>]|$))*")
 
-#: What may hold one URL: up to a space, or to the next URL of a list.
+#: A word that may contain a URL: up to a space, or to the next URL of a list.
 _WORD = re.compile(r"\S+")
 _NEXT_URL = re.compile(r";(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _USER = re.compile(r"://([^:/@]*):")
 _PORT = re.compile(r"[0-9]{1,5}(?=[/?#]|[\"'\\]|[,;)\]}>]|$)")
-#: Where a URL ends within a word, as in {"url":"http://h:80/x","mail":"a@h"}; only after it is a port surely none of a
-#: password's digits.
+#: Where a URL ends within a word, as in {"url":"http://h:80/x","mail":"a@h"}; before that, the digits of a port may
+#: belong to a password.
 _CLOSING = re.compile(r"[\"')\]}>](?=[,;:)\]}>\\]|$)")
 
 
@@ -57,7 +57,7 @@ def mask(text: str) -> str:
 
 
 def masked(value: Any, name: str = "") -> Any:
-    """A value of a log line, as JSON knows it, with every text in it masked; `name` is its key."""
+    """A JSON value of a log line with every text in it masked; `name` is its key."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):
@@ -71,7 +71,7 @@ def masked(value: Any, name: str = "") -> Any:
 
 @lru_cache(maxsize=1000)
 def _name(name: str) -> tuple[str, bool]:
-    """A value's name, masked, and whether it is one that secrets have. They are few, and the same in all lines."""
+    """A value's name, masked, and whether it names a secret. Cached, because lines share a few names."""
     return mask(name), _IS_NAME.search(name) is not None
 
 
@@ -95,7 +95,7 @@ def _end_of_value(text: str, start: int, opening: str | None) -> int:
         return unquoted.end() if unquoted else start
     for found in _QUOTE.finditer(text, start):
         quote, end = found[0], found.end()
-        if quote == "\n":  # no value spans lines: its end is missing
+        if quote == "\n":  # values do not span lines: the end is missing
             return found.start()
         escapes = _backslashes_before(text, found.start(), start)
         is_as_deep = escapes % 2 == 0 if len(opening) == 1 else escapes == len(opening) - 1
@@ -130,7 +130,7 @@ def _ends_in_password(part: str, is_open: bool) -> bool:
 
 
 def _without_password(url: str) -> str:
-    """Everything between the user and the last @, since a password may hold any character."""
+    """Masks everything between the user and the last @, since a password may contain any character."""
     end = max(url.rfind("@"), 0)
     closing = max((found.start() for found in _CLOSING.finditer(url, 0, end)), default=-1)
     for found in _USER.finditer(url, 0, end):

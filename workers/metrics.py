@@ -1,8 +1,8 @@
-"""Prometheus metrics. Each process counts for itself and serves its own page.
+"""Prometheus metrics. Each process counts its own work and serves its own page.
 
 | metric                        | labels               | says                                                          |
 |-------------------------------|----------------------|---------------------------------------------------------------|
-| cj_build_info                 | kind, version        | 1: which kind of process answers, and of which version        |
+| cj_build_info                 | kind, version        | 1: the kind and version of the process that answers           |
 | cj_events_total               | type, result         | events: accepted, repeated or refused by intake; handled,     |
 |                               |                      | postponed, refused or over_limit (answered with a sentence:   |
 |                               |                      | too many turns of the merchant wait) by a workflow worker     |
@@ -10,22 +10,22 @@
 | cj_event_wait_seconds         |                      | from an event's arrival until it was handled                  |
 | cj_turn_wait_seconds          |                      | from when a turn could run until it was claimed               |
 | cj_first_words_seconds        | workflow             | from an event's arrival to the first words of CJ              |
-| cj_first_insight_seconds      | workflow             | … to the first words that follow data of the store            |
+| cj_first_insight_seconds      | workflow             | … to the first words based on store data                      |
 | cj_turn_seconds               | workflow, result     | from an event's arrival to the end of its turn: ok, or the    |
 |                               |                      | error with which it ended                                     |
-| cj_leases_lost_total          |                      | leases that ran out: a worker died, or was silent             |
-| cj_tool_call_seconds          | tool, data_type      | tool calls of turns, as long as the turn waited for them      |
+| cj_leases_lost_total          |                      | leases that ran out: a worker died or hung                    |
+| cj_tool_call_seconds          | tool, data_type      | how long turns waited for their tool calls                    |
 | cj_tool_calls_total           | tool, result         | tool calls of turns: ok, stale, or an error code              |
 | cj_cache_reads_total          | data_type, result    | reads of store data: hit (fresh in the cache), joined (a      |
 |                               |                      | fetch under way), miss (Shopify is asked)                     |
 | cj_fetches_total              | data_type, result    | fetches after a miss: ok, partial, stale (old data), error    |
 | cj_fetch_seconds              | data_type            | fetches, all pages and retries                                |
-| cj_shopify_reads_total        | result               | readings of Shopify's API: ok, or an error code               |
+| cj_shopify_reads_total        | result               | reads from Shopify's API: ok, or an error code                |
 | cj_shopify_bucket_wait_seconds|                      | how long a request waited for points of its shop              |
 | cj_shopify_points_left        |                      | points left in the emptiest bucket of the last minute         |
 | cj_token_renewals_total       | result               | renewals of access tokens: ok, or an error code               |
-| cj_model_calls_total          | model, result        | calls of language models: ok, or an error code                |
-| cj_model_call_seconds         | model                | calls of language models, answered or not                     |
+| cj_model_calls_total          | model, result        | calls to language models: ok, or an error code                |
+| cj_model_call_seconds         | model                | calls to language models, answered or not                     |
 | cj_model_tokens_total         | model, workflow,     | tokens of language models: input, output                      |
 |                               | direction            |                                                               |
 | cj_model_cost_dollars_total   | model, workflow      | their price by litellm's list, for models that are on it      |
@@ -34,8 +34,8 @@
 |                               |                      | a ground, where a workflow has `truth: report`)               |
 | cj_budgets_used_up_total      | budget               | turns that ended because their merchant's budget of the day   |
 |                               |                      | or the minute was used up                                     |
-| cj_acks_total                 | result               | acks of the gateway: marked, in vain (repeated, or of no      |
-|                               |                      | reply that waits: somebody guesses), malformed                |
+| cj_acks_total                 | result               | acks of the gateway: marked, in vain (repeated, or for no     |
+|                               |                      | waiting reply: somebody is guessing), malformed               |
 | cj_ack_seconds                |                      | from a reply's commit to the gateway's ack                    |
 | cj_replies_resent_total       |                      | replies that the sweeper sent again                           |
 | cj_door_requests_total        | route, status        | requests that the door answered                               |
@@ -43,12 +43,12 @@
 | cj_door_reply_seconds         |                      | from a reply's commit until it was sent to an open stream, or |
 |                               |                      | until its client came                                         |
 | cj_transaction_seconds        | step                 | transactions, by what they commit                             |
-| cj_service_away               | service              | 1 while this process leaves broker or cache alone, or (intake)|
-|                               |                      | while Postgres takes no writes                                |
+| cj_service_away               | service              | 1 while this process skips the broker or cache because it is  |
+|                               |                      | down, or (intake) while Postgres accepts no writes            |
 | cj_pool_in_use                |                      | connections to Postgres that are in use                       |
 
-From the rows and the broker, the same in every intake and workflow process: take `max()`, not `sum()`. They are read at
-most once in ten seconds, and absent while Postgres or the broker does not answer.
+The gauges below come from Postgres and the broker, and are the same in every intake and workflow process: use `max()`,
+not `sum()`. They are read at most every ten seconds, and absent while Postgres or the broker does not answer.
 
 | metric                        | labels               | says                                                          |
 |-------------------------------|----------------------|---------------------------------------------------------------|
@@ -58,16 +58,17 @@ most once in ten seconds, and absent while Postgres or the broker does not answe
 |                               |                      | failed, dead (of the last hour, and not retried)              |
 | cj_refused_events             |                      | events refused in the last hour                               |
 | cj_integrations               | status               | shops: active, needs_reauth, uninstalled                      |
-| cj_overdue_seconds            |                      | how long the oldest ended turn is past what retention allows  |
-| cj_clock_ahead_seconds        |                      | the process's own clock, less Postgres'; differs by process   |
+| cj_overdue_seconds            |                      | how long the oldest ended turn is past its retention time     |
+| cj_clock_ahead_seconds        |                      | the process's clock minus Postgres'; differs by process       |
 | cj_queue_messages             | queue                | messages on each queue of the broker                          |
 
-The hit rate is `hit + joined` of all reads. Prometheus' own process_* and python_* metrics are served too.
+The cache hit rate is `hit + joined` divided by all reads. The Prometheus client's process_* and python_* metrics are
+served, too.
 
-With CJ_METRICS_PORT=9464 each kind of process has a port of its own: intake 9464, workflow 9465, agent 9466, shopify
-9467, ops 9468, gateway 9469, auth 9470; a second process of a kind serves seven ports further on, and so on. Only this
-machine can read them, unless CJ_METRICS_ADDRESS says otherwise: a page names models, workflows and event types, and
-asks for no password. No label names a merchant, a shop or a conversation.
+With CJ_METRICS_PORT=9464 each kind of process has its own port: intake 9464, workflow 9465, agent 9466, shopify 9467,
+ops 9468, gateway 9469, auth 9470; a second process of a kind uses a port higher by seven, and so on. Only this machine
+can read them, unless CJ_METRICS_ADDRESS says otherwise: a page names models, workflows and event types, and has no
+password. No label names a merchant, a shop or a conversation.
 """
 
 import errno
@@ -97,10 +98,10 @@ log = logs.get(__name__)
 PORTS_TRIED = 50
 #: In the order of their ports.
 KINDS = ("intake", "workflow", "agent", "shopify", "ops", "gateway", "auth")
-#: Seconds for which what was read from the rows is good enough.
+#: Seconds for which gauges from the rows are cached.
 FRESH_SECONDS = 10.0
 
-#: From a read of the cache to a merchant who waited for an hour.
+#: From a cache read to a merchant who waited for an hour.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
 
 _BUILD = Gauge("cj_build_info", "The process that answers", ["kind", "version"])
@@ -138,24 +139,24 @@ _POOL = Gauge("cj_pool_in_use", "Connections to Postgres in use")
 
 
 def event(event_type: str, result: str, *, age_seconds: float | None = None) -> None:
-    """What became of an event: one of the results in the table above. `event_type` is one of the catalog's."""
+    """The outcome of an event: one of the results in the table above. `event_type`: from the catalog."""
     _EVENTS.labels(event_type, result).inc()
     if age_seconds is not None:
         _EVENT_WAIT.observe(age_seconds)
 
 
 def event_without_rule(event_type: str, workflow: str) -> None:
-    """The event matched no rule of the conversation's workflow; the log says why."""
+    """No rule of the conversation's workflow took the event; the log says why."""
     _WITHOUT_RULE.labels(event_type, workflow).inc()
 
 
 def turn_claimed(waited_seconds: float) -> None:
-    """A turn was claimed, so long after it could have run."""
+    """A turn was claimed, this long after it became runnable."""
     _TURN_WAIT.observe(max(waited_seconds, 0.0))
 
 
 def words(workflow: str, seconds: float, *, first: bool, insight: bool) -> None:
-    """CJ spoke, so long after the event arrived: its `first` words of the turn, or the first that tell an `insight`."""
+    """CJ spoke, this long after the event arrived: the turn's `first` words, or the first based on data (`insight`)."""
     if first:
         _FIRST_WORDS.labels(workflow).observe(seconds)
     if insight:
@@ -163,7 +164,7 @@ def words(workflow: str, seconds: float, *, first: bool, insight: bool) -> None:
 
 
 def turn_ended(workflow: str, result: str, seconds: float) -> None:
-    """A turn has ended, so long after its event arrived."""
+    """A turn ended, this long after its event arrived."""
     _TURNS.labels(workflow, result).observe(seconds)
 
 
@@ -173,12 +174,12 @@ def leases_lost(count: int) -> None:
 
 
 def acks(result: str, count: int) -> None:
-    """So many acks came: marked, in vain or malformed."""
+    """Acks arrived: marked, in vain or malformed."""
     _ACKS.labels(result).inc(count)
 
 
 def acked(seconds: Iterable[float]) -> None:
-    """Replies were acked, so long after their commit."""
+    """Replies were acked, this long after their commit."""
     for one in seconds:
         _ACK.observe(one)
 
@@ -224,7 +225,7 @@ def model_call(model: str, result: str, seconds: float) -> None:
 def model_tokens(
     model: str, workflow: str, input_tokens: int, output_tokens: int, dollars: float | None = None
 ) -> None:
-    """A model has answered: tokens it read and wrote, and their price if it is known."""
+    """A model answered: input and output tokens, and their price if known."""
     _MODEL_TOKENS.labels(model, workflow, "input").inc(input_tokens)
     _MODEL_TOKENS.labels(model, workflow, "output").inc(output_tokens)
     if dollars is not None:
@@ -237,22 +238,22 @@ def door_request(route: str, status: int) -> None:
 
 
 def door_reply(seconds: float) -> None:
-    """A reply was sent to a stream, so long after its commit."""
+    """A reply was sent to a stream, this long after its commit."""
     _DOOR_REPLY.observe(seconds)
 
 
 def door_streams(count: Callable[[], int]) -> None:
-    """How many streams are open is what `count` says."""
+    """`count` returns the number of open streams."""
     _DOOR_STREAMS.set_function(count)
 
 
 def claims(result: str, count: int) -> None:
-    """So many claims of an answer were judged: one of the results in the table above."""
+    """Claims of an answer were checked: one of the results in the table above."""
     _CLAIMS.labels(result).inc(count)
 
 
 def budget_used_up(budget: str) -> None:
-    """A turn ended before a model was asked: its merchant's budget is used up."""
+    """A turn ended without a model call because its merchant's budget is used up."""
     _BUDGETS_USED_UP.labels(budget).inc()
 
 
@@ -265,7 +266,7 @@ POINTS_SECONDS = 60.0
 
 
 class Points:
-    """What is left in the buckets of the shops that were asked in the last POINTS_SECONDS."""
+    """Points left in the buckets of shops that were queried in the last POINTS_SECONDS."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -273,7 +274,7 @@ class Points:
         self._lock = threading.Lock()
 
     def note(self, points: float) -> None:
-        """A bucket has so many points left."""
+        """Record the points left in a bucket."""
         now = int(self._clock())
         with self._lock:
             self._least[now] = min(points, self._least.get(now, points))
@@ -281,7 +282,7 @@ class Points:
                 del self._least[old]
 
     def least(self) -> float:
-        """In the emptiest one of the last minute; NaN if none was asked."""
+        """The points in the emptiest bucket of the last minute; NaN if no shop was queried."""
         now = self._clock()
         with self._lock:
             return min(
@@ -294,7 +295,7 @@ Gauge("cj_shopify_points_left", "Points left in the emptiest bucket").set_functi
 
 
 def bucket(*, waited: float | None = None, points_left: float | None = None) -> None:
-    """A request waited so long for points of its shop; or Shopify said how many are left there."""
+    """A request waited for points of its shop, or Shopify reported how many are left."""
     if waited is not None:
         _BUCKET_WAIT.observe(waited)
     if points_left is not None:
@@ -302,12 +303,12 @@ def bucket(*, waited: float | None = None, points_left: float | None = None) -> 
 
 
 def writes_refused(yes: bool) -> None:
-    """Postgres takes no writes of this process at present, or does again."""
+    """Whether Postgres currently refuses this process's writes."""
     _AWAY.labels("postgres").set(yes)
 
 
 def of_process(kind: str, version: str, *, away: Mapping[str, Callable[[], float]], in_use: Callable[[], int]) -> None:
-    """What this process is, which services it may find away, and how many connections of its pool are in use."""
+    """Set up this process's gauges: its kind, the services that may be down, and the connections in use in its pool."""
     _BUILD.labels(kind, version).set(1)
     for service, is_away in away.items():
         _AWAY.labels(service).set_function(is_away)
@@ -324,7 +325,7 @@ class RowsCollector(Collector):
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Both answer None while nobody does; neither raises."""
+        """Both functions return None while their server does not answer; neither raises."""
         self._read = (backlog, lengths)
         self._clock = clock
         self._lock = threading.Lock()
@@ -332,7 +333,7 @@ class RowsCollector(Collector):
         self._kept: tuple[Backlog | None, Mapping[str, int] | None] = (None, None)
 
     def collect(self) -> Sequence[Metric]:
-        """The metrics as they are now, or were a few seconds ago."""
+        """The metrics, at most a few seconds old."""
         with self._lock:
             if self._at is None or self._clock() - self._at > FRESH_SECONDS:
                 backlog, lengths = self._read
@@ -344,7 +345,7 @@ class RowsCollector(Collector):
         return metrics
 
     def describe(self) -> Sequence[Metric]:
-        """Nothing: registering must not ask Postgres."""
+        """Empty: registering must not query Postgres."""
         return []
 
 

@@ -2,14 +2,14 @@
 
     settings = Settings.read()          # raises SettingsError with every problem at once
 
-Each field is one variable, with what it means and what its text may be; a test compares README's table with them. No
-error repeats a value that may hold a password: of a URL only its scheme, of token keys nothing.
+Each field is one variable, with its meaning and allowed values; a test compares README's table with them. Errors never
+repeat a value that may contain a password: they show only the scheme of a URL, and nothing of token keys.
 
-A secret NAME may stand in a file instead, which NAME_FILE names: Docker and Kubernetes mount secrets as files, and an
-environment is seen by more eyes than a file.
+A secret NAME may be in a file instead, named by NAME_FILE: Docker and Kubernetes mount secrets as files, and an
+environment is easier to leak than a file.
 
-A pydantic model of the mapping, not pydantic-settings: that would add only the reading of os.environ, which tests,
-`cj up` and children replace anyway.
+This is a plain pydantic model, not pydantic-settings: that would only add reading os.environ, which tests, `cj up` and
+child processes replace anyway.
 """
 
 import difflib
@@ -31,10 +31,10 @@ from workers.masks import mask
 
 SERVERS = ("DATABASE_URL", "BROKER_URL", "REDIS_URL")
 NEEDED = (*SERVERS, "CJ_TOKEN_KEYS", "CJ_MODEL")
-#: Kinds of processes that seal or open access tokens and so need the keys.
+#: Kinds of process that seal or open access tokens and so need the keys.
 TOKEN_KINDS = ("shopify", "auth")
 MAX_WAITING_TURNS = 300
-#: Secrets that only some kinds of processes may have. Whoever else holds one is one more place to lose it.
+#: Secrets that only some kinds of process may have; any other holder is one more place where it can leak.
 SECRETS_OF: Mapping[str, Collection[str]] = {
     "CJ_TOKEN_KEYS": ("shopify", "ops", "auth"),
     "CJ_GATEWAY_CHAT_KEYS": ("gateway",),
@@ -44,16 +44,16 @@ SECRETS_OF: Mapping[str, Collection[str]] = {
     "SHOPIFY_CLIENT_SECRET": ("shopify",),
 }
 SECRETS = (*SERVERS, *(name for name in SECRETS_OF if name != "SHOPIFY_CLIENT_ID"))
-#: Those of model providers, whose names are litellm's.
+#: Secrets of model providers, by litellm's names.
 PROVIDER_SECRET = re.compile(r"[A-Z][A-Z0-9_]*_(API_KEY|SECRET_ACCESS_KEY|SESSION_TOKEN)")
 #: Appended to a secret's name, it names the file that holds the secret.
 FILE = "_FILE"
 LONGEST_SECRET = 64 * 1024
 SHORTEST_KEY = 32
-"""Characters of a key of the door: as many bytes as HS256 hashes to (RFC 7518, 3.2)."""
+"""Minimum characters of the door's keys: as many bytes as an HS256 hash has (RFC 7518, 3.2)."""
 SHORTEST_PASSWORD = 16
-"""Characters of the console's password."""
-#: The kind that asks a model.
+"""Minimum characters of the console's password."""
+#: The kind that calls models.
 MODEL_KIND = "agent"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _SENTINEL = ("sentinel://", "sentinels://")
@@ -91,7 +91,8 @@ def _scheme(text: str, schemes: Collection[str]) -> str:
 
 
 def _postgres(text: str) -> str:
-    """As libpq reads it, which takes several hosts, too. Its errors may quote the password: only names are repeated."""
+    """Parsed by libpq, which also accepts several hosts. Its errors may quote the password, so only names are
+    repeated."""
     import psycopg2
     from psycopg2.extensions import parse_dsn
 
@@ -106,7 +107,7 @@ def _postgres(text: str) -> str:
                 f"has the parameter {found[1]}, which is another library's; remove it (Postgres' own are listed at "
                 "https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS)"
             ) from None
-        raise ValueError("is not a URL that Postgres takes, e.g. postgresql://cj:password@db.example/cj") from None
+        raise ValueError("is not a Postgres URL, e.g. postgresql://cj:password@db.example/cj") from None
     hosts = rest.split("?")[0].rpartition("@")[2].split("/")[0]
     if any(not re.fullmatch("[0-9]{1,5}", port) for port in re.findall(r":([^:\]]*)(?=,|$)", hosts)):
         raise ValueError("is not a URL: its host or port is invalid")
@@ -116,7 +117,7 @@ def _postgres(text: str) -> str:
 def _verified_tls(text: str) -> str:
     from events import sentinel, tls
 
-    sentinel.read(text)  # raises what its user should write
+    sentinel.read(text)  # raises what to write instead
     try:
         tls.check(text)
     except tls.UnsafeTls as error:
@@ -125,7 +126,7 @@ def _verified_tls(text: str) -> str:
 
 
 def _token_keys(text: str) -> str:
-    """Checked by the vault itself, so that bad keys stop every process from starting, even one that opens no token."""
+    """Checked by the vault, so that invalid keys keep every process from starting, even one that opens no token."""
     from storage.errors import InvalidTokenKeys
     from storage.vault import Vault
 
@@ -146,7 +147,7 @@ def _matching(pattern: str, advice: str) -> AfterValidator:
 
 
 def _several(pattern: str, advice: str) -> BeforeValidator:
-    """One or more, separated by commas. They may be secrets, so the problem repeats none."""
+    """One or more values, separated by commas. They may be secrets, so errors repeat none."""
 
     def read(text: str) -> tuple[str, ...]:
         parts = tuple(part.strip() for part in text.split(",") if part.strip())
@@ -231,7 +232,7 @@ def _variable(name: str, default: Any, means: str, *, is_secret: bool = False) -
 
 
 class Settings(BaseModel):
-    """What the environment asked for, checked. Passwords are in the URLs: show them with `shown()` only."""
+    """The validated settings. URLs contain passwords: display them only by `shown()`."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
@@ -254,28 +255,28 @@ class Settings(BaseModel):
         is_secret=True,
     )
     model: Annotated[str, _matching(r"[^\s,]+", _ONE_MODEL)] | None = _variable(
-        "CJ_MODEL", None, "litellm's name of the model, e.g. openai/gpt-5-mini; CJ_MODEL=demo is the offline demo model"
+        "CJ_MODEL", None, "the model's litellm name, e.g. openai/gpt-5-mini; CJ_MODEL=demo is the offline demo model"
     )
     model_fallbacks: Annotated[tuple[str, ...], _several(r"\S+", "names such as openai/gpt-5-mini")] = _variable(
         "CJ_MODEL_FALLBACKS", (), "models to try when CJ_MODEL is unavailable, separated by commas"
     )
     prompt_tokens: Annotated[int, _whole("tokens", 1000, 1_000_000)] = _variable(
-        "CJ_PROMPT_TOKENS", 40_000, "most tokens of one request to a model, estimated as a third of its bytes"
+        "CJ_PROMPT_TOKENS", 40_000, "most tokens in one request to a model, estimated as a third of its bytes"
     )
     output_tokens: Annotated[int, _whole("tokens", 100, 100_000)] = _variable(
-        "CJ_OUTPUT_TOKENS", 4000, "most tokens of one answer of a model"
+        "CJ_OUTPUT_TOKENS", 4000, "most tokens in one answer of a model"
     )
     absorbed_messages: Annotated[int, _whole("messages", 0, 1000)] = _variable(
-        "CJ_ABSORBED_MESSAGES", 20, "most further messages of a merchant that one turn answers too"
+        "CJ_ABSORBED_MESSAGES", 20, "how many newer messages from the merchant one turn may answer as well"
     )
     turns_per_minute: Annotated[int, _whole("turns", 0, 10_000)] = _variable(
-        "CJ_TURNS_PER_MINUTE", 60, "most turns of one merchant in a minute; 0 is no limit"
+        "CJ_TURNS_PER_MINUTE", 60, "most turns per merchant and minute; 0 is no limit"
     )
     tokens_per_day: Annotated[int, _whole("tokens", 0, 10**12)] = _variable(
-        "CJ_TOKENS_PER_DAY", 5_000_000, "most tokens of one merchant in a day (UTC); 0 is no limit"
+        "CJ_TOKENS_PER_DAY", 5_000_000, "most tokens per merchant and day (UTC); 0 is no limit"
     )
     shopify_client_id: str | None = _variable(
-        "SHOPIFY_CLIENT_ID", None, "the Shopify app's client id, to refresh tokens that expire"
+        "SHOPIFY_CLIENT_ID", None, "the Shopify app's client id, to refresh expiring tokens"
     )
     shopify_client_secret: SecretStr | None = _variable("SHOPIFY_CLIENT_SECRET", None, "the Shopify app's secret")
     shopify_api_version: Annotated[str, _matching(r"\d{4}-(01|04|07|10)|unstable", _A_VERSION)] = _variable(
@@ -288,13 +289,13 @@ class Settings(BaseModel):
         "CJ_WORKFLOWS", None, "folder of workflow YAML; absent: the shipped ones"
     )
     lease_seconds: Annotated[float, _number(float, "seconds", 0.5, 600)] = _variable(
-        "CJ_LEASE_SECONDS", 10.0, "seconds a worker may be silent before its turn is given to another"
+        "CJ_LEASE_SECONDS", 10.0, "seconds a worker may be silent before its turn goes to another"
     )
     recovery_factor: Annotated[float, _number(float, "a number", 0.1, 10)] = _variable(
-        "CJ_RECOVERY_FACTOR", 1.0, "scales the pauses, of about a second, before workers look for what was lost"
+        "CJ_RECOVERY_FACTOR", 1.0, "scales the pauses, of about a second, before workers look for lost work"
     )
     max_waiting_turns: Annotated[int, _whole("turns", 1, 1_000_000)] = _variable(
-        "CJ_MAX_WAITING_TURNS", MAX_WAITING_TURNS, "turns of one merchant that may wait; a message above it is declined"
+        "CJ_MAX_WAITING_TURNS", MAX_WAITING_TURNS, "turns of one merchant that may wait; further messages are declined"
     )
     turns_at_a_time: Annotated[int, _whole("turns", 1, 1000)] = _variable(
         "CJ_TURNS_AT_A_TIME", 2, "turns of one merchant that may run at the same time"
@@ -305,20 +306,20 @@ class Settings(BaseModel):
     declined_per_second: Annotated[int, _whole("messages", 1, 10_000)] = _variable(
         "CJ_DECLINED_PER_SECOND",
         20,
-        "messages of one merchant above CJ_MAX_WAITING_TURNS that are answered in a second",
+        "messages beyond CJ_MAX_WAITING_TURNS that are declined per merchant and second",
     )
     # 100,000 characters are 600,000 bytes of JSON at most; the contract allows a reply 1 MiB.
     reply_characters: Annotated[int, _whole("characters", 500, 100_000)] = _variable(
-        "CJ_REPLY_CHARACTERS", 16_000, "most characters of one message of CJ; a longer one is cut"
+        "CJ_REPLY_CHARACTERS", 16_000, "most characters in one message from CJ; longer ones are cut"
     )
     gateway_listen: Annotated[str, AfterValidator(_listen)] = _variable(
         "CJ_GATEWAY_LISTEN", "127.0.0.1:8800", "address and port of the door"
     )
     gateway_chat_keys: Annotated[tuple[SecretStr, ...], _SECRETS] = _variable(
-        "CJ_GATEWAY_CHAT_KEYS", (), "keys that chat tokens are signed with (HS256); absent: nobody may chat there"
+        "CJ_GATEWAY_CHAT_KEYS", (), "keys that sign chat tokens (HS256); absent: no merchant may chat there"
     )
     gateway_service_tokens: Annotated[tuple[SecretStr, ...], _SECRETS] = _variable(
-        "CJ_GATEWAY_SERVICE_TOKENS", (), "tokens of services that send any event to the door; absent: none may"
+        "CJ_GATEWAY_SERVICE_TOKENS", (), "tokens of services that may send any event to the door; absent: none may"
     )
     gateway_origins: Annotated[tuple[str, ...], _ORIGINS] = _variable(
         "CJ_GATEWAY_ORIGINS", (), "web origins whose pages may use the door; absent: none"
@@ -336,10 +337,10 @@ class Settings(BaseModel):
         "CJ_CONSOLE_PASSWORD", None, f"the console's password, of at least {SHORTEST_PASSWORD} characters"
     )
     log_level: Annotated[str, AfterValidator(str.upper), _matching("|".join(LOG_LEVELS), _A_LEVEL)] = _variable(
-        "CJ_LOG_LEVEL", "INFO", "least level of log lines"
+        "CJ_LOG_LEVEL", "INFO", "minimum level of log lines"
     )
     metrics_port: Annotated[int, _whole("a port", 1, 65535)] | None = _variable(
-        "CJ_METRICS_PORT", None, "first port of the Prometheus pages; each kind has its own, counted from it"
+        "CJ_METRICS_PORT", None, "first Prometheus port; each kind of process adds its own offset"
     )
     metrics_address: Annotated[str, AfterValidator(_address)] = _variable(
         "CJ_METRICS_ADDRESS", "127.0.0.1", "address of the Prometheus pages"
@@ -350,21 +351,21 @@ class Settings(BaseModel):
     otlp_endpoint: Annotated[str, _url("http", "https")] | None = _variable(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         None,
-        "where traces are sent (OTLP over HTTP), e.g. http://127.0.0.1:4318; absent: nothing is traced",
+        "where traces are sent (OTLP over HTTP), e.g. http://127.0.0.1:4318; absent: no tracing",
         is_secret=True,
     )
     warnings: tuple[str, ...] = ()
-    #: Keys of model providers that do not stand in the environment as they are meant, by the names that litellm reads.
+    #: Model providers' keys that are in a file, or need quotes or line breaks stripped, by litellm's names.
     provider_secrets: Mapping[str, SecretStr] = Field({}, repr=False)
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, *, needed: Collection[str] = NEEDED) -> "Settings":
-        """Read `environ` (default: the process's). `needed`: the variables this process cannot do without;
-        a needed one that is absent, or any one that is wrong, is a problem. Raises SettingsError with all."""
+        """Read `environ` (default: the process's). `needed`: the variables this process requires. Raises SettingsError
+        with all missing required and all invalid variables."""
         environ = dict(os.environ if environ is None else environ)
         read, unread = _from_files(environ)
         environ |= read
-        # An empty value counts as absent.
+        # Empty values count as absent.
         given = {name: text for name in VARIABLES if (text := environ.get(name, "").strip())}
         problems = {name: f"is not set: {VARIABLES[name]}" for name in needed if name not in given}
         problems |= _incomplete(given)
@@ -375,7 +376,7 @@ class Settings(BaseModel):
             settings = cls(**given, warnings=warnings, provider_secrets=providers)
         except ValidationError as error:
             problems |= {str(found["loc"][0]): str(found["ctx"]["error"]) for found in error.errors()}
-        for name in unread:  # what is wrong is the file, not that the variable is not set
+        for name in unread:  # report the file, not that the variable is not set
             problems.pop(name.removesuffix(FILE), None)
         unread |= unusable | _celerys_own(environ, given)
         if problems or unread:
@@ -384,19 +385,19 @@ class Settings(BaseModel):
         return settings
 
     def shown(self) -> dict[str, str]:
-        """Every variable with its value in effect, fit for a screen: secrets and passwords masked."""
+        """Every variable with its effective value, with secrets and passwords masked."""
         absent = {"CJ_WORKFLOWS": "- (the shipped ones)"}
         return {name: _shown(name, value) or absent.get(name, "-") for name, value in self.values().items()}
 
     def values(self) -> dict[str, Any]:
-        """What is in effect, by variable."""
+        """The effective values, by variable."""
         return {str(field.alias): getattr(self, name) for name, field in type(self).model_fields.items() if field.alias}
 
 
 VARIABLES: Mapping[str, str] = {
     str(field.alias): str(field.description) for field in Settings.model_fields.values() if field.alias
 }
-"""What may be set, and what it means."""
+"""All variables, and their meanings."""
 
 
 def needed_by(kinds: Collection[str]) -> tuple[str, ...]:
@@ -408,20 +409,19 @@ def needed_by(kinds: Collection[str]) -> tuple[str, ...]:
 def environment() -> dict[str, str]:
     """A copy of the process's environment, for children to inherit; only this module reads os.environ.
 
-    Secrets stand in it as if their files had been written into the variables. A file that cannot be read is left to
-    `Settings.read` to report.
+    Secrets from files are put into their variables. `Settings.read` reports unreadable files.
     """
     read, _ = _from_files(os.environ)
     return {**{name: text for name, text in os.environ.items() if name.removesuffix(FILE) not in read}, **read}
 
 
 def environment_of(kind: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` without the secrets that a process of this kind has no use for."""
+    """`environ` without the secrets that a process of this kind does not need."""
     return {name: text for name, text in environ.items() if kind in _kinds_with(name.removesuffix(FILE), kind)}
 
 
 def spare_secrets(settings: Settings, kinds: Collection[str]) -> list[str]:
-    """The secrets that a process of these kinds was given for nothing: sentences for an operator."""
+    """Secrets that processes of these kinds have but do not need: sentences for operators."""
     values = settings.values()
     return [
         f"{name} is set, which only {_listed(users)} need: do not give it to {' or '.join(kinds)}"
@@ -436,7 +436,7 @@ def _listed(names: Collection[str]) -> str:
 
 
 def is_secret(name: str) -> bool:
-    """Whether the variable is a secret, which a file may hold."""
+    """Whether the variable is a secret, which may be in a file."""
     return name in SECRETS or bool(PROVIDER_SECRET.fullmatch(name))
 
 
@@ -447,9 +447,9 @@ def _kinds_with(name: str, kind: str) -> Collection[str]:
 
 
 def _from_files(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The secrets whose files the environment names, and what is wrong with the others, by the `_FILE` variable.
+    """The secrets read from files that the environment names, and the problems, by `_FILE` variable.
 
-    An empty file counts as absent. No problem repeats what a file holds.
+    An empty file counts as absent. Problems never repeat a file's content.
     """
     read: dict[str, str] = {}
     unread: dict[str, str] = {}
@@ -478,20 +478,20 @@ def _from_files(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, s
 def _provider_secrets(
     environ: Mapping[str, str], read: Mapping[str, str]
 ) -> tuple[dict[str, SecretStr], dict[str, str]]:
-    """Keys from files, and keys without the line break or the quotes around them; and what is wrong with others."""
+    """Keys from files, and keys stripped of line breaks and quotes; and the problems of the others."""
     keys, unusable = {}, {}
     for name in filter(PROVIDER_SECRET.fullmatch, environ):
         text = environ[name].strip()
         text = text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
         if not all("!" <= character <= "~" for character in text):
-            unusable[name] = "holds a space, a line break or another character that no key has; write only the key"
+            unusable[name] = "has a space, a line break or another character that keys never have; write only the key"
         elif text and (name in read or text != environ[name]):
             keys[name] = SecretStr(text)
     return keys, unusable
 
 
 def _incomplete(given: Mapping[str, str]) -> dict[str, str]:
-    """What is set without what belongs to it."""
+    """Variables that are set without the one they belong to."""
     problems = {}
     if "CJ_MODEL_FALLBACKS" in given and "CJ_MODEL" not in given:
         problems["CJ_MODEL_FALLBACKS"] = "is set without CJ_MODEL; set CJ_MODEL to the first model to ask"
@@ -503,9 +503,9 @@ def _incomplete(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _celerys_own(environ: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    """What Celery would follow in place of BROKER_URL, while the intake and everything that publishes would not."""
+    """Variables that Celery would use instead of BROKER_URL, while intake and all publishers would not."""
     names = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
-    advice = "would send Celery's half of the system to another broker; unset it, and set BROKER_URL alone"
+    advice = "would send Celery's half of the system to another broker; unset it, and set only BROKER_URL"
     return {name: advice for name in names if environ.get(name, "").strip() not in ("", given.get("BROKER_URL"))}
 
 
@@ -513,20 +513,20 @@ def _misspelt(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Unknown CJ_ variables: probably typos, but perhaps another program's, so not an error."""
     known = {*VARIABLES, *(name + FILE for name in VARIABLES if is_secret(name))}
     unknown = sorted(name for name in environ if name.startswith("CJ_") and name not in known)
-    # Without the suffix: somebody may have put into a file what is no secret.
+    # Without the suffix: somebody may use a file for a variable that is not a secret.
     close = ((name, difflib.get_close_matches(name.removesuffix(FILE), VARIABLES, n=1, cutoff=0.8)) for name in unknown)
     return tuple(f"{name} is unknown; did you mean {found[0]}?" for name, found in close if found)
 
 
 def _absent_certificates(environ: Mapping[str, str]) -> Iterator[str]:
-    """Certificates that are not there: a library that does without them then trusts nobody behind a company's proxy."""
+    """Missing certificate files: libraries silently ignore them, and then trust nothing behind a company's proxy."""
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "SSL_CERTIFICATE"):
         if (path := environ.get(name, "").strip()) and not Path(path).exists():
             yield f"{name} is {path!r}, which is not there; name the file with the certificates to trust, or unset it"
 
 
 def _unencrypted(environ: Mapping[str, str]) -> Iterator[str]:
-    """Addresses of models (`OPENAI_API_BASE` and its like) that are plain http on another machine."""
+    """Model addresses (`OPENAI_API_BASE` and the like) that use plain http to another machine."""
     for name in sorted(environ):
         if not re.fullmatch(
             r"[A-Z0-9_]+_(API_BASE|BASE_URL|API_URL)|[A-Z0-9_]*(OPENAI|BEDROCK)[A-Z0-9_]*_ENDPOINT", name
@@ -536,14 +536,14 @@ def _unencrypted(environ: Mapping[str, str]) -> Iterator[str]:
             parts = urlsplit(environ[name].strip())
             is_remote = parts.scheme == "http" and parts.hostname not in LOOPBACK
         except ValueError:
-            continue  # whoever asks there will say so
+            continue  # the request will fail and say so
         if is_remote:
             shown = mask(environ[name].strip())
             yield f"{name} is {shown}: its key and what merchants say would travel unencrypted; write https://"
 
 
 def proxies() -> dict[str, str]:
-    """The variables that name a proxy, with their values: HTTP clients of libraries read them by themselves."""
+    """The variables that name a proxy, with their values; libraries' HTTP clients read them directly."""
     names = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
     return {name: text for name in (*names, *map(str.lower, names)) if (text := os.environ.get(name, ""))}
 

@@ -1,9 +1,8 @@
 """The Celery tasks: each reads its message and calls one plain function with this process's resources.
 
-A process keeps those of its own queue only (`workers.celery`).
-
-The row a message names may be gone, done or claimed by another worker; then there is nothing to do. Work that cannot
-be done now stays a row, and the sweeper picks it up later.
+A process keeps only the tasks of its own queue (`workers.celery`). The row that a message names may be gone, done or
+claimed by another worker; then there is nothing to do. Work that cannot be done now stays a row, and the sweeper picks
+it up later.
 """
 
 from typing import Any
@@ -31,7 +30,7 @@ def handle_event(*event_keys: int) -> None:
 
 @app.task(name=KEEP_PROMISE, queue=queues.WORKFLOW)
 def keep_promise(turn_id: int) -> None:
-    """Queue `workflow`: look whether what an ended turn promised can be told now."""
+    """Queue `workflow`: check whether an ended turn's promise can be kept now."""
     if not is_row_id(turn_id):
         log.warning("dropped a task: not a turn id")
         return
@@ -52,7 +51,7 @@ def run_turn(turn_id: int) -> None:
 
 @app.task(name=FETCH, queue=queues.SHOPIFY)
 def fetch_shopify_data(*requests: dict[str, Any]) -> None:
-    """Queue `shopify`: answer fetch requests in turn. Only the workers of this queue read access tokens."""
+    """Queue `shopify`: carry out fetch requests one by one. Only workers of this queue read access tokens."""
     token = None
     for request in requests:
         try:

@@ -1,19 +1,18 @@
-"""One trace from an event to CJ's last word, sent by OpenTelemetry's protocol (OTLP over HTTP).
+"""One trace from an event to CJ's last word, sent by OTLP over HTTP.
 
-Off until `start` is given an endpoint: nothing is imported, and every function here returns `OFF`.
+Off until `start` gets an endpoint: until then nothing is imported, and every function here returns `OFF`.
 
-    with tracing.turn(claim, workflow) as span:      # each border that is traced has its function here
+    with tracing.turn(claim, workflow) as span:      # each traced operation has its function here
         ...
 
-What continues what: the event's own `traceparent` (CloudEvents' extension) → intake → workflow → each claim of a turn
-→ its model calls, tool calls and published replies → fetches. Intake (or a door) and workflow put their span into the
-event's row, from where turns, replies and acks take it. A turn that is claimed again is linked to the claim before.
+The chain of parents: the event's `traceparent` (CloudEvents' extension) → intake → workflow → each claim of a turn →
+its model calls, tool calls and published replies → fetches. Intake (or a door) and workflow store their span in the
+event's row; turns, replies and acks read it there. A turn that is claimed again is linked to the previous claim.
 
-All names are here. They are those of the semantic conventions where they have one:
+All names are here, and follow the semantic conventions if they define one:
 https://github.com/open-telemetry/semantic-conventions-genai and
 https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/. A span says what happened to which event, turn
-and conversation, by their ids. What was said, asked or fetched, whose shop it is, and why an error says what it says,
-is never in one.
+and conversation, by their ids. It never contains what was said, asked or fetched, a shop, or an error's text.
 """
 
 from __future__ import annotations
@@ -41,9 +40,9 @@ if TYPE_CHECKING:
 
 AGENT = "CJ"
 DOOR = "door"
-"""In place of a queue: what comes over HTTP."""
+"""Takes the place of a queue's name for what arrives over HTTP."""
 FLUSH_SECONDS = 2.0
-"""How long a process that ends waits for its last spans to be taken."""
+"""How long an ending process waits for its last spans to be sent."""
 PROVIDERS = {
     "azure": "azure.ai.openai",
     "bedrock": "aws.bedrock",
@@ -52,11 +51,11 @@ PROVIDERS = {
     "vertex_ai": "gcp.vertex_ai",
     "xai": "x_ai",
 }
-"""What the conventions call a provider, where litellm calls it otherwise."""
+"""The conventions' names of providers, where litellm's differ."""
 
 
 class Span:
-    """A piece of work while tracing is off: nothing is noted."""
+    """A span while tracing is off: does nothing."""
 
     traceparent: str | None = None
 
@@ -66,17 +65,17 @@ class Span:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End it; an exception is noted by its code, or the name of its class."""
+        """End the span; an exception is recorded by its code, or the name of its class."""
 
     def current(self) -> AbstractContextManager[Span]:
-        """A block within which it is what new spans and requests belong to, and which does not end it."""
+        """A block in which new spans and requests belong to this span; the block does not end it."""
         return self
 
     def note(self, **attributes: str | float | None) -> None:
-        """Add attributes (see `NAMES`); None is left out."""
+        """Add attributes (see `NAMES`); None values are left out."""
 
     def end(self, error: str | None = None) -> None:
-        """End it; `error` is a code, never a text."""
+        """End the span; `error` is a code, never a text."""
 
 
 OFF = Span()
@@ -89,13 +88,13 @@ NAMES: Mapping[str, str] = {
     "result": "cj.result",
     "turns": "cj.turns",
 }
-"""The attributes that become known while a span lasts, by how callers name them."""
+"""Attributes that callers add during a span, by the callers' names."""
 
 
 def start(endpoint: str | None, kind: str, *, owner: str, version: str, broker_url: str = "") -> None:
-    """Trace this process from now on, if there is an `endpoint`; `OTEL_…` variables mean what OpenTelemetry says.
+    """Trace this process from now on, if there is an `endpoint`; `OTEL_…` variables work as OpenTelemetry documents.
 
-    Raises ImportError where the extra `tracing` is not installed.
+    Raises ImportError if the extra `tracing` is not installed.
     """
     global _on
     stop()
@@ -104,7 +103,7 @@ def start(endpoint: str | None, kind: str, *, owner: str, version: str, broker_u
 
 
 def stop() -> None:
-    """Send what is left, within `FLUSH_SECONDS`, and trace no more."""
+    """Send the remaining spans, within `FLUSH_SECONDS`, and stop tracing."""
     global _on
     if _on is not None:
         ended, _on = _on, None
@@ -118,19 +117,19 @@ def trace_id(traceparent: str | None) -> str | None:
 
 
 def traceparent() -> str | None:
-    """The work under way, for what is asked of another process."""
+    """The current span's `traceparent`, for requests to another process."""
     around = None if _on is None else _under_way.get()
     return None if around is None else around.traceparent
 
 
 def note(**attributes: str | float | None) -> None:
-    """Add attributes to the work under way."""
+    """Add attributes to the current span."""
     if _on is not None and (around := _under_way.get()) is not None:
         around.note(**attributes)
 
 
 def received(event: Event, *, by_door: bool = False) -> Span:
-    """An event arrives: intake or a door stores it."""
+    """Intake or a door stores an event."""
     if _on is None:
         return OFF
     about = {"messaging.message.id": event.id, **_event(event.id, event.source, event.type)}
@@ -138,7 +137,7 @@ def received(event: Event, *, by_door: bool = False) -> Span:
 
 
 def handled(row: InboxRow) -> Span:
-    """A workflow worker does what an event asks for."""
+    """A workflow worker handles an event."""
     if _on is None:
         return OFF
     about = {**_event(row.id, row.source, row.type), "cj.attempt": row.attempts + 1}
@@ -146,7 +145,7 @@ def handled(row: InboxRow) -> Span:
 
 
 def turn(claim: Claim, workflow: str) -> Span:
-    """One claim of a turn, until the turn ends or is given back."""
+    """One claim of a turn, until the turn ends or is released."""
     if _on is None:
         return OFF
     about = {
@@ -190,7 +189,7 @@ def tool_call(name: str, call_id: str) -> Span:
 
 
 def fetch(data_type: str, asked_by: str | None) -> Span:
-    """A Shopify worker answers a request for data; `asked_by` is the `traceparent` of who asks."""
+    """A Shopify worker answers a fetch request; `asked_by`: the `traceparent` of the requester."""
     if _on is None:
         return OFF
     return _on.message("process", queues.SHOPIFY, asked_by, {"cj.data_type": data_type})
@@ -205,7 +204,7 @@ def shopify_request(wait: float) -> Span:
 
 
 def published(replies: Sequence[OutgoingReply], seconds: float, error: str | None = None) -> None:
-    """Replies were handed to the broker, which took so many seconds."""
+    """Replies were published, which took `seconds`."""
     if _on is not None:
         _on.afterwards("send", queues.REPLIES, "PRODUCER", [(seconds, _of(reply)) for reply in replies], error)
 
@@ -217,7 +216,7 @@ def acked(replies: Iterable[tuple[float, str | None]], *, by_door: bool = False)
 
 
 def wants_acks() -> bool:
-    """Whether `acked` is told whose replies they were."""
+    """Whether `acked` needs the replies' `traceparent`."""
     return _on is not None
 
 
@@ -231,7 +230,7 @@ def _of(reply: OutgoingReply) -> str | None:
 
 
 class _Running(Span):
-    """A piece of work that is traced."""
+    """A span while tracing is on."""
 
     def __init__(
         self,
@@ -286,7 +285,7 @@ class _Running(Span):
 
 
 def _provider() -> TracerProvider | None:
-    """OpenTelemetry as its variables say; None where they switch it off."""
+    """OpenTelemetry's provider, configured by its variables; None if they switch it off."""
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import NoOpTracer
 
@@ -295,7 +294,8 @@ def _provider() -> TracerProvider | None:
 
 
 class _On:
-    """Tracing, switched on. The SDK samples, batches and sends. Its tracer is left out: it costs four times as much."""
+    """Tracing while it is on. The SDK samples, batches and sends. Its tracer is not used: it costs four times as
+    much."""
 
     def __init__(self, provider: TracerProvider, kind: str, owner: str, version: str, broker: str) -> None:
         from opentelemetry import trace
@@ -307,7 +307,8 @@ class _On:
         from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
         class Ours(Resource):
-            """Looked up by the exporter for each span, where the hash of a resource is that of a text made anew."""
+            """A resource with a cached hash: the exporter looks it up for each span, and the SDK would build a text
+            each time."""
 
             def __hash__(self) -> int:
                 return id(self)
@@ -328,13 +329,13 @@ class _On:
         self._processor = BatchSpanProcessor(OTLPSpanExporter())
 
     def stop(self) -> None:
-        # A collector that is away must not hold up the end of a process.
+        # A collector that is down must not delay the end of a process.
         ending = threading.Thread(target=self._processor.shutdown, name="tracing", daemon=True)
         ending.start()
         ending.join(FLUSH_SECONDS)
 
     def ended(self, span: _Running, at: int | None = None) -> None:
-        """To be sent, if its trace is sampled."""
+        """Queue an ended span for sending, if its trace is sampled."""
         if not span.context.trace_flags.sampled:
             return
         self._processor.on_end(
@@ -354,7 +355,7 @@ class _On:
         )
 
     def message(self, operation: str, queue: str, parent: str | None, about: dict[str, Any]) -> Span:
-        """What becomes of a message; `operation` is messaging's."""
+        """A span about a message; `operation`: by the messaging conventions."""
         return self.span(f"{operation} {queue}", "CONSUMER", self._queue(operation, queue) | about, parent)
 
     def _queue(self, operation: str, queue: str) -> dict[str, Any]:
@@ -366,7 +367,7 @@ class _On:
         }
 
     def claimed(self, claim: Claim, name: str, about: dict[str, Any]) -> Span:
-        """Whoever claims the turn next knows the id of this span without being told."""
+        """A span for a claim; its id is derived, so that the next claim can link to it without storing it."""
         if (trace := trace_id(claim.traceparent)) is None:
             return self.span(name, "INTERNAL", about)
         links: list[Link] = []
@@ -384,7 +385,7 @@ class _On:
         links: Sequence[Link] = (),
         span_id: int | None = None,
     ) -> _Running:
-        """Begin a span within `parent`, or else within the work under way."""
+        """Start a span under `parent`, or else under the current span."""
         above = self._context(parent)
         if above is None and (around := _under_way.get()) is not None:
             above = around.context
@@ -410,7 +411,7 @@ class _On:
         whose: Iterable[tuple[float, str | None]],
         error: str | None = None,
     ) -> None:
-        """A span for each trace in a batch that is over: (seconds that it lasted, `traceparent`)."""
+        """Add a span for each trace in a finished batch: (its duration in seconds, `traceparent`)."""
         now = time.time_ns()
         batches: dict[str, list[float]] = {}
         for seconds, parent in whose:
@@ -427,7 +428,7 @@ class _On:
             self.ended(span, now)
 
     def _context(self, traceparent: str | None) -> SpanContext | None:
-        """None for what is no traceparent: messages are foreign."""
+        """Parses a `traceparent`; None if it is malformed, since messages are untrusted."""
         found = TRACEPARENT.fullmatch(traceparent) if isinstance(traceparent, str) else None
         if found is None:
             return None

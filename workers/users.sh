@@ -1,7 +1,7 @@
 #!/bin/sh
 # Starts a Redis or Valkey with the users of users.acl:  sh users.sh valkey-server --appendonly yes …
-# $SECRETS (/run/secrets) holds the URLs the users connect with, each in a file of its name; $USERS (/tmp/users.acl) is
-# written. Passwords are read by the shell itself and stay out of every command line.
+# Reads the users' URLs from the files in $SECRETS (/run/secrets) and writes $USERS (/tmp/users.acl). The shell itself
+# reads the passwords, so they are on no command line.
 set -eu
 umask 077
 secrets=${SECRETS:-/run/secrets} users=${USERS:-/tmp/users.acl}

@@ -1,8 +1,8 @@
 """Workflows: what an event means, written in YAML (README.md is the author's guide).
 
-Pure functions over checked text: no I/O but reading the files, no state, no clock. May import `events`, whose catalog
-says which events there are and which fields they have, and none of our other packages.
+Pure functions: no I/O but reading the files, no state, no clock. May import `events`, whose catalog defines the event
+types and their fields, and none of the other packages.
 
-Start reading at engine.py, which turns (workflow, event) into actions; loader.py makes workflows out of files, with
-check/ to find every mistake in them and expression/ to compile their conditions and templates.
+Start with engine.py, which turns (workflow, event) into actions; loader.py loads workflows from files, check/ finds
+every mistake in them, and expression/ compiles their conditions and templates.
 """

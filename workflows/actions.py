@@ -1,8 +1,8 @@
-"""What a rule can do: for each action one class for the YAML, and one for what a worker carries out.
+"""The actions of rules: for each, one class for its YAML, and one for what a worker carries out.
 
-To add an action, write its two classes here, name them in the unions `Action` and `_ActionSection`, and carry it out in
-`workers.workflow.handler` (`_Handler._carry_out`). The checker, the editor's completion and `explain` follow from the
-classes; `python -m workflows.schema` writes the schema.
+To add an action, write its two classes here, add them to the unions `Action` and `_ActionSection`, and carry it out in
+`workers.workflow.handler` (`_Handler._carry_out`). The checker, the editor's completion and `explain` use the classes;
+`python -m workflows.schema` writes the schema.
 """
 
 import re
@@ -21,14 +21,14 @@ _NAME = r"^[a-z][a-z0-9_]*$"
 Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=80)]
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 Sender = Literal["merchant", "system", "cj"]
-#: Bounds of a follow_up, in seconds. What ended 30 days ago is deleted.
+#: Bounds of a follow_up, in seconds. At most four weeks, because rows are deleted after 30 days.
 FOLLOW_UP_SECONDS = (60, 28 * 86_400)
-#: The condition of a follow_up that has none.
+#: The default condition of a follow_up.
 NOT_ANSWERED = "answered == false"
 
 
 def is_name(text: str) -> bool:
-    """Whether a text can name a workflow, a transition or a context key."""
+    """Whether a text is a valid name for a workflow, a transition or a context key."""
     return re.fullmatch(_NAME, text) is not None and not text.endswith("\n")
 
 
@@ -46,7 +46,7 @@ class UpdateContext:
 
 @dataclass(frozen=True, slots=True)
 class ProcessMessage:
-    """Run one agent turn on this message. `cleanup_trigger`: it is for this turn only, never stored or shown."""
+    """Run one agent turn on this message. `cleanup_trigger`: the model sees it in this turn only."""
 
     type: ClassVar = "process_message"
     text: str
@@ -63,8 +63,8 @@ class ProcessMessage:
 
 @dataclass(frozen=True, slots=True)
 class Prefetch:
-    """Ask Shopify for these data types now, so that they are there when the turn needs them. `inject`: the turns that
-    the rule's further actions begin start with them, as if CJ had asked."""
+    """Ask Shopify for these data types now, so that they are there when the turn needs them. `inject`: turns of later
+    actions of the rule start with the results, as if CJ had asked."""
 
     type: ClassVar = "prefetch"
     data_types: tuple[str, ...]
@@ -92,7 +92,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """Run a turn on this message in so many seconds, if `condition` holds then."""
+    """Run a turn on this message after `seconds`, if `condition` holds then."""
 
     type: ClassVar = "follow_up"
     seconds: int
@@ -106,7 +106,7 @@ class FollowUp:
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """Tell the systems outside that something happened."""
+    """Tell other systems that something happened."""
 
     type: ClassVar = "emit"
     name: str
@@ -121,20 +121,20 @@ Action = UpdateContext | ProcessMessage | Prefetch | Transition | FollowUp | Emi
 
 
 class Section(BaseModel):
-    """A map in the YAML, with no unknown keys and no conversion of values. `place`: what error messages call it."""
+    """A map in the YAML, without unknown keys or conversion of values. `place`: its name in error messages."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
     place: ClassVar[str] = ""
 
 
 class ActionSection(Section):
-    """An action in the YAML. In the keys named by `templated`, `{{ field }}` is filled in from the event."""
+    """An action in the YAML. In the keys in `templated`, `{{ field }}` is filled in from the event."""
 
     templated: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def tag(cls) -> str:
-        """The action's name, as it follows `type:`."""
+        """The action's `type`."""
         return str(get_args(cls.model_fields["type"].annotation)[0])
 
     def compiled(self) -> "CompiledAction":
@@ -142,7 +142,7 @@ class ActionSection(Section):
         return CompiledAction(self, {key: compile_tree(getattr(self, key)) for key in self.templated})
 
     def filled(self, values: Mapping[str, Any]) -> Action:
-        """What to carry out, given the values of the templated keys."""
+        """The action to carry out, given the values of the templated keys."""
         raise NotImplementedError
 
 
@@ -172,7 +172,7 @@ class ProcessMessageAction(ActionSection):
     sender: Sender = "system"
     """Who says it: system (an event that CJ acts on), merchant, or cj."""
     cleanup_trigger: bool = False
-    """True: the message is given to CJ for this turn only, neither stored nor shown."""
+    """True: CJ sees the message in this turn only."""
     metadata: dict[str, Any] = Field(default_factory=dict)
     """More values, which CJ gets with a system message."""
 
@@ -212,7 +212,7 @@ class TransitionAction(ActionSection):
 
 
 class FollowUpAction(ActionSection):
-    """Come back to the merchant later, with a turn of its own."""
+    """Come back to the merchant later, with another turn."""
 
     place: ClassVar = "a 'follow_up' action"
     templated: ClassVar = ("message",)
@@ -221,17 +221,17 @@ class FollowUpAction(ActionSection):
     after: Text
     """When: '30m', '2 hours', '3d', from a minute to four weeks."""
     message: Text
-    """What CJ reads then; "{{field}}" fills in a field of the present event."""
+    """What CJ reads then; "{{field}}" fills in a field of the current event."""
     condition: Text = NOT_ANSWERED
-    """A question about the context as it is then, and `answered`: whether the merchant has written since. If it does
-    not hold, nothing is said."""
+    """A condition over the context at that time, and `answered`: whether the merchant has written since. If it does not
+    hold, CJ says nothing."""
 
     def filled(self, values: Mapping[str, Any]) -> FollowUp:
         return FollowUp(seconds_of(self.after) or 0, values["message"], self.condition)
 
 
 class EmitAction(ActionSection):
-    """Tell the systems outside that something happened: they get the event with the next reply."""
+    """Tell other systems that something happened: they get it with the next reply."""
 
     place: ClassVar = "an 'emit' action"
     templated: ClassVar = ("data",)
@@ -261,13 +261,13 @@ class CompiledAction:
     templates: Mapping[str, Any]
 
     def filled(self, data: Mapping[str, Any]) -> Action:
-        """The action for one event. Never raises; what exceeds the budget is null or left out."""
+        """The action for one event. Never raises; values that exceed the evaluation budget are null or left out."""
         budget: Budget = [BUDGET]
         return self.section.filled({key: _fill(key, tree, data, budget) for key, tree in self.templates.items()})
 
 
 def _fill(key: str, tree: Any, data: Mapping[str, Any], budget: Budget) -> Any:
-    """A message is text whatever it copies; everything else keeps its type."""
+    """Messages are always text; everything else keeps its type."""
     if key == "message" and isinstance(tree, Template):
         return tree.text(data, budget)
     return fill_tree(tree, data, budget)

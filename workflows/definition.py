@@ -17,27 +17,26 @@ from workflows.actions import ActionSections, Name, ProcessMessageAction, Sectio
 from workflows.expression.kinds import Choice, Kind, Shaped
 from workflows.suggest import closest
 
-# An event type added to the catalog is known here at once.
+# Event types that are added to the catalog are known here automatically.
 EVENT_TYPES: tuple[str, ...] = tuple(event for event in CATALOG if event not in REQUESTS)
 TOOLS: tuple[str, ...] = ("shopify_data", "calculate_metrics")
 
 REQUIREMENTS: tuple[str, ...] = ("shopify_oauth",)
 
-#: Events that the workers handle on their own; they never reach a conversation.
+#: Events that the workers handle themselves; they never reach a conversation.
 WITHOUT_CONVERSATION = frozenset({"customers_redact", "shop_redact"})
 
 #: Events that open a conversation if there is none.
 OpeningEvent = Literal["oauth_complete", "conversation_started", "message_received"]
 OPENING_EVENTS: tuple[str, ...] = get_args(OpeningEvent)
 
-#: What is so of the event of a store's connection.
+#: The condition for an event that says a store was connected.
 CONNECTION = "provider == 'shopify' and success == true"
 
 #: The transition taken when a conversation starts with all requirements met; it has no condition.
 ALREADY_AUTHENTICATED = "already_authenticated"
 
-#: Most tokens of one request to a model where neither the workflow nor the operator says otherwise, and how they are
-#: estimated.
+#: Default limit of tokens in one request to a model, and how they are estimated.
 PROMPT_TOKENS = 40_000
 BYTES_PER_TOKEN = 3
 
@@ -48,12 +47,11 @@ KEPT_BY_WORKERS: Mapping[str, str] = {
     "fetched": "the workers record what was fetched",
     "last_error": "the workers record the last error",
     "last_question": "the workers record what CJ asked last",
-    "now": "it is the present time",
-    "answered": "it is whether the merchant has written since, in a follow_up",
+    "now": "it is the current time",
+    "answered": "in a follow_up it says whether the merchant has written since",
 }
 
-#: Permissions that a Shopify app may have: of these a similar word is a typo.
-#: https://shopify.dev/docs/api/usage/access-scopes
+#: Scopes that a Shopify app may have: a similar word is a typo. https://shopify.dev/docs/api/usage/access-scopes
 _SCOPES = tuple(
     f"{access}_{what}"
     for access in ("read", "write")
@@ -74,7 +72,7 @@ def event_fields(event_type: str) -> Mapping[str, Kind]:
 
 
 def rule_fields(event_type: str, context: Mapping[str, Kind]) -> Mapping[str, Kind]:
-    """What a rule reads: the event's fields, its `time`, and the `context` as it was before the event."""
+    """What a rule reads: the event's fields, its `time`, and the `context` before the event."""
     return {**event_fields(event_type), "time": "string", "context": context}
 
 
@@ -88,7 +86,7 @@ def _shop_domain(written: str) -> str | None:
 
 
 def _provider(written: str) -> str | None:
-    """Other providers may come; what is nearly Shopify's name will not."""
+    """Any provider is allowed, except a misspelt "shopify"."""
     near = closest(written, ["shopify"])
     return f"unknown provider {written!r}, did you mean {near!r}?" if near not in (None, written) else None
 
@@ -98,7 +96,7 @@ def _scope(written: str) -> str | None:
     return f"unknown scope {written!r}, did you mean {near!r}?" if near is not None else None
 
 
-#: Fields of which more is known than their kind.
+#: Fields with known values or formats.
 _SHAPES: Mapping[str, Kind] = {
     "shop_domain": Shaped("string", _shop_domain),
     "provider": Shaped("string", _provider),
@@ -107,7 +105,7 @@ _SHAPES: Mapping[str, Kind] = {
 
 
 def context_fields(workflow_names: Collection[str] | None) -> dict[str, Kind]:
-    """The context that transitions read. `workflow_names`: every loaded workflow, or None if that is not known."""
+    """The context that transitions read. `workflow_names`: all loaded workflows, or None if unknown."""
     return {
         "shop_domain": _SHAPES["shop_domain"],
         "shopify_connected": "boolean",
@@ -128,8 +126,8 @@ class RuleSection(Section):
     place: ClassVar = "a rule under 'system_events.<event>'"
 
     condition: Text = "true"
-    """A question about the event's fields, its time and the context (context.turns): == != < <= > >= in, says, older
-    than, and or not. Without it the rule takes every event."""
+    """When the rule applies: a condition over the event's fields, its time and the context (context.turns) with == != <
+    <= > >= in, says, older than, and or not. Without it the rule takes every event."""
     actions: list[ActionSections] = Field(min_length=1)
     """What to do, in order."""
 
@@ -156,7 +154,7 @@ class TransitionSection(Section):
     message: Text | None = None
     """What the merchant is told."""
     condition: Text | None = None
-    """A question about the conversation's context: shop_domain, shopify_connected, scopes, connected_at, merchant_id,
+    """A condition over the conversation's context: shop_domain, shopify_connected, scopes, connected_at, merchant_id,
     workflow, turns, fetched, last_error, last_question, and whatever update_context sets in any workflow."""
 
 
@@ -172,35 +170,35 @@ class BehaviorSection(Section):
     opens: list[OpeningEvent] | None = None
     """The events that may open a conversation here, [] for none; without it every event may."""
     opens_before: list[Name] = Field(default_factory=list)
-    """The workflows that this one goes before where both could open a conversation."""
+    """Workflows over which this one has priority if both could open a conversation."""
     transitions: dict[Name, TransitionSection] = Field(default_factory=dict)
-    """Ways to other workflows. The first whose condition holds is taken; already_authenticated has none: it is taken
-    at the start of a conversation whose requirements are all met."""
+    """Transitions to other workflows. The first whose condition holds is taken; already_authenticated has none: it is
+    taken at the start of a conversation whose requirements are all met."""
 
 
 class LimitsSection(Section):
-    """Bounds of one turn, and of what a merchant may cost."""
+    """Limits of a turn, and of what a merchant may cost."""
 
     place: ClassVar = "'limits'"
 
     max_tool_rounds: int = Field(6, ge=1, le=20)
     """How often CJ may call tools before it must answer."""
     turn_timeout_seconds: int = Field(60, ge=1, le=600)
-    """When a turn must have ended."""
+    """How long a turn may take."""
     pause_between_messages_seconds: float = Field(1.0, ge=0, le=10)
     """The shortest time between two messages of one turn."""
     max_history_messages: int = Field(40, ge=2, le=400)
     """How many earlier messages CJ reads."""
     prompt_tokens: int | None = Field(None, ge=1000, le=1_000_000)
-    """Most tokens of one request to the model, estimated; without it the operator's."""
+    """Most tokens in one request to the model, estimated; default: the operator's."""
     turns_per_minute: int | None = Field(None, ge=0, le=10_000)
-    """Most turns of one merchant in a minute, 0 for no limit; without it the operator's."""
+    """Most turns per merchant and minute, 0 for no limit; default: the operator's."""
     tokens_per_day: int | None = Field(None, ge=0, le=1_000_000_000_000)
-    """Most tokens of one merchant in a day (UTC), 0 for no limit; without it the operator's."""
+    """Most tokens per merchant and day (UTC), 0 for no limit; default: the operator's."""
 
 
 class ModelSection(Section):
-    """Which language model CJ uses; without it the operator's."""
+    """Which language model CJ uses; default: the operator's."""
 
     place: ClassVar = "'model'"
 
@@ -209,13 +207,13 @@ class ModelSection(Section):
     fallbacks: list[Text] = Field(default_factory=list)
     """Models to ask, in order, when the first is not available."""
     temperature: float | None = Field(None, ge=0, le=2)
-    """0: always the likeliest words."""
+    """0: always the most likely words."""
     max_output_tokens: int | None = Field(None, ge=1, le=100_000)
-    """The longest answer."""
+    """Most tokens in one answer."""
 
 
 class PromptSection(Section):
-    """What one agent is told."""
+    """The prompt of one agent."""
 
     place: ClassVar = "'prompts.cj'"
 
@@ -224,7 +222,7 @@ class PromptSection(Section):
 
 
 class PromptsSection(Section):
-    """What the agents are told."""
+    """The prompts of the agents."""
 
     place: ClassVar = "'prompts'"
 
@@ -233,7 +231,7 @@ class PromptsSection(Section):
 
 
 class WorkflowDefinition(Section):
-    """A workflow: what CJ is told, what events mean, and where the conversation goes from here."""
+    """A workflow: CJ's prompt, what events mean, and where the conversation goes next."""
 
     place: ClassVar = "the top level"
 
@@ -254,10 +252,10 @@ class WorkflowDefinition(Section):
     limits: LimitsSection = Field(default_factory=LimitsSection)
     """Bounds of one turn."""
     truth: Literal["strict", "report"] = "strict"
-    """What becomes of a figure, name or date that nothing CJ has read supports. strict: the model corrects it once,
+    """What to do with a figure, name or date that nothing CJ has read supports. strict: the model may correct it once,
     then its sentence is left out. report: it is said, and counted."""
     stream: Literal["sentences", "whole"] = "sentences"
-    """How CJ's words go out. sentences: each one as soon as the model has written it. whole: a message at a time."""
+    """How CJ's messages are sent. sentences: each as soon as the model has written it. whole: a message at a time."""
     config: dict[str, Any] | None = None
     """Accepted but never read."""
     prompts: PromptsSection

@@ -1,14 +1,14 @@
-"""What a workflow wants done: pure functions from (workflow, event or context) to actions for a worker.
+"""Decides what a workflow does: pure functions from (workflow, event or context) to actions for a worker.
 
     seen              what a rule's condition and templates see of an event
-    plan              an event came: the actions of the first rule that holds
-    start_transition  a conversation starts: its requirements are already met
-    next_transition   at the start and after each turn: what the context decides
-    settle            the same, until nothing moves any more
-    is_wanted         a follow_up is due: whether it still has a point
+    plan              an event arrived: the actions of the first rule that holds
+    start_transition  a conversation starts: are its requirements already met?
+    next_transition   at the start and after each turn: the transition for this context
+    settle            the same, repeatedly, until no transition holds
+    is_wanted         a follow_up is due: does its condition still hold?
 
-None of them raises, whatever the event or the context holds, and each evaluates a few conditions at most. Why a rule
-took an event, or none did, is for `explanation` to say.
+None of them raises, whatever the event or the context holds. `explanation` says why a rule took an event, or why none
+did.
 """
 
 from collections.abc import Collection, Mapping
@@ -27,7 +27,7 @@ def seen(
     data: Mapping[str, Any], context: Mapping[str, Any], *, time: datetime | None, now: datetime
 ) -> dict[str, Any]:
     """What rules see: the fields of the event's validated payload, its `time`, and the conversation's `context` before
-    the event. `now` is what ages are measured from."""
+    the event. Ages are measured from `now`."""
     when = None if time is None else time.isoformat()
     return {**data, "time": when, "context": context, "now": now.isoformat()}
 
@@ -35,7 +35,7 @@ def seen(
 def plan(workflow: Workflow, event_type: str, data: Mapping[str, Any]) -> tuple[Action, ...] | None:
     """The actions, in order, of the first rule that takes the event; None if none does.
 
-    `data` is what is `seen` of the event: conditions and templates see nothing else.
+    `data`: the result of `seen`; conditions and templates see nothing else.
     """
     for rule in workflow.rules.get(event_type, ()):
         if rule.condition.holds(data):
@@ -51,14 +51,14 @@ def start_transition(workflow: Workflow, met: Collection[str]) -> Transition | N
 
 
 def next_transition(workflow: Workflow, context: Mapping[str, Any]) -> Transition | None:
-    """The first transition whose condition holds in this context, in which `now` is what ages are measured from."""
+    """The first transition whose condition holds in this context. Ages are measured from the context's `now`."""
     return next((rule.transition for rule in workflow.transitions if rule.condition.holds(context)), None)
 
 
 def settle(workflows: WorkflowSet, workflow: Workflow, context: Mapping[str, Any]) -> list[Transition]:
-    """The transitions to take now, each from the workflow that the one before led to; `context` is not changed.
+    """The transitions to take now, each from the target of the previous one; `context` is not changed.
 
-    Ends after MAX_HOPS, and before it would return to a workflow that it left: it never goes round in a circle.
+    Stops after MAX_HOPS, and before it would return to a workflow that it left.
     """
     taken: list[Transition] = []
     left = {workflow.name}
@@ -73,9 +73,10 @@ def settle(workflows: WorkflowSet, workflow: Workflow, context: Mapping[str, Any
 
 
 def is_wanted(question: str, context: Mapping[str, Any], *, answered: bool) -> bool:
-    """Whether the condition of a follow_up holds in this context, in which `now` is what ages are measured from.
+    """Whether the condition of a follow_up holds in this context, with ages measured from its `now`.
+
     `answered`: whether the merchant has written since it was planned."""
     try:
         return compiled(question).holds({**context, "answered": answered})
-    except InvalidExpression:  # of a version that understood more
+    except InvalidExpression:  # stored by a newer version
         return False

@@ -5,7 +5,7 @@
     ├── UnknownWorkflow            code workflows.unknown: no workflow of that name is loaded
     └── InvalidExpression          code workflows.expression: raised, or collected, while a file is checked
 
-Nothing else leaves this package. At run time an expression that cannot be evaluated is false or null.
+This package raises nothing else. At run time an expression that cannot be evaluated is false or null.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,13 +13,13 @@ from collections.abc import Iterable, Sequence
 from workflows.problems import Problem, render
 from workflows.suggest import or_one_of
 
-#: Signs that word processors, chats and web pages put in place of quotes and spaces.
+#: Characters that word processors, chats and web pages use for quotes and spaces.
 CURLY_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb"
 STRANGE_SPACES = "\u00a0\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff"
 
 
 def strange_space(char: str) -> str:
-    """The message for a space that only looks like one."""
+    """The message for a character that only looks like a space."""
     if char in "\u200b\u2060\ufeff":
         return f"there is an invisible character here (U+{ord(char):04X}): delete it"
     noun = {"\u00a0": "a no-break space"}.get(char, "an unusual space")
@@ -57,7 +57,7 @@ class UnknownWorkflow(WorkflowError):
 
 
 class InvalidExpression(WorkflowError):
-    """A text that is no expression, or one that cannot mean what its author wants.
+    """A text that is not an expression, or one that cannot mean what its author wants.
 
     `start` and `end` are offsets into that text.
     """

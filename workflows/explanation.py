@@ -1,6 +1,6 @@
-"""Why a rule took an event, or why none did: the value of every part of every condition, and what would be done.
+"""Why a rule took an event, or why none did: the value of every part of every condition, and the resulting actions.
 
-Explanation.line()     one line for the log; it shows how conditions came out, but no value from the event
+    Explanation.line()     one line for the log, with the results of conditions, but no value from the event
 Explanation.render()   for a person at a terminal
 Explanation.to_json()  for a program
 opening()              in which workflow an event opens a conversation, and why
@@ -18,7 +18,7 @@ from workflows.expression import parse
 from workflows.expression.evaluate import Expression, compile_node, preview
 from workflows.workflow import Workflow, WorkflowSet
 
-#: What an event does in a workflow that has no rule for it.
+#: What an event does by default, in a workflow that has no rule for it.
 BUILT_IN: Mapping[str, str] = {
     "message_received": "a turn on the merchant's words",
     "conversation_started": "a turn on the workflow's initial_action, if it has one",
@@ -27,8 +27,8 @@ BUILT_IN: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ConditionPart:
-    """A part of a condition and its value. `depth`: how deep inside the condition it is. `decides`: it is one of the
-    questions joined by `and`, `or` and `not`."""
+    """A part of a condition and its value. `depth`: its nesting in the condition. `decides`: it is an operand of `and`,
+    `or` or `not`."""
 
     source: str
     value: Any
@@ -38,7 +38,7 @@ class ConditionPart:
 
 @dataclass(frozen=True, slots=True)
 class RuleExplanation:
-    """One rule and how its condition came out; `reached` is false if an earlier rule took the event."""
+    """One rule and the result of its condition; `reached` is false if an earlier rule took the event."""
 
     index: int
     line: int
@@ -50,7 +50,7 @@ class RuleExplanation:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`taken` is the number of the rule that takes the event (from 0), `actions` is what it would do."""
+    """`taken`: the number of the rule that takes the event (from 0); `actions`: what it would do."""
 
     workflow: str
     event_type: str
@@ -60,7 +60,7 @@ class Explanation:
     transitions: tuple[tuple[str, RuleExplanation], ...]
 
     def line(self) -> str:
-        """One line: every comparison with true or false, but no value of a field."""
+        """One line: every comparison with its result, but no value of a field."""
         if self.taken is not None:
             return f"{self.workflow}: rule {self.taken + 1} takes {self.event_type}"
         if not self.rules:
@@ -100,7 +100,7 @@ class Explanation:
 def explain(
     workflow: Workflow, event_type: str, data: Mapping[str, Any], context: Mapping[str, Any] | None = None
 ) -> Explanation:
-    """What `plan` would do about an event, as `engine.seen` gives it, and why. With a context, also which transition
+    """What `plan` would do with an event (a result of `engine.seen`), and why. With a context, also which transition
     would follow.
 
     Never raises, whatever the data."""
@@ -120,7 +120,7 @@ def explain(
 def opening(workflows: WorkflowSet, event_type: str, data: Mapping[str, Any]) -> tuple[str | None, str]:
     """The workflow in which an event opens a conversation, None if it opens none, and a sentence that says why.
 
-    Raises UnknownWorkflow if the event names a workflow that is none.
+    Raises UnknownWorkflow if the event names an unknown workflow.
     """
     if event_type in WITHOUT_CONVERSATION:
         return None, "reaches no conversation: it deletes what is stored"
@@ -138,7 +138,7 @@ def opening(workflows: WorkflowSet, event_type: str, data: Mapping[str, Any]) ->
 
 
 def openings_table(workflows: WorkflowSet) -> str:
-    """Who opens a new conversation, by event, in the order in which they are tried."""
+    """Which workflow opens a new conversation, by event, in the order in which they are tried."""
     found = list(Openings({each.name: each for each in workflows}).table())
     rows = [(one.event, one.workflow.name, _opened(one, found)) for one in found]
     rows.insert(
@@ -186,7 +186,7 @@ def _transitions(workflow: Workflow, context: Mapping[str, Any]) -> tuple[tuple[
 
 
 def _parts(condition: Expression, data: Mapping[str, Any]) -> Iterator[ConditionPart]:
-    """Every sub-expression but literals, from left to right, each before its own parts."""
+    """Every sub-expression except literals, from left to right, each before its parts."""
 
     def walk(node: parse.Node, depth: int, decides: bool) -> Iterator[ConditionPart]:
         is_logic = isinstance(node, parse.Logic | parse.Negation)
@@ -202,7 +202,7 @@ def _parts(condition: Expression, data: Mapping[str, Any]) -> Iterator[Condition
 
 
 def _reason(rule: RuleExplanation) -> str:
-    """How the condition's questions came out. Their text is the workflow's; nothing comes from the event."""
+    """The results of the condition's parts. Shows text of the workflow only, nothing from the event."""
     answers = (f"{part.source} is {'true' if part.value else 'false'}" for part in rule.parts if part.decides)
     return ", ".join(answers) or "its condition is false"
 

@@ -1,10 +1,10 @@
-"""From files to workflows, with everything that is wrong in all of them found in one run.
+"""Loads workflows from files, and reports all problems in all files in one run.
 
 load_folder()               the shipped workflows; a worker does this when it starts
 load_folder(path)           those of a folder: every *.yaml in it
-load_text(text, file=...)   one on its own
-load_again(text, file=...)  the text that a turn began with
-check_paths(paths)          the problems of files and folders, for people
+load_text(text, file=...)   a single one
+load_again(text, file=...)  the text that a turn started with
+check_paths(paths)          the problems of files and folders, for `cj workflows check`
 """
 
 import re
@@ -29,7 +29,7 @@ _NAME_LINE = re.compile(rb"^name:[ \t]*[\"']?([a-z][a-z0-9_]*)", re.MULTILINE)  
 
 
 def load_folder(path: Path | str | None = None) -> WorkflowSet:
-    """Every workflow of a folder; None means the shipped ones. Raises InvalidWorkflows with every error."""
+    """All workflows of a folder, by default the shipped ones. Raises InvalidWorkflows with all errors."""
     workflows, problems = _check(_read_folder(SHIPPED if path is None else Path(path)))
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
@@ -38,7 +38,7 @@ def load_folder(path: Path | str | None = None) -> WorkflowSet:
 
 
 def load_text(text: str, *, file: str = "workflow.yaml") -> Workflow:
-    """One workflow on its own; the targets of its transitions are not looked up. Raises InvalidWorkflows."""
+    """A single workflow; the targets of its transitions are not checked. Raises InvalidWorkflows."""
     document = Document(file, text)
     definition = check(document, None)
     if definition is None:
@@ -47,8 +47,8 @@ def load_text(text: str, *, file: str = "workflow.yaml") -> Workflow:
 
 
 def load_again(text: str, *, file: str) -> Workflow:
-    """A text that was checked with its folder before, such as the one a turn began with. Raises InvalidWorkflows if
-    this version of the code does not understand it."""
+    """A text that was checked before, such as the one a turn started with. Raises InvalidWorkflows if this version of
+    the code does not support it."""
     document = Document(file, text)
     definition = check_sections(document) if document.root is not None else None
     if definition is None:
@@ -60,12 +60,12 @@ def load_again(text: str, *, file: str) -> Workflow:
 
 
 def check_paths(paths: Iterable[Path | str], model_problem: ModelProblem | None = None) -> list[Problem]:
-    """Every problem of some files and folders, in order; no paths mean the shipped folder.
+    """All problems of some files and folders, in order; by default of the shipped folder.
 
-    `model_problem` says what is wrong with the name of a model, None for nothing; without it names are not looked at.
+    `model_problem` returns what is wrong with a model's name, or None; without it models are not checked.
 
-    A folder is checked as a worker would load it. A single file may lead to the workflows beside it and to the shipped
-    ones, so that a copy can be checked before it is moved to its folder.
+    A folder is checked as a worker would load it. A single file may transition to the workflows beside it and to the
+    shipped ones, so that a copy can be checked before it is moved to its folder.
     """
     found = _paths(paths)
     files = dict.fromkeys(path for path in found if not path.is_dir())
@@ -86,7 +86,7 @@ def _paths(paths: Iterable[Path | str]) -> list[Path]:
 
 
 def _yaml_files(folder: Path) -> list[Path]:
-    """The workflows of a folder, with either ending, without an editor's backups and locks."""
+    """A folder's *.yaml and *.yml files, without editors' backup and lock files."""
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted(path for path in found if path.suffix in (".yaml", ".yml") and path.name[0] not in ".~")
 
@@ -110,7 +110,7 @@ def _read(path: Path) -> Document:
         return _refused(path, f"cannot be read: {error.strerror}")
     except UnicodeDecodeError as error:
         raw = bytes(error.object)
-        if len(raw) > MAX_BYTES:  # cut in the middle of a character, perhaps
+        if len(raw) > MAX_BYTES:  # it may be cut in the middle of a character
             return Document(str(path), raw.decode("utf-8", "replace"))
         before = raw[: error.start].decode("utf-8")
         place = line_and_col(before, len(before))
@@ -118,7 +118,7 @@ def _read(path: Path) -> Document:
 
 
 def _bytes(path: Path) -> bytes:
-    """A few bytes more than allowed are enough to see that a file is too long."""
+    """Reads a few bytes more than allowed, to detect files that are too long."""
     with path.open("rb") as file:
         return file.read(MAX_BYTES + 4)
 
@@ -128,26 +128,26 @@ def _refused(path: Path, message: str, line: int = 1, col: int = 1) -> Document:
 
 
 def _names_around(files: Iterable[Path]) -> set[str]:
-    """Workflows that single files may lead to although they are not checked along with them."""
+    """Workflows that single files may transition to although they are not checked themselves."""
     folders = {SHIPPED, *(path.parent for path in files)}
     return {name for folder in folders for name in names_in(folder)}
 
 
 def names_in(folder: Path) -> set[str]:
-    """The names of the workflows in a folder, also of faulty ones."""
+    """The names of the workflows in a folder, including invalid ones."""
     paths = (path for path in _yaml_files(folder) if path.suffix == ".yaml" and path.is_file())
     return {found[1].decode() for path in paths if (found := _NAME_LINE.search(_bytes(path)))}
 
 
 def vocabulary(folder: Path) -> tuple[set[str], set[str]]:
-    """The names of a folder's workflows and the keys of the context that they set, as far as they can be read."""
+    """The names of a folder's workflows and the context keys that they set, as far as they can be read."""
     return names_in(folder), set().union(*(context_keys(document.data) for document in _read_folder(folder)))
 
 
 def _check(
     documents: Sequence[Document], further: Iterable[str] = (), model_problem: ModelProblem | None = None
 ) -> tuple[list[Workflow], list[Problem]]:
-    """Check documents one by one and against each other. Returns the sound workflows and all problems, in order."""
+    """Check documents one by one and against each other. Returns the valid workflows and all problems, in order."""
     first: dict[str, Document] = {}
     for document in documents:
         if name := _name_of(document):
@@ -177,7 +177,7 @@ def _check(
 
 
 def _name_of(document: Document) -> str:
-    """The workflow's name as far as it can be told, else empty."""
+    """The workflow's name, or "" if it cannot be read."""
     name = document.data.get("name") if isinstance(document.data, dict) else None
     return name if isinstance(name, str) else ""
 

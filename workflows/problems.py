@@ -1,7 +1,7 @@
-"""A problem in a YAML file, and how a list of them is shown to a person and to a program.
+"""Problems in YAML files, as text and as JSON.
 
-render(problem)    file:line:col, what is wrong, and the source line with carets under the place
-human(problems)    all of them like that, then a count
+    render(problem)    file:line:col, what is wrong, and the source line with carets under the position
+    human(problems)    all of them like that, then a count
 as_json(problems)  a list of objects
 """
 
@@ -29,7 +29,7 @@ class Problem:
 
     @property
     def place(self) -> tuple[str, int, int, str]:
-        """Problems are shown in this order."""
+        """The sort key of problems."""
         return (self.file, self.line, self.col, self.message)
 
     def __str__(self) -> str:
@@ -89,7 +89,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _window(line: str, start: int) -> tuple[str, int]:
-    """Cut a long line around the place, and blank out what a terminal would not show in one cell."""
+    """Cut a long line around the position, and blank out characters that a terminal would not show in one cell."""
     line = "".join(c if c.isprintable() else " " for c in line)
     if len(line) <= _MAX_SHOWN:
         return line, start

@@ -27,7 +27,7 @@ from workflows.definition import (
 from workflows.expression.kinds import WORDS, base
 from workflows.loader import vocabulary
 
-#: What is in the data that `prefetch` asks for.
+#: What each data type contains.
 _DATA_TYPES = {
     "counts": "how many customers, and orders of the last 60 days, open and unfulfilled ones",
     "recent_orders": "the ten latest orders: amounts, what was bought, who came again",
@@ -48,7 +48,7 @@ _ACTIONS: Mapping[str, Mapping[str, Any]] = {
     "action that comes back later": {"type": "follow_up", "after": "${1:1d}", "message": "${2:what CJ is to act on}"},
     "action for systems outside": {"type": "emit", "name": "${1:plan_wanted}"},
 }
-#: Conditions that authors write most: of rules, and of transitions.
+#: The most common conditions: of rules, and of transitions.
 _RULE_CONDITIONS = {
     "oauth_complete: a store was connected": "provider == 'shopify' and success == true",
     "oauth_complete: connecting a store failed": "provider == 'shopify' and success == false",
@@ -62,16 +62,16 @@ _TRANSITION_CONDITIONS = {
     "CJ has read this data": "'${1:counts}' in fetched",
     "after some turns": "turns > ${1:3}",
 }
-#: With a type, an editor puts the colon behind the key.
+#: With a type, an editor adds the colon after the key.
 _ANY = ["string", "number", "boolean", "array", "object", "null"]
 
 FILE = Path(__file__).with_name("workflow.schema.json")
 
 
 def schema(names: Collection[str] = (), keys: Collection[str] = ()) -> dict[str, Any]:
-    """The schema, made from the same classes that check a workflow, and from the event catalog.
+    """The schema, generated from the classes that check a workflow and from the event catalog.
 
-    An editor then offers `names`, the workflows that a transition may lead to, and `keys`, those of the context.
+    Editors offer `names` as targets of transitions, and `keys` as context keys.
     """
     made: dict[str, Any] = _tidy(WorkflowDefinition.model_json_schema())
     properties, definitions = made["properties"], made["$defs"]
@@ -109,7 +109,7 @@ def schema(names: Collection[str] = (), keys: Collection[str] = ()) -> dict[str,
     rule["properties"]["actions"]["items"]["defaultSnippets"] = [
         _snippet(label, body) for label, body in _ACTIONS.items()
     ]
-    for tag, action in ACTIONS.items():  # an editor offers an action by its title, and shows what is said of its type
+    for tag, action in ACTIONS.items():  # editors offer an action by its title, and show the description of its type
         section = definitions[action.__name__]
         section["title"] = tag
         section["properties"]["type"]["description"] = section["description"]
@@ -117,13 +117,13 @@ def schema(names: Collection[str] = (), keys: Collection[str] = ()) -> dict[str,
 
 
 def schema_text(folder: Path | None = None) -> str:
-    """The schema as it is written to the file, with the names that the workflows of a folder use."""
+    """The schema file's text, with the names that the workflows of a folder use."""
     names, keys = ((), ()) if folder is None else vocabulary(folder)
     return json.dumps(schema(names, keys), indent=2) + "\n"
 
 
 def _snippet(label: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """What an editor with yaml-language-server inserts; ${1:…} are the places to fill in, one after the other."""
+    """A snippet for yaml-language-server; ${1:…} are its tab stops."""
     return {"label": label, "description": f"a whole {label}", "body": body}
 
 
@@ -135,13 +135,13 @@ def _offer(condition: dict[str, Any], written: Mapping[str, str]) -> None:
 
 
 def _settable() -> Collection[str]:
-    """The keys of the context that the workers know, and a workflow may set."""
+    """The built-in context keys that a workflow may set."""
     return context_fields(None).keys() - KEPT_BY_WORKERS
 
 
 def _tidy(value: Any, *, names: bool = False) -> Any:
-    """Drop pydantic's titles and line breaks, and null where a key may be left out. `names`: the keys of this map are
-    the author's, not JSON Schema's."""
+    """Drop pydantic's titles and line breaks, and null where a key is optional. `names`: this map's keys are the
+    author's, not JSON Schema's."""
     if isinstance(value, list):
         return [_tidy(item) for item in value]
     if not isinstance(value, dict):
@@ -165,7 +165,7 @@ def _closed(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _event(event: str) -> dict[str, Any]:
-    """What an editor shows for an event: what it means and which fields it has."""
+    """What editors show for an event: its meaning and its fields."""
     kinds = {name: WORDS.get(str(base(kind)), "anything") for name, kind in event_fields(event).items()}
     fields = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
     meaning = " ".join((CATALOG[event].__doc__ or event).split("\n\n")[0].split())

@@ -1,4 +1,4 @@
-"""A YAML file as a document: its plain data, the place of every key and value, and the problems found in it."""
+"""A YAML file as a document: its plain data, the position of every key and value, and the problems found in it."""
 
 from functools import cached_property
 from typing import Any
@@ -12,8 +12,7 @@ Path = tuple[str | int, ...]  # keys of maps and indexes of lists, from the root
 
 
 class Document:
-    """One file. Whoever checks it adds to `problems` through `at`, `within` or `problem`. `refused`: why there is no
-    text."""
+    """One file. Checks add to `problems` by `at`, `within` or `problem`. `refused`: why the file could not be read."""
 
     def __init__(self, file: str, text: str, *, refused: Problem | None = None) -> None:
         self.file = file
@@ -48,7 +47,7 @@ class Document:
         return found
 
     def find(self, path: Path) -> Node | None:
-        """The value at exactly this path."""
+        """The value at exactly this path, or None."""
         above = self.node(path[:-1])
         return above.values.get(path[-1]) if above is not None and path else self.root
 
@@ -59,14 +58,14 @@ class Document:
         return line_and_col(self.text, (key or node or Node(0, 0)).start)[0]
 
     def rename(self, path: Path, name: str) -> None:
-        """Go on as if the key at `path` were `name`, so that what is wrong below it is found too."""
+        """Continue as if the key at `path` were `name`, so that problems below it are found, too."""
         above, key = self.node(path[:-1]), str(path[-1])
         if above is not None and key in above.keys:
             above.keys[name], above.values[name] = above.keys.pop(key), above.values.pop(key)
             above.data[name] = above.data.pop(key)
 
     def replace(self, path: Path, value: str) -> None:
-        """Go on as if the text at `path` were `value`."""
+        """Continue as if the text at `path` were `value`."""
         above, node = self.node(path[:-1]), self.find(path)
         if above is not None and node is not None:
             node.data = above.data[path[-1]] = value
@@ -106,7 +105,7 @@ class Document:
 
 
 def offsets(raw: str, value: str, style: str) -> list[int]:
-    """For every character of a scalar's value, and for its end, its offset in the scalar as written."""
+    """The offset in the written scalar of every character of its value, and of its end."""
     at = raw.find("\n") + 1 if style in ("|", ">") else len(style)
     places: list[int] = []
     for char in value:

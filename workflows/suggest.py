@@ -1,10 +1,10 @@
-""" "did you mean": the word that somebody probably wanted to write."""
+""" "did you mean": finds the word that an author probably meant."""
 
 import difflib
 import re
 from collections.abc import Iterable
 
-# Words from other tools, and what they are called here. Suggested only where the word on the right is allowed.
+# Words from other tools, and their names here. Suggested only where the word on the right is allowed.
 _SYNONYMS: dict[str, tuple[str, ...]] = {
     "action": ("actions", "type"),
     "content": ("message",),
@@ -57,7 +57,7 @@ def did_you_mean(word: object, options: Iterable[str]) -> str:
 
 
 def or_one_of(word: object, options: Iterable[str]) -> str:
-    """ ", did you mean 'x'?", or else the list of what is possible."""
+    """ ", did you mean 'x'?", or else the list of possible words."""
     known = sorted(set(options))
     return did_you_mean(word, known) or (f"; possible here: {', '.join(known)}" if known else "")
 
@@ -68,6 +68,6 @@ def meant_boolean(word: object) -> str | None:
 
 
 def _plain(word: str) -> str:
-    """Level out what people mix up: capitals, camelCase, hyphens and spaces."""
+    """Normalise what people mix up: capitals, camelCase, hyphens and spaces."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word.strip())
     return re.sub(r"[-\s]+", "_", snake).lower()

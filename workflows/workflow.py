@@ -1,4 +1,4 @@
-"""A workflow that is checked and compiled, and the set of those that a worker has loaded."""
+"""A checked and compiled workflow, and the set of those that a worker has loaded."""
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -46,7 +46,7 @@ class Workflow:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of the text, in hex. A turn stores it, so that it ends under the text it began with."""
+        """SHA-256 of the text, in hex. A turn stores it, so that it ends with the text it started with."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     @property
@@ -74,7 +74,7 @@ class Workflow:
 
     @property
     def opens_before(self) -> Collection[str]:
-        """The workflows that this one goes before where both could open a conversation."""
+        """The workflows over which this one has priority if both could open a conversation."""
         return self.definition.behavior.opens_before
 
     def may_open(self, event_type: str) -> bool:
@@ -82,7 +82,7 @@ class Workflow:
         return self.opens is None or event_type in self.opens
 
     def opens_any(self, event_type: str) -> bool:
-        """Whether this event may open a conversation here although no rule takes it."""
+        """Whether this event may open a conversation here without a rule that takes it."""
         return self.opens is None or (event_type in self.opens and event_type not in self.rules)
 
     @property
@@ -95,7 +95,7 @@ class Workflow:
 
     @property
     def requirements(self) -> frozenset[str]:
-        """What must be met when a conversation starts for `already_authenticated` to be taken."""
+        """What must be met at the start of a conversation for `already_authenticated` to be taken."""
         listed = self.definition.requirements
         return frozenset(name for item in listed for name, wanted in item.items() if wanted)
 
@@ -113,7 +113,7 @@ class WorkflowSet:
 
     @property
     def default(self) -> Workflow:
-        """The workflow of a conversation when nothing else decides it."""
+        """The default workflow of a conversation."""
         return next((each for each in self if each.opens is None), next(iter(self)))
 
     def get(self, name: str) -> Workflow:
@@ -148,13 +148,13 @@ class WorkflowSet:
         return next((each for each in openers if each.opens_any(event_type)), self.default), None
 
     def take_up(self, other: "WorkflowSet") -> None:
-        """Hold the workflows of another set from now on. Who works with one of those before keeps it."""
+        """Switch to the workflows of another set. Users of a previous workflow keep it."""
         self._workflows, self.warnings = other._workflows, other.warnings
         self.__dict__.pop("fingerprint", None)
 
     @property
     def models(self) -> dict[str, str]:
-        """The models that workflows name, each with the first workflow that does."""
+        """The models that workflows name, each with the first workflow that names it."""
         named = [(name, each.name) for each in self for name in (each.model.name, *each.model.fallbacks) if name]
         return dict(reversed(named))
 
@@ -165,21 +165,21 @@ class WorkflowSet:
 
 
 def in_order(workflows: Iterable[Workflow]) -> list[Workflow]:
-    """The order in which workflows may open a conversation: before those that `opens_before` names, first those in
-    which CJ begins, then by name."""
+    """The order in which workflows may open a conversation: as `opens_before` says, then those in which CJ begins, then
+    by name."""
     known = {workflow.name: workflow for workflow in workflows}
     ranks = {name: rank(name, known) for name in known}
     left = sorted(known.values(), key=lambda each: (ranks[each.name], each.name))
     ordered: list[Workflow] = []
     while left:
         free = (each for each in left if not any(each.name in other.opens_before for other in left))
-        ordered.append(next(free, left[0]))  # in a circle, which the check reports, nobody is free
+        ordered.append(next(free, left[0]))  # in a circle, which the check reports, none is free
         left.remove(ordered[-1])
     return ordered
 
 
 def after(name: str, workflows: Mapping[str, Workflow]) -> set[str]:
-    """The workflows that the one of this name goes before, because it says so or one of them does."""
+    """The workflows over which this one has priority, directly or indirectly."""
     found: set[str] = set()
     new = {name}
     while new:
@@ -189,6 +189,6 @@ def after(name: str, workflows: Mapping[str, Workflow]) -> set[str]:
 
 
 def rank(name: str, workflows: Mapping[str, Workflow]) -> int:
-    """0 if CJ begins in this workflow, or in one that it goes before, else 1: the lower goes first."""
+    """0 if CJ begins in this workflow, or in one over which it has priority, else 1; lower comes first."""
     group = {name, *after(name, workflows)} & workflows.keys()
     return min(int(workflows[each].definition.behavior.initiator != "cj") for each in group)

@@ -1,7 +1,7 @@
-"""YAML that cannot be parsed: what a colleague would say instead of what the parser says.
+"""Better messages for YAML that cannot be parsed than the parser's.
 
-The parser names the place where it got stuck; the mistake is often a little before it. The message is chosen by looking
-at the line itself, because PyYAML's two parsers word the same error differently.
+The parser reports where it got stuck; the mistake is often a little before that. The message is chosen by looking at
+the line itself, because PyYAML's two parsers word the same error differently.
 """
 
 import re
@@ -24,7 +24,7 @@ Explained = tuple[int, int, str]  # offsets into the text, and the message
 
 
 def explain_yaml_error(error: yaml.MarkedYAMLError, text: str) -> Explained:
-    """Where and what, for a person."""
+    """The position and a message for authors."""
     mark, context = error.problem_mark or error.context_mark, error.context_mark
     at = min(mark.index, len(text)) if mark else 0
     stuck = _Stuck(text, at, context.index if context else at, str(error.problem or ""), *_line(text, at))
@@ -32,7 +32,7 @@ def explain_yaml_error(error: yaml.MarkedYAMLError, text: str) -> Explained:
 
 
 def merge_conflict(text: str) -> Explained | None:
-    """Where two versions of a text were left to be merged, and what to do."""
+    """The position of an unresolved merge conflict, and what to do."""
     found = _CONFLICT.search(text)
     if found is None:
         return None
@@ -43,12 +43,12 @@ def merge_conflict(text: str) -> Explained | None:
 
 
 def curly_quotes(quote: str) -> str:
-    """The message for a value in quotes that a word processor made."""
-    return f"{quote} is a curly quote, which is a letter like others to YAML: put the value in straight quotes"
+    """The message for a value in curly quotes."""
+    return f"{quote} is a curly quote, an ordinary character in YAML: put the value in straight quotes"
 
 
 def cannot_begin(sign: str) -> str:
-    """The message for a sign with a meaning of its own at the start of a value."""
+    """The message for a special character at the start of a value."""
     meaning = "; workflows have no anchors, aliases and tags" if sign in "&*!" else ""
     return f"text cannot begin with {sign} unless it is in quotes{meaning}"
 
@@ -93,7 +93,7 @@ def _tab(stuck: _Stuck) -> Explained | None:
 
 
 def _no_space_at_all(stuck: _Stuck) -> Explained | None:
-    """A space that only looks like one, on the line itself or on the one where the trouble began."""
+    """A character that only looks like a space, on the line itself or where the broken value began."""
     for start, line in (_line(stuck.text, stuck.begun), _line(stuck.text, max(stuck.start - 1, 0)), stuck[4:]):
         found = _STRANGE_SPACE.match(line)
         if found is not None:
@@ -125,7 +125,7 @@ def _text_beside_bar(stuck: _Stuck) -> Explained | None:
 
 
 def _comment_ends_text(stuck: _Stuck) -> Explained | None:
-    """A comment that stands further left than the text around it ends the text, to everybody's surprise."""
+    """A comment that is indented less than the block text around it, and so ends the text."""
     indent, at = stuck.first - stuck.start, stuck.start
     found: Explained | None = None
     while at > 0:
@@ -134,9 +134,7 @@ def _comment_ends_text(stuck: _Stuck) -> Explained | None:
         if line.strip() and not (line.lstrip().startswith("#") and here < indent):
             return found if here >= indent and not _VALUE.match(line) else None
         if line.strip():
-            message = (
-                "this comment ends the text above it, because it stands further left: indent it, and it is part of "
-            )
+            message = "this comment ends the text above it, because it is indented less: indent it to make it part of "
             found = (at + here, at + len(line.rstrip()), f"{message}the text; or move it above the text's key")
     return None
 
@@ -215,7 +213,7 @@ def _colon(stuck: _Stuck) -> Explained | None:
 
 
 def _dash(stuck: _Stuck) -> Explained | None:
-    """A dash instead of a hyphen before a list's item, or a colon of another alphabet behind a key."""
+    """A dash instead of a hyphen before a list item, or a colon from another alphabet after a key."""
     above = _line(stuck.text, max(stuck.start - 1, 0))
     beside = [above] if len(above[1]) - len(above[1].lstrip()) == stuck.first - stuck.start else []
     for start, line in (_line(stuck.text, stuck.begun), stuck[4:], *beside):
@@ -224,7 +222,7 @@ def _dash(stuck: _Stuck) -> Explained | None:
             sign = found["dash"] or found["colon"]
             at = start + found.start("dash" if found["dash"] else "colon")
             meant = "begin the item with '- '" if found["dash"] else "write ': '"
-            return at, at + 1, f"{sign} only looks like the sign that YAML knows: {meant}"
+            return at, at + 1, f"{sign} only looks like the right character: {meant}"
     return None
 
 
@@ -245,7 +243,7 @@ def _no_space(start: int, line: str) -> Explained | None:
 
 
 def _sign(stuck: _Stuck) -> Explained | None:
-    """A value meant as text that begins with a sign which means something to YAML."""
+    """A value meant as text that starts with a special character."""
     if stuck.value is not None and stuck.text.startswith("- ", stuck.value):
         message = "a list begins on a line of its own, each item after '- '; for text, use quotes"
         return stuck.value, stuck.value + 1, message

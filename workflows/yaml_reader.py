@@ -1,11 +1,11 @@
-"""YAML, read so that every key and value knows its place in the text.
+"""A YAML reader that keeps the position of every key and value.
 
 Of YAML 1.2 a workflow may use maps, lists, texts in every style, whole and decimal numbers, true, false and null. Only
 `true` and `false` are booleans (`yes`, `on`, `off` are texts); dates, `1:30` and `.inf` are texts too, and so are all
-keys. Refused, with the place and what to write instead: repeated keys, anchors, aliases, tags, a second document,
-templates without quotes, more than 40 levels.
+keys. Refused, with the position and a suggestion: repeated keys, anchors, aliases, tags, a second document, templates
+without quotes, more than 40 levels.
 
-Built from the parser's events, because `yaml.compose` forgets anchors, and 60,000 times `[` kills the process in it.
+Built on the parser's events, because `yaml.compose` drops anchors, and 60,000 times `[` crashes the process in it.
 """
 
 import re
@@ -20,7 +20,7 @@ from workflows.yaml_errors import cannot_begin, curly_quotes, explain_yaml_error
 
 MAX_DEPTH = 40
 
-# The wheel brings libyaml; the parser in pure Python gives the same events, about twenty times slower.
+# The wheel includes libyaml; the pure Python parser yields the same events, about twenty times slower.
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONSTANTS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -35,7 +35,7 @@ _EMPTY: dict[Any, Any] = {}  # the children of every scalar: shared, never writt
 
 @dataclass(slots=True)
 class Node:
-    """A value and its place; `start` and `end` are offsets into the text."""
+    """A value and its position; `start` and `end` are offsets into the text."""
 
     start: int
     end: int
@@ -55,7 +55,7 @@ class Note(NamedTuple):
 
 
 def read(text: str) -> tuple[Node | None, list[Note]]:
-    """The root of a text (None if it cannot be read to its end) and everything that is wrong with it as YAML."""
+    """The root node of a text (None if it cannot be read to its end) and all YAML problems."""
     builder = _Builder(text)
     return builder.build(), builder.notes
 
@@ -67,11 +67,11 @@ def line_and_col(text: str, at: int) -> tuple[int, int]:
 
 
 class _Stop(Exception):
-    """The document cannot be read on; the problem is noted."""
+    """Stops reading the document; the problem is already noted."""
 
 
 class _Builder:
-    """Takes the parser's events one by one, so that nothing forbidden is built at all."""
+    """Builds nodes from the parser's events one by one, so that nothing forbidden is ever built."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -93,7 +93,7 @@ class _Builder:
             return self.root()
         except yaml.MarkedYAMLError as error:
             stuck = Note(*explain_yaml_error(error, self.text))
-            # It says more than what was noted before at the same place.
+            # This message is more specific than an earlier one at the same position.
             self.notes = [*(note for note in self.notes if note.start != stuck.start), stuck]
         except _Stop:
             pass
@@ -134,7 +134,7 @@ class _Builder:
             self.note(start, end, cannot_begin("*"))
             raise _Stop
         if event.anchor is not None or event.tag is not None:
-            # A map or list starts at its anchor or tag; the mark of its end is no use here.
+            # A map or list starts at its anchor or tag; its end mark is useless here.
             width = len(self.text[start:].split(maxsplit=1)[0]) if self.text[start:].strip() else 1
             self.note(start, start + width, cannot_begin(self.text[start : start + 1]))
 
@@ -150,8 +150,8 @@ class _Builder:
             self.note(hidden.start(1), hidden.end(), message, "warning")
         if len(event.value) > 1 and event.value[0] in CURLY_QUOTES and event.value[-1] in CURLY_QUOTES:
             self.note(start, end, curly_quotes(event.value[0]))
-            return Node(start, end, event.value[1:-1] or None)  # checked on as what was meant
-        # `!connected` is checked on as the text that it looks like.
+            return Node(start, end, event.value[1:-1] or None)  # checking continues with what was meant
+        # Checking continues with `!connected` as text.
         return Node(start, end, _resolved(event.value) if event.tag is None else self.text[start:end])
 
     def sequence(self, start: int, depth: int) -> Node:
@@ -204,7 +204,7 @@ class _Builder:
         return Node(start, end, written)
 
     def end_of(self, node: Node, closing: Any) -> int:
-        """A block ends where its last value does; the parser's mark is at whatever follows."""
+        """A block ends where its last value does; the parser's mark is at the next token."""
         if self.text[node.start : node.start + 1] in ("{", "["):
             return int(closing.end_mark.index)
         ends = [inner.end for inner in (*node.values.values(), *node.keys.values())]
@@ -212,7 +212,7 @@ class _Builder:
 
 
 def _resolved(text: str) -> Any:
-    """What an unquoted scalar is, by the core schema of YAML 1.2 without infinities.
+    """The value of an unquoted scalar by the core schema of YAML 1.2, without infinities.
 
     https://yaml.org/spec/1.2.2/#103-core-schema
     """

@@ -1,4 +1,4 @@
-"""Consuming a plain queue, whatever happens to the broker and whatever is on the queue.
+"""Consumes a plain queue, whatever happens to the broker and whatever is on the queue.
 
     consumer = PlainConsumer(broker_url, "replies")
     try:
@@ -10,11 +10,11 @@
     finally:
         consumer.close()        # what was not acked goes back to the queue
 
-The next `receive` replaces a lost connection, with one log line when it is lost and one when it is back. What was not
-acked by then is delivered again, by Redis after VISIBILITY_TIMEOUT seconds at the latest.
+The next `receive` replaces a lost connection, with one log line when it is lost and one when it is back. Unacked
+messages are then delivered again, by Redis after at most VISIBILITY_TIMEOUT seconds.
 
-On Redis a queue is a list that anybody may push to, see `redis_queue`. For an item that is not one of its messages
-kombu raises whatever its decoder raises, and the item is gone by then: that costs one log line. For one thread only.
+On Redis a queue is a list that anybody may push to, see `redis_queue`. If an item is not a kombu message, kombu drops
+it and raises any error its decoder raises; this is logged and otherwise ignored. Not thread-safe.
 """
 
 import contextlib
@@ -36,26 +36,26 @@ from events.errors import BrokerUnavailable, WrongQueue, reason
 
 log = logging.getLogger(__name__)
 
-#: Seconds between tries to reach a broker that is away: doubled from the first to the last.
+#: Seconds between tries to reach a broker that is down: doubled from the first value to the last.
 FIRST_PAUSE = 0.1
 LAST_PAUSE = 1.0
-#: Closing waits for a BRPOP to end, which takes a second; a shorter timeout would lose the message it brings.
+#: Closing waits for a pending BRPOP, which takes a second; a shorter timeout would lose its message.
 _LEAST_TIMEOUT = 2.0
 #: Seconds that a batch waits for one more message from a broker that delivers them one by one.
 _LINGER = 0.003
-#: Between two signs of life, where the broker waits for them.
+#: Seconds between heartbeats, where the broker expects them.
 _BEAT_SECONDS = 0.5
-#: While its user works, a consumer gives signs of life for so long, and the broker waits for two seconds more: that is
-#: the time one reply may take (`queues.HEARTBEAT_SECONDS`). A user that is stuck must not hold the queue for ever.
+#: Seconds for which heartbeats go on while the user handles a reply; the broker waits two seconds more
+#: (`queues.HEARTBEAT_SECONDS`). Limited, because a stuck user must not hold the queue for ever.
 _WORK_SECONDS = 1.25
 _WORK_BEAT_SECONDS = 0.25
-#: After so many broken items in a row the connection is to blame, not the items.
+#: After this many broken items in a row, the connection is to blame.
 _BROKEN_IN_A_ROW = 50
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One message. `problem` says why `body` must not be used: it could not even be decompressed."""
+    """One message. `problem`: why `body` must not be used (it could not be decompressed)."""
 
     body: object
     problem: str | None
@@ -99,8 +99,8 @@ class _OpenConnection:
             raise
 
     def beat(self) -> bool:
-        """Tell RabbitMQ, where it waits for that, that this consumer lives. False if that was so long ago that another
-        one may have the queue. Raises the transport's errors."""
+        """Send RabbitMQ a heartbeat, if it expects them. False if the last one was so long ago that another consumer
+        may have the queue. Raises the transport's errors."""
         if self.redis is not None or not self._broker.heartbeat:
             return True
         silent = time.monotonic() - self._beat_at
@@ -113,7 +113,7 @@ class _OpenConnection:
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
-        """Signs of life are given meanwhile, for `_WORK_SECONDS`; the connection must not be used for anything else."""
+        """Sends heartbeats meanwhile, for `_WORK_SECONDS`; the connection must not be used for anything else."""
         self._beats_until = time.monotonic() + _WORK_SECONDS
         try:
             yield
@@ -123,12 +123,12 @@ class _OpenConnection:
 
     def _beat_while_working(self) -> None:
         while not self._closed.wait(_WORK_BEAT_SECONDS):
-            with self._beating, contextlib.suppress(Exception):  # the consumer's own next step brings it, too
+            with self._beating, contextlib.suppress(Exception):  # the consumer's next step sends one, too
                 if self._beats_until is not None and time.monotonic() < self._beats_until:
                     self.beat()
 
     def close(self) -> None:
-        """Return what is not acked to the queue, if the broker can be reached."""
+        """Return unacked messages to the queue, if the broker can be reached."""
         self._closed.set()
         # The channel first: it reads the end of a BRPOP, and stops there if that brings a broken item. Releasing the
         # connection closes what is still open.
@@ -145,7 +145,7 @@ class _OpenConnection:
 class PlainConsumer:
     """Consumes one plain queue and publishes to the queues in `publishes` over the same connection.
 
-    At most `prefetch` deliveries are out unacked; `timeout` is the time in seconds that one operation may take.
+    Holds at most `prefetch` unacked deliveries; `timeout`: seconds that one operation may take.
     """
 
     def __init__(
@@ -183,12 +183,12 @@ class PlainConsumer:
 
     @property
     def holding(self) -> tuple[int, int] | None:
-        """Changes whenever it begins to have the queue: others may have had messages of it before. None while it has
-        not, or that is not known."""
+        """A value that changes whenever this consumer becomes the holder: others may have taken messages before. None
+        while it is not the holder, or does not know."""
         if self._current is None:
             return None
         redis = self._current.redis
-        if redis is None:  # RabbitMQ does not say who has the queue, but sends messages to nobody else
+        if redis is None:  # RabbitMQ does not name the holder, but sends messages to nobody else
             return (self._connections, 0) if self._current.has_delivered else None
         return (self._connections, redis.times_held) if redis.is_holder else None
 
@@ -227,7 +227,7 @@ class PlainConsumer:
         return found
 
     def ack(self, *deliveries: Delivery) -> bool:
-        """Tell the broker to forget them. False if their connection is gone: then they are delivered again."""
+        """Ack to the broker. False if their connection is lost: then they are delivered again."""
         if self._current is None or any(delivery.connection != self._connections for delivery in deliveries):
             return False
         messages = [delivery.message for delivery in deliveries]
@@ -240,8 +240,8 @@ class PlainConsumer:
         return True
 
     def holds(self) -> bool:
-        """Whether what was received is still nobody else's: to be asked before each step, where several consumers take
-        turns. Keeps the queue a little longer."""
+        """Whether this consumer still holds the queue; ask before each step if several consumers take turns. Renews the
+        hold."""
         link = self._current
         if link is None:
             return True
@@ -252,16 +252,16 @@ class PlainConsumer:
                 return True
         except Exception as error:  # noqa: BLE001 - as in ack
             self._lost(error)
-            return link.redis is not None  # whose lease goes on
+            return link.redis is not None  # which renews its lease
         self.close()
         return False
 
     def working(self) -> contextlib.AbstractContextManager[None]:
-        """While the user works on what was received: for up to three seconds it stays nobody else's."""
+        """Keeps the hold while the user handles what was received, for up to three seconds."""
         return contextlib.nullcontext() if self._current is None else self._current.working()
 
     def publish(self, queue: str, *bodies: bytes, content_type: str = queues.CONTENT_TYPE) -> bool:
-        """Publish on one of the queues named in `publishes`. False if the broker did not take all of them."""
+        """Publish on one of the queues named in `publishes`. False if the broker did not accept all of them."""
         if self._current is None:
             return False
         try:
@@ -274,7 +274,7 @@ class PlainConsumer:
         return True
 
     def close(self) -> None:
-        """Disconnect; what is not acked goes back to the queue. `receive` would connect again."""
+        """Disconnect; unacked messages go back to the queue. `receive` would connect again."""
         link, self._current = self._current, None
         if link is not None:
             link.close()
@@ -295,14 +295,15 @@ class PlainConsumer:
         return link
 
     def _works(self) -> None:
-        """Note that the broker has done what it was asked for. That it lets us in says little: a full one does, too."""
+        """Record that the broker completed an operation. A connection alone proves little: a full broker accepts
+        those."""
         self._pause, self.problem = 0.0, None
         if self._away_since is not None:
             log.info("broker %s is back after %.1f s", self._name, time.monotonic() - self._away_since)
             self._away_since = None
 
     def _take(self, link: _OpenConnection, queue: RedisQueue, seconds: float) -> None:
-        """Put one message into `arrived`, waiting at most `seconds`; a foreign item is left to the next call."""
+        """Put one message into `arrived`, waiting at most `seconds`; after a foreign item, the next call continues."""
         try:
             taken = queue.take(1) if queue.has_more else []
             self._works()
@@ -334,7 +335,7 @@ class PlainConsumer:
 
     def _drain_failed(self, error: Exception) -> None:
         outages = (*self._broker.connection_errors, *self._broker.channel_errors)
-        # kombu's Redis transport counts KeyError among the connection errors, for a reason of its event loop.
+        # kombu's Redis transport lists KeyError among its connection errors, because of its event loop.
         if isinstance(error, outages) and not isinstance(error, KeyError):
             self._lost(error)
             return

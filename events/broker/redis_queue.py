@@ -1,18 +1,17 @@
 """A plain queue on Redis, read without kombu's consumer, which can lose a message and is slow.
 
-kombu pops a message and then records it as unacked. A process killed in between loses the message, and so does a
-connection that breaks before the popped message arrives; and each message costs three round trips. Here one script pops
-and records everything that is waiting, in kombu's own format, so that any consumer restores what a dead one had taken.
-Waiting takes no message (BLMOVE from the queue's end to the same end leaves the queue unchanged).
+kombu pops a message and then records it as unacked. If the process is killed in between, or the connection breaks
+before the popped message arrives, the message is lost; and each message costs three round trips. Here one script pops
+and records all waiting messages, in kombu's own format, so that any consumer can restore those of a dead one. Waiting
+takes no message (BLMOVE from the queue's end to the same end leaves the queue unchanged).
 
-Of a queue that one consumer at a time holds (`queues.holder_key`) the script serves only the holder. Whoever asks
-becomes it once nobody is, and stays it for `LEASE_SECONDS` from each time it asks, or calls `hold` because it is busy
-with what it has; whoever leaves makes room at once.
-What a former holder had taken and not acked, the next one takes first: nobody else can have it. Whoever was held up for
-longer than its lease, and finds that nobody came, goes on with what it has.
+If a queue is held by one consumer at a time (`queues.holder_key`), the script serves only the holder. If there is none,
+the consumer that asks becomes the holder, for `LEASE_SECONDS` after each time it asks or calls `hold` (while it is busy
+with what it has). A holder that leaves gives up its lease at once. A new holder first takes what the previous one had
+taken and not acked. A holder that was delayed beyond its lease and finds no other holder continues with what it has.
 
-An item that is not exactly what kombu's producer writes is foreign: kombu's consumer reads or refuses it. The same goes
-for everything on a server that refuses the script.
+An item that is not exactly what kombu's producer writes is foreign, and left to kombu's consumer. So is everything on a
+server that refuses the script.
 """
 
 import time
@@ -22,15 +21,16 @@ from typing import Any
 from kombu.message import Message
 from kombu.utils.json import loads
 
-#: Seconds between two searches for messages that dead consumers had taken: before it waits, else at the latest.
+#: Seconds between two searches for unacked messages of dead consumers: at least the first before it waits, at most the
+#: second.
 _RESTORE_EVERY = 1.0
 _RESTORE_AT_LATEST = 2.0
 
-#: How long a holder may be silent before the next consumer has the queue: three seconds for one reply, if the lease is
-#: never older than `RENEW_SECONDS` when it begins with it.
+#: Seconds of silence after which a holder loses the queue: three for one reply, plus `RENEW_SECONDS`, the most that the
+#: lease's age is when the holder starts on it.
 LEASE_SECONDS = 3.1
 RENEW_SECONDS = 0.1
-#: How often one that waits for the queue asks.
+#: Seconds between two requests by a consumer that stands by.
 _ASK_SECONDS = 0.2
 
 _TAKE = """
@@ -102,7 +102,7 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 class RedisQueue:
     """One consumer of one queue, holding at most `prefetch` unacked messages.
 
-    `holder_key`: where it is noted who holds the queue, if one consumer at a time does; then it needs a `name`.
+    `holder_key`: the key that names the holder, if one consumer at a time holds the queue; then `name` is required.
     """
 
     def __init__(self, channel: Any, queue: str, prefetch: int, holder_key: str | None = None, name: str = "") -> None:
@@ -114,9 +114,9 @@ class RedisQueue:
         self._name = "" if holder_key is None else name
         self._is_held = False
         self.times_held = 0
-        """How often it became the holder."""
+        """How often this consumer became the holder."""
         self.has_more = True
-        """Whether messages waited when it last took some; if not, it is better to `wait` than to take none."""
+        """Whether more messages were waiting after the last `take`; if not, call `wait` first."""
         self._instance = uuid.uuid4().hex
         self._items: dict[str, bytes] = {}
         self._renewed_at = 0.0
@@ -126,15 +126,15 @@ class RedisQueue:
 
     @property
     def is_holder(self) -> bool:
-        """Whether nobody else had the queue when it last asked."""
+        """Whether this consumer was the holder when it last asked."""
         return self._is_refused or (self.times_held > 0 and not self._is_held)
 
     def needs_kombu(self) -> bool:
-        """Whether kombu's consumer must read the queue: it is waiting already, or a foreign item comes next."""
+        """Whether kombu's consumer must read the queue: it is already waiting, or a foreign item comes next."""
         return self._is_refused or self._is_foreign_next or bool(self._channel._in_poll)
 
     def take(self, limit: int) -> list[Message]:
-        """Up to `limit` waiting messages, the oldest first. Raises the transport's errors."""
+        """Up to `limit` waiting messages, oldest first. Raises the transport's errors."""
         self._restore(_RESTORE_AT_LATEST)
         limit = max(min(limit, self._prefetch - len(self._items)), 0)
         if self._is_refused or (limit == 0 and self._holder_key is None):
@@ -144,7 +144,9 @@ class RedisQueue:
             with self._channel.conn_or_acquire() as client:
                 keys = [*self._keys, *self._holder_keys]
                 state, items, is_new, left = client.eval(_TAKE, len(keys), *keys, limit, time.time(), *self._lease)
-        except self._channel.ResponseError:  # a server that runs no scripts, or a key of another kind: kombu says which
+        except (
+            self._channel.ResponseError
+        ):  # the server runs no scripts, or the key is of another type: kombu reports which
             self._is_refused = True
             return []
         self._is_foreign_next, self._is_held, self._renewed_at = state == 1, state == 2, began
@@ -155,8 +157,8 @@ class RedisQueue:
         return [self._message(item) for item in items]
 
     def hold(self) -> bool:
-        """Whether what was taken here is still nobody else's, and stays so for `LEASE_SECONDS`. Raises the transport's
-        errors."""
+        """Renew the lease for `LEASE_SECONDS`. False if another consumer may have what was taken here. Raises the
+        transport's errors."""
         began = time.monotonic()
         if self._holder_key is None or self._is_refused or self._is_held or began - self._renewed_at < RENEW_SECONDS:
             return not self._is_held
@@ -189,7 +191,7 @@ class RedisQueue:
             self._is_refused = True
 
     def ack(self, messages: list[Message]) -> list[Message]:
-        """Ack the messages that were taken here; returns the others. Raises the transport's errors."""
+        """Ack those messages that were taken here; returns the others. Raises the transport's errors."""
         mine = [message.delivery_tag for message in messages if message.delivery_tag in self._items]
         if mine:
             with self._channel.conn_or_acquire() as client, client.pipeline() as pipe:
@@ -200,7 +202,7 @@ class RedisQueue:
         return others
 
     def give_back(self) -> None:
-        """Put unacked messages back where they were, and leave the queue to the next. Raises the transport's errors."""
+        """Put unacked messages back where they were, and give up the lease. Raises the transport's errors."""
         items, self._items = list(self._items.items()), {}
         with self._channel.conn_or_acquire() as client:
             if items:

@@ -1,6 +1,6 @@
-"""Store data: one module for each kind of data CJ talks about, with its GraphQL document beside it.
+"""Store data: one module for each data type, with its GraphQL document beside it.
 
-Raw figures; what they mean is for the agent to say. To add a data type:
+These modules return raw figures; the agent says what they mean. To add a data type:
 
     events.data_types           its name; `python -m workflows.schema` then tells editors
     here                        its document (`query.NAMES`), a function like `fetch_counts`, a case in `dispatch.fetch`
@@ -8,5 +8,5 @@ Raw figures; what they mean is for the agent to say. To add a data type:
     workers.shop.results        how long it stays fresh, in TTL_SECONDS
     workers.agent.shopify_data  what the model reads about it
     workers.scenario.observe    its GraphQL operation, in OPERATIONS
-    workers.model.demo          when the demo model asks for it; `demo_words`: what it then says
+    workers.model.demo          when the demo model asks for it; `demo_words`: what it says about it
 """

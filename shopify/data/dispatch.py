@@ -1,4 +1,4 @@
-"""Reads any kind of data by its name."""
+"""Reads any data type by its name."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -25,12 +25,12 @@ def fetch(
     period: str = DEFAULT_PERIOD,
     compare_to: str = DEFAULT_COMPARISON,
 ) -> Fetched:
-    """Read one kind of data, whole or with its `missing` parts named; each function describes its shape.
+    """Read one data type, complete or with its `missing` parts named; each function documents its result.
 
-    `scopes` are those granted to the token, None if not known. `now` must be aware. `deadline` is of
-    `time.monotonic()`. `time_zone` is the shop's, if known; it saves week_orders and sales a request. `period` and
-    `compare_to` are for sales. Raises ShopifyError if nothing useful can be had, ValueError for a data type, period or
-    comparison that is not one of `events.data_types`.
+    `scopes`: granted to the token, None if unknown. `now` must be timezone-aware. `deadline`: by `time.monotonic()`.
+    `time_zone`: the shop's, if known; it saves week_orders and sales a request. `period` and `compare_to` are for
+    sales. Raises ShopifyError if nothing useful can be read, ValueError for a data type, period or comparison that is
+    not in `events.data_types`.
     """
     if now.tzinfo is None:
         raise ValueError("now has no time zone")

@@ -1,4 +1,4 @@
-"""What a fetch returns: data, and beside it what is missing and why."""
+"""What a fetch returns: data, and what is missing and why."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 from shopify.errors import AccessDenied, ShopifyError
 
 LARGEST_BYTES = 14 * 1024
-"""Of one fetch's data as JSON with non-ASCII characters escaped. A model is shown 16 KiB of a tool result."""
+"""Limit of a fetch's data as JSON with non-ASCII characters escaped. A model sees 16 KiB of a tool result."""
 TITLE_LIMITS = (200, 80, 40)
 TRUNCATED = "shopify.truncated"
 MOST_ITEMS_SHOWN = 10
@@ -17,27 +17,27 @@ MOST_ITEMS_SHOWN = 10
 
 @dataclass(frozen=True)
 class Fetched:
-    """Plain JSON values. `missing` entries are `{part, reason, code, permissions?}`; the reason may be told to the
-    merchant, and so may `permissions`, what may not be read (`shopify.errors.PERMISSIONS`).
+    """Plain JSON values. `missing` entries are `{part, reason, code, permissions?}`; merchants may be told `reason` and
+    `permissions`, what may not be read (`shopify.errors.PERMISSIONS`).
 
-    `data_window` is `{orders_from, complete_history, reason?, shop_opened?}` if the data is made of orders, else None.
+    `data_window` is `{orders_from, complete_history, reason?, shop_opened?}` if the data is based on orders, else None.
     """
 
     data: dict[str, Any]
     missing: list[dict[str, Any]] = field(default_factory=list)
     data_window: dict[str, Any] | None = None
     scopes: frozenset[str] | None = None
-    """What Shopify said beside it that the token may read; None if it did not say."""
+    """The token's scopes as Shopify returned them with the data; None if it did not."""
 
 
 def missing_part(part: str, error: ShopifyError) -> dict[str, Any]:
-    """A part that Shopify did not give."""
+    """A `missing` entry for a part that Shopify did not deliver."""
     permissions = {"permissions": error.permissions} if isinstance(error, AccessDenied) and error.permissions else {}
     return {"part": part, "reason": error.merchant, "code": error.code, **permissions}
 
 
 def cut_short(part: str, reason: str) -> dict[str, Any]:
-    """A part of which Shopify has more than was read."""
+    """A `missing` entry for a part of which Shopify has more than was read."""
     return {"part": part, "reason": reason, "code": TRUNCATED}
 
 
@@ -47,7 +47,8 @@ def counted(number: int, noun: str) -> str:
 
 
 def fitting(render: Callable[[int], dict[str, Any]], rows: str) -> tuple[dict[str, Any], int]:
-    """The data cut to LARGEST_BYTES, and how many of its `rows` were dropped: first titles shrink, then rows go.
+    """The data cut to LARGEST_BYTES, and how many of its `rows` were dropped: first titles are shortened, then rows
+    dropped.
 
     `render` makes the data with titles of at most the given number of characters.
     """

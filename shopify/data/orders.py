@@ -1,7 +1,7 @@
 """Orders: the shop's latest ones, and how any order is read from Shopify and shown, in full or compact.
 
-What is counted as sold is what stands now: without units that were refunded or removed, and without lines that are no
-product (`Item.kind`). README.md says which figure of the admin each one equals.
+Sold units are current units, without refunded or removed ones, and without lines that are not products (`Item.kind`).
+README.md says which figure of the admin each one equals.
 """
 
 import time
@@ -34,9 +34,9 @@ from shopify.text import clean
 NAME_CHARACTERS = 40
 SKU_CHARACTERS = 40
 LATEST = 10
-"""Orders that recent_orders tells of, beside test and cancelled ones."""
+"""How many orders recent_orders lists, not counting test and cancelled ones."""
 MOST_PASSED_OVER = 10
-"""Test and cancelled orders among them that are listed, too."""
+"""How many test and cancelled orders among them are listed, too."""
 MOST_PAGES = 4
 TOTAL_SECONDS = 8.0
 """If the caller sets no deadline."""
@@ -50,7 +50,7 @@ AnOrder = TypeVar("AnOrder", "Order", "_Found")
 
 @dataclass(frozen=True)
 class Customer:
-    """Who ordered. `orders` counts all orders this customer ever made, however long ago."""
+    """A customer. `orders` counts all orders this customer ever made."""
 
     id: str | None
     name: str | None
@@ -75,7 +75,7 @@ class Item:
 
     @property
     def key(self) -> str:
-        """What tells products apart: two may have one title. A deleted one is known by its title alone."""
+        """Identifies the product: two may have the same title. A deleted product is known by its title only."""
         return self.product or self.title
 
 
@@ -100,12 +100,12 @@ class Order:
 
     @property
     def is_real(self) -> bool:
-        """Whether it counts: no test, and not cancelled."""
+        """Whether it counts: neither a test nor cancelled."""
         return not self.test and not self.cancelled
 
     @property
     def sold(self) -> list[Item]:
-        """The lines that are goods, and of which something is left."""
+        """The lines that are goods and have current units."""
         return [item for item in self.items if item.kind == PRODUCT and item.current_quantity]
 
 
@@ -123,7 +123,7 @@ def fetch_recent_orders(client: ShopifyClient, scopes: Scopes, now: datetime, de
     ends = time.monotonic() + TOTAL_SECONDS if deadline is None else deadline
     query = DataQuery(client, "recent_orders", scopes, (CUSTOMER, ITEM_PRODUCT), needs=ORDERS)
     found, more, stopped = _read(query, ends)
-    # Those behind the ten are counted, and not read any further.
+    # Orders after the ten are only counted.
     listed = [_order(one.node, query.problems, one.customers_complete, "orders") for one in latest(found)]
 
     def render(title_limit: int) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def fetch_recent_orders(client: ShopifyClient, scopes: Scopes, now: datetime, de
 
 
 class _Found:
-    """An order as Shopify gives it."""
+    """An order as Shopify returns it."""
 
     def __init__(self, node: Mapping[str, Any], *, customers_complete: bool) -> None:
         self.node, self.customers_complete = node, customers_complete
@@ -165,7 +165,8 @@ def _is_cancelled(node: Mapping[str, Any]) -> bool:
 
 
 def _read(query: DataQuery, ends: float) -> tuple[list[_Found], bool, dict[str, Any] | None]:
-    """The newest orders until ten of them count; whether there are older ones; why it ended before, for `missing`."""
+    """The newest orders until ten of them count; whether there are older ones; an entry for `missing` if it ended
+    early."""
     orders: list[_Found] = []
     cursor: str | None = None
     why = ""
@@ -194,7 +195,7 @@ def _read(query: DataQuery, ends: float) -> tuple[list[_Found], bool, dict[str, 
 
 
 def latest(orders: Sequence[AnOrder]) -> list[AnOrder]:
-    """The newest ten that count, and as many of those between them that do not."""
+    """The newest ten that count, and up to MOST_PASSED_OVER of those between them that do not."""
     listed: list[AnOrder] = []
     counts = passed_over = 0
     for order in orders:
@@ -209,7 +210,7 @@ def latest(orders: Sequence[AnOrder]) -> list[AnOrder]:
 def read_orders(
     connection: object, problems: Problems, *, customers_complete: bool, part: str = "orders"
 ) -> list[Order]:
-    """The orders of a connection. What cannot be read is left None and counted in `problems` under `part`."""
+    """The orders of a connection. Unreadable values are None and noted in `problems` under `part`."""
     return [_order(node, problems, customers_complete, part) for node in nodes(connection, problems, part)]
 
 
@@ -266,7 +267,7 @@ def _item(line: Mapping[str, Any], problems: Problems, part: str, is_void: bool)
     unit_price = money(price, problems, f"{part}.items.unit_price") if price is not None else None
     kept = integer(current)
     if kept is None:
-        # Nothing is left of an order that comes to nothing any more.
+        # An order whose current total is zero has no units left.
         kept = 0 if is_void else quantity or 0
         if current is not None:
             problems.note(f"{part}.items.current_quantity")
@@ -282,8 +283,8 @@ def _item(line: Mapping[str, Any], problems: Problems, part: str, is_void: bool)
 
 
 def _with_tips(items: Sequence[Item], tips: Money | None) -> tuple[Item, ...]:
-    """Tips are lines without a product, titled in the words of the shop or of who gave them. So they are known by what
-    they come to: the order's tips. Where several lines fit, the fewest and the last: tips are given at the end."""
+    """Mark tips: lines without a product, with arbitrary titles. They are recognised by their sum, the order's tips. If
+    several sets of lines fit, the smallest, and of those the last: tips are added at the end."""
     if (tips is None or not tips.amount) and not any(item.title.casefold() in TIPS for item in items):
         return tuple(items)
     unsure = [item for item in items if item.kind == PRODUCT and item.product is None and item.sku is None]
@@ -306,7 +307,7 @@ def _worth(item: Item) -> Decimal:
 
 
 def shown_orders(orders: Sequence[Order], title_limit: int) -> list[dict[str, Any]]:
-    """Orders in full; an item whose title two products have names its product."""
+    """Orders in full; items name their product if two products have the same title."""
     ambiguous = shared_titles(item for order in orders for item in order.items)
     return [shown(order, title_limit, ambiguous) for order in orders]
 
@@ -360,8 +361,8 @@ def _item_shown(item: Item, title_limit: int, is_ambiguous: bool) -> dict[str, A
 
 
 def compact(order: Order, zone: tzinfo) -> dict[str, Any]:
-    """One order in about 200 bytes, its time in the shop's zone; `current_amount` only where refunds or edits changed
-    the amount, flags only where true. `items` are units of goods that stand, of the lines that were read."""
+    """One order in about 200 bytes, its time in the shop's zone; `current_amount` only if refunds or edits changed the
+    amount, flags only if true. `items`: current units of goods in the lines that were read."""
     at = order.created_at.astimezone(zone).isoformat(timespec="minutes") if order.created_at else None
     data: dict[str, Any] = {
         "name": order.name,

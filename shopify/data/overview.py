@@ -20,8 +20,8 @@ MOST_PRODUCTS = 5
 
 def fetch_overview(client: ShopifyClient, scopes: Scopes, now: datetime, deadline: float | None) -> Fetched:
     """`{shop, best_stocked_products, recent_orders, more}`. A list that may not be read is empty, and `missing` says
-    why; `more` says of each list whether the shop has more than is in it. Products are the best stocked five that are
-    active and no gift cards; orders the latest ten, as in recent_orders, of the newest twenty.
+    why; `more` says for each list whether the shop has more. Products: the five best stocked that are active and not
+    gift cards. Orders: the latest ten, as in recent_orders, of the newest twenty.
 
     Shop: `{name, domain, website, currency, time_zone, created_at, plan, development_store}`. Products:
     `{id, title, description, status, inventory, price: {min, max}, image_url}`; `inventory` is null if not tracked.
@@ -99,7 +99,7 @@ def _product(raw: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
 
 
 def _inventory(raw: Mapping[str, Any], problems: Problems) -> int | None:
-    """May be negative: a shop can go on selling below zero."""
+    """May be negative: a shop can continue selling below zero."""
     if raw.get("tracksInventory") is not True:
         return None
     stock = raw.get("totalInventory")

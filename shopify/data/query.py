@@ -1,7 +1,7 @@
-"""What a token may read, and a fetch's query: asks only for that, and goes on without what turns out to be refused.
+"""A token's scopes, and a fetch's query: it asks only for what they allow, and continues without what is refused.
 
-The GraphQL documents stand beside the modules here. `orders` and `products` are non-null root fields: if one is
-refused, the whole response is lost with it. So each document has a switch for every field that may be refused.
+The GraphQL documents are beside the modules. `orders` and `products` are non-null root fields: if one is refused, the
+whole response is lost. So each document has a switch for every field that may be refused.
 """
 
 from collections.abc import Collection, Mapping
@@ -31,12 +31,13 @@ WINDOW = "Shopify shows this app the orders of the last 60 days."
 FOLDER = Path(__file__).parent
 NAMES = ("access", "counts", "overview", "recent_orders", "sales", "week_orders")
 NEW_FIELDS: Mapping[str, str] = {"parseWarnings": "2026-10"}
-"""Fields of our documents that earlier API versions lack: since when they exist."""
+"""Fields of the documents that older API versions lack, and the first version that has them."""
 
 
 @cache
 def load_document(name: str, api_version: str = API_VERSION) -> GraphQLDocument:
-    """The parsed document of that name, without what the version lacks. Raises KeyError for a name not in NAMES."""
+    """The parsed document of that name, without fields that the version lacks. Raises KeyError for a name not in
+    NAMES."""
     if name not in NAMES:
         raise KeyError(f"no document {name!r}; there are {', '.join(NAMES)}")
     lines = (FOLDER / f"{name}.graphql").read_text(encoding="utf-8").splitlines(keepends=True)
@@ -46,7 +47,7 @@ def load_document(name: str, api_version: str = API_VERSION) -> GraphQLDocument:
 
 @dataclass(frozen=True)
 class Scopes:
-    """The granted access scopes. `granted` None: not known, so everything is tried."""
+    """The granted access scopes. `granted` is None if unknown; then everything is tried."""
 
     granted: frozenset[str] | None
 
@@ -56,12 +57,12 @@ class Scopes:
         return cls(None if granted is None else frozenset(granted))
 
     def allow(self, scope: str) -> bool:
-        """Whether reading this is worth a try. A write scope includes its read scope."""
+        """Whether to try reading this. A write scope includes its read scope."""
         return self.granted is None or self._granted(scope)
 
     def data_window(self, now: datetime, created: datetime | None = None) -> dict[str, Any]:
-        """How far back orders reach: said beside everything that is made of orders. A shop has none from before it was
-        `created`: then `shop_opened` says since when there can be any."""
+        """How far back orders reach; returned with all data based on orders. If the shop was `created` later than that,
+        `shop_opened` says since when it can have orders."""
         start = now - ORDER_HISTORY
         if self._granted(ALL_ORDERS):
             return {"orders_from": None, "complete_history": True}
@@ -75,7 +76,8 @@ class Scopes:
 
 @dataclass(frozen=True)
 class Access:
-    """As Shopify says now. `time_zone` is an IANA name, or None if this machine does not know Shopify's."""
+    """A shop's scopes and time zone as Shopify returned them. `time_zone`: an IANA name; None if this machine does not
+    know it."""
 
     scopes: frozenset[str]
     currency: str | None
@@ -99,7 +101,7 @@ def fetch_access(client: ShopifyClient, *, deadline: float | None = None) -> Acc
 
 
 def _handles(installation: Any) -> frozenset[str] | None:
-    """The scopes that Shopify lists; None if it does not."""
+    """The scopes that Shopify lists; None if it lists none."""
     granted = installation.get("accessScopes") if isinstance(installation, Mapping) else None
     if not isinstance(granted, list):
         return None
@@ -109,14 +111,14 @@ def _handles(installation: Any) -> frozenset[str] | None:
 
 @dataclass(frozen=True)
 class OptionalField:
-    """What can be left out of a document: its switch (a variable), the field it governs, the scope it needs."""
+    """A field that a document can omit: its switch (a variable), the field, the scope it needs."""
 
     name: str
     switch: str
     field: str
     scope: str
     reported: bool = True
-    """Whether its absence shows in the data, and so is reported as missing."""
+    """Whether to report it as missing if it is absent."""
 
 
 CUSTOMER = OptionalField("customers", "withCustomers", "customer", CUSTOMERS)
@@ -126,7 +128,7 @@ BEST_STOCKED = OptionalField("best_stocked_products", "withProducts", "products"
 
 
 class DataQuery:
-    """A document, which of its optional fields are asked for, and what is missing and why."""
+    """A document, its optional fields that are requested, and what is missing and why."""
 
     def __init__(
         self,
@@ -142,7 +144,7 @@ class DataQuery:
             raise _not_granted(client.shop_domain, needs)
         self.problems = Problems()
         self.told: frozenset[str] | None = None
-        """The scopes as Shopify said beside the data; None if it did not."""
+        """The scopes that Shopify returned with the data; None if it did not."""
         self._scopes = scopes
         self._shop: Mapping[str, Any] = {}
         self._client = client
@@ -158,28 +160,28 @@ class DataQuery:
         return field not in self._left_out
 
     def complete(self, field: OptionalField) -> bool:
-        """Whether nothing of this field was refused or failed so far."""
+        """Whether nothing in this field was refused or failed so far."""
         return self.asks_for(field) and field.name not in self._failed
 
     @property
     def time_zone(self) -> str | None:
-        """The shop's, an IANA name, if it was asked for and this machine knows it."""
+        """The shop's time zone, an IANA name, if it was requested and this machine knows it."""
         zone = time_zone(self._shop.get("ianaTimezone"))
         return zone.key if zone is not None else None
 
     def data_window(self, now: datetime) -> dict[str, Any]:
-        """How far back orders reach, of the shop that was asked."""
+        """How far back the shop's orders reach."""
         return self._scopes.data_window(now, moment(self._shop.get("createdAt")))
 
     @property
     def missing(self) -> list[dict[str, Any]]:
-        """The parts that were not asked for, refused, failed, or could not be read."""
+        """The parts that were not requested, refused, failed, or unreadable."""
         left_out = {field.name: error for field, error in self._left_out.items() if field.reported}
         refused = [missing_part(name, error) for name, error in (self._failed | left_out).items()]
         return refused + self.problems.missing()
 
     def run(self, variables: Mapping[str, Any] | None = None, *, deadline: float | None = None) -> GraphQLResponse:
-        """Ask; once more for each optional field whose refusal left no data. Raises ShopifyError."""
+        """Send the query, and again for each optional field whose refusal left no data. Raises ShopifyError."""
         while True:
             switches = {field.switch: self.asks_for(field) for field in self._optional}
             try:
@@ -200,7 +202,7 @@ class DataQuery:
             return response
 
     def run_for(self, name: str, variables: Mapping[str, Any] | None = None, *, deadline: float | None = None) -> Any:
-        """Ask, for the value of one root field. Raises BadAnswer if there is none."""
+        """Send the query; returns the value of one root field. Raises BadAnswer if there is none."""
         response = self.run(variables, deadline=deadline)
         if response.data.get(name) is None:
             text = f"{self._client.shop_domain}: no {name} in the answer"
@@ -208,7 +210,7 @@ class DataQuery:
         return response.data[name]
 
     def _note(self, error: ShopifyError) -> None:
-        """A single field is null and this is why; the rest of the response is good."""
+        """Record why a single field is null in an otherwise good response."""
         field = self._field_on(error.path)
         if field is None:
             self._failed.setdefault(".".join(step for step in error.path if isinstance(step, str)), error)
@@ -225,5 +227,5 @@ class DataQuery:
 
 
 def _not_granted(shop: str, scope: str) -> AccessDenied:
-    """What Shopify would say if it were asked."""
+    """The error that Shopify would return."""
     return AccessDenied(f"{shop}: missing access scope: {scope}; reconnect with it", scopes=(scope,))

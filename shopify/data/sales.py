@@ -1,7 +1,7 @@
-"""Sales as the merchant's own reports count them: the numbers on the dashboard, further back than orders reach.
+"""Sales as in Shopify's reports: the numbers on the merchant's dashboard, further back than orders reach.
 
-They come from ShopifyQL (https://shopify.dev/docs/api/shopifyql). The query is fixed; only its dates differ, and they
-are computed here from a period's name and the shop's clock.
+They come from ShopifyQL (https://shopify.dev/docs/api/shopifyql). The query is fixed except for its dates, which are
+computed from a period's name and the shop's clock.
 """
 
 import calendar
@@ -60,7 +60,7 @@ def fetch_sales(
     found, days = _ask(client, query, now, zone, period, compare_to, ends)
     shop = found.data.get("shop")
     named = zone_named(shop.get("ianaTimezone")) if isinstance(shop, Mapping) else None
-    if named is not None and named.key != zone.key:  # the shop has moved since its time zone was read
+    if named is not None and named.key != zone.key:  # the shop's time zone has changed since it was read
         zone = named
         found, days = _ask(client, query, now, zone, period, compare_to, ends)
     currency = clean(shop.get("currencyCode"), 5) if isinstance(shop, Mapping) else None
@@ -108,7 +108,8 @@ class Days:
         return cls(today - timedelta(days=int(period.split("_")[1])), yesterday)
 
     def before(self, period: str, compare_to: str) -> "Days":
-        """The same days a year earlier; or the month or year before, of a month or year; or as many days before."""
+        """The days to compare with: the same days a year earlier, or the previous month or year, or as many days
+        before."""
         months = 12 if compare_to == "previous_year" or period.endswith(("_year", "_12_months")) else 1
         if months == 1 and not period.endswith("_month"):
             length = self.last - self.first + timedelta(days=1)
@@ -120,7 +121,7 @@ class Days:
         return Days(_months(self.first, -months), _months(self.last, -months))
 
     def query(self, api_version: str) -> str:
-        """In ShopifyQL: for API users its keywords have a fixed order, and both dates are included."""
+        """The ShopifyQL query. Its keywords have a fixed order, and both dates are included."""
         returns = "sales_reversals" if api_version >= REVERSALS_SINCE else "returns"
         columns = ", ".join([*AMOUNTS, "orders", AVERAGE]).replace("returns", returns)
         return f"FROM sales SHOW {columns} SINCE {self.first} UNTIL {self.last}"
@@ -130,7 +131,7 @@ class Days:
 
 
 def _months(day: date, number: int) -> date:
-    """The day that many months later; the last of its month if that is shorter."""
+    """The same day that many months later, or the last day of a shorter month."""
     month = day.year * 12 + day.month - 1 + number
     year, month = divmod(month, 12)
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
@@ -167,7 +168,7 @@ class _Table:
         table = answer.get("tableData")
         columns, rows = (table.get("columns"), table.get("rows")) if isinstance(table, Mapping) else (None, None)
         if not isinstance(columns, list) or not isinstance(rows, list) or len(rows) > 1:
-            raise BadAnswer(f"{shop}: a report that is not one row", reason="shape", request_id=found.request_id)
+            raise BadAnswer(f"{shop}: a report without exactly one row", reason="shape", request_id=found.request_id)
         if not rows:
             return cls(None)
         if isinstance(rows[0], Mapping):
@@ -179,8 +180,8 @@ class _Table:
 
 
 def _refusal(error: ShopifyError, scopes: Scopes) -> ShopifyError:
-    """What is refused: in the schema's words the field needs `read_reports` and approval for customer data, and
-    Shopify's message names both whichever is missing."""
+    """Which permission is missing. By the schema the field needs `read_reports` and approval for customer data, and
+    Shopify's message names both, whichever is missing."""
     if not isinstance(error, AccessDenied | ProtectedData):
         return error
     granted = scopes.granted is not None and scopes.allow(REPORTS)
@@ -211,8 +212,8 @@ def _money(value: object, currency: str, problems: Problems, part: str) -> Money
 
 
 def _taken_away(amounts: Mapping[str, Money | None], problems: Problems, alias: str) -> dict[str, Money | None]:
-    """Discounts and returns as positive amounts. Reports print them with a minus, the documentation subtracts them:
-    what net sales come to decides."""
+    """Discounts and returns as positive amounts. Reports show them as negative, the documentation subtracts them: net
+    sales decide which it is."""
     gross, net, discounts, returns = (amounts[name] for name in ("gross_sales", "net_sales", "discounts", "returns"))
     if gross is None or net is None or discounts is None or returns is None:
         return {"discounts": None, "returns": None}

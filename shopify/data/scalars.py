@@ -1,4 +1,4 @@
-"""The values in a response, checked: one that is not what the schema promises becomes None and is counted. Pure."""
+"""Checks the values in a response: one that is not as in the schema becomes None and is noted. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _NO_MINOR_UNITS = frozenset(
 _THREE_MINOR_DIGITS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 _CENT = Decimal("0.01")
 _USUAL = {**dict.fromkeys(_NO_MINOR_UNITS, Decimal(1)), **dict.fromkeys(_THREE_MINOR_DIGITS, Decimal("0.001"))}
-"""The smallest usual amount of a currency, where that is no cent."""
+"""A currency's smallest usual amount, if it is not 0.01."""
 
 UNREADABLE = "Some of what Shopify sent could not be read."
 
@@ -34,7 +34,7 @@ class Problems:
         self._parts: set[str] = set()
 
     def note(self, part: str) -> None:
-        """One value of this part could not be read."""
+        """Record that a value in this part is unreadable."""
         self._parts.add(part)
 
     def missing(self) -> list[dict[str, Any]]:
@@ -55,7 +55,7 @@ class Money:
 
 
 def decimal_text(amount: Decimal, currency: str) -> str:
-    """ "55.0" EUR is 55.00, "1200.0" JPY is 1200. No digit that matters is dropped."""
+    """ "55.0" EUR is 55.00, "1200.0" JPY is 1200. No significant digit is dropped."""
     usual = amount.quantize(_USUAL.get(currency, _CENT))
     return f"{usual if usual == amount else amount:f}"
 

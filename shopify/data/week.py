@@ -1,4 +1,4 @@
-"""The orders of the last seven days: read page by page within bounds, then added up in the shop's own time zone."""
+"""The orders of the last seven days: read page by page within limits, then added up in the shop's time zone."""
 
 import time
 from collections import Counter, defaultdict
@@ -58,7 +58,7 @@ def fetch_week_orders(
 
 @dataclass(frozen=True)
 class Week:
-    """Today and the six days before it, as the shop's clock counts days."""
+    """Today and the six days before it, by the shop's clock."""
 
     start: datetime
     end: datetime
@@ -66,7 +66,7 @@ class Week:
 
     @classmethod
     def until(cls, now: datetime, zone: ZoneInfo) -> "Week":
-        """The week that ends at `now`. It starts at midnight in the shop, whatever daylight saving did since."""
+        """The week that ends at `now`. It starts at midnight in the shop, even if daylight saving has changed since."""
         first = now.astimezone(zone).date() - timedelta(days=DAYS - 1)
         return cls(datetime.combine(first, time_of_day.min, tzinfo=zone), now.astimezone(zone), zone)
 
@@ -77,11 +77,11 @@ class Week:
 
     @property
     def days(self) -> list[date]:
-        """All of its days, the first one first."""
+        """All of its days, in order."""
         return [self.start.date() + timedelta(days=n) for n in range((self.end.date() - self.start.date()).days + 1)]
 
     def day_of(self, order: Order) -> date | None:
-        """The day it was ordered, None if that is unknown or outside."""
+        """The day of an order; None if it is unknown or outside the week."""
         day = order.created_at.astimezone(self.zone).date() if order.created_at else None
         return day if day is not None and self.start.date() <= day <= self.end.date() else None
 
@@ -90,11 +90,11 @@ class Week:
 class _Pages:
     orders: list[Order] = field(default_factory=list)
     stopped: dict[str, Any] | None = None
-    """Why there are more orders than these, as an entry of `missing`."""
+    """An entry of `missing` if there are more orders than these."""
 
 
 def _read(query: DataQuery, week: Week, ends: float) -> _Pages:
-    """Follow the cursor until the week's first order, a bound, or trouble."""
+    """Follow the cursor until the week's first order, a limit, or an error."""
     pages, cursor = _Pages(), None
     cursors: set[str] = set()
     known: set[str] = set()
@@ -159,9 +159,9 @@ def summary(
 ) -> dict[str, Any]:
     """The orders added up, without test and cancelled ones, which are only counted.
 
-    `totals` are as ordered (`amount`) and after refunds and edits (`current_amount`, where it differs). If
-    `truncated`, orders are known back to `covered_from`, and `by_day` leaves out the days before it. `top_items` are
-    goods by units that stand, without what was refunded or removed.
+    `totals` are as ordered (`amount`) and after refunds and edits (`current_amount`, if it differs). If `truncated`,
+    orders are known back to `covered_from`, and `by_day` leaves out the days before it. `top_items` are goods by
+    current units, without refunded or removed ones.
     """
     real = [order for order in orders if order.is_real]
     covered = min((o.created_at for o in orders if o.created_at), default=None) if truncated else None
@@ -222,7 +222,7 @@ def _day_totals(orders: Iterable[Order]) -> list[dict[str, Any]]:
 
 
 def _top_items(orders: Sequence[Order], title_limit: int) -> list[dict[str, Any]]:
-    """By units that stand. A product has its newest title, and its id where another product has the same."""
+    """Products by current units, with their newest title, and with their id if another product has the same title."""
     newest: dict[str, Item] = {}
     units: Counter[str] = Counter()
     in_orders: Counter[str] = Counter()
@@ -241,7 +241,7 @@ def _top_items(orders: Sequence[Order], title_limit: int) -> list[dict[str, Any]
 
 
 def _customers(orders: Iterable[Order]) -> dict[str, int]:
-    """Different customers, by whether this was their first order ever. Nobody knows who placed a guest order."""
+    """Distinct customers, by whether this was their first order ever. Guest orders have no known customer."""
     lifetime: dict[str, int] = {}
     guests = 0
     for order in orders:

@@ -1,4 +1,4 @@
-"""One call of the Admin GraphQL API, from its request to its response. No HTTP in here."""
+"""One call of the Admin GraphQL API, from request to response, without HTTP."""
 
 import json
 import logging
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class GraphQLRequest:
-    """What a body asks for; `text` is None if it asks for nothing."""
+    """The request in a body; `text` is None if there is no query."""
 
     text: str | None
     variables: dict[str, Any]
@@ -57,12 +57,12 @@ class GraphQLRequest:
 
     @property
     def document(self) -> DocumentNode | None:
-        """The document, unless something is wrong with it."""
+        """The document, unless it is invalid."""
         return checked(self.text or "")[0]
 
     @property
     def operation(self) -> OperationDefinitionNode | None:
-        """The operation to execute, if the document and the name decide it."""
+        """The operation to execute, if the document and the name determine it."""
         return get_operation_ast(self.document, self.operation_name) if self.document else None
 
     @property
@@ -73,7 +73,7 @@ class GraphQLRequest:
         return self.operation.name.value if self.operation and self.operation.name else None
 
     def errors(self) -> Sequence[dict[str, Any]]:
-        """What keeps the request from being executed, as the entries of `errors`. Empty if nothing does."""
+        """Why the request cannot be executed, as entries of `errors`; empty if it can."""
         if errors := checked(self.text or "")[1]:
             return errors
         if self.operation is None:
@@ -94,7 +94,7 @@ def read_object(body: bytes) -> dict[str, Any] | None:
 
 @lru_cache(maxsize=512)
 def checked(text: str) -> tuple[DocumentNode | None, Sequence[dict[str, Any]]]:
-    """The document, or what is wrong with it in graphql-core's words; parsed and validated once for each text."""
+    """The document, or its errors as graphql-core words them; cached by text."""
     try:
         document = parse(text, max_tokens=MAX_TOKENS, allow_empty_selection_sets=False)
     except GraphQLSyntaxError as bad:
@@ -124,7 +124,7 @@ def answer_call(
     accept: str,
     request_id: str,
 ) -> StoreResponse:
-    """The response to a call: the first thing that stands in its way, in Shopify's order, or the executed query.
+    """The response to a call: the first error, in Shopify's order of checks, or the executed query.
 
     `request` is None if the body is not a JSON object.
     """
@@ -174,7 +174,7 @@ def _run(
 
 
 def _reserve(bucket: Bucket, requested: int) -> StoreResponse | None:
-    """Reserve the requested points; the refusal if that cannot be."""
+    """Reserve the requested points; the refusal if there are too few."""
     if requested > MAX_QUERY_COST:
         return StoreResponse(200, responses.max_cost_exceeded(requested, MAX_QUERY_COST, bucket.level()))
     if not bucket.reserve(requested):
@@ -188,7 +188,7 @@ def _body(result: ExecutionResult) -> dict[str, Any]:
 
 
 def _error(error: GraphQLError) -> dict[str, Any]:
-    """One entry of `errors`, keys in Shopify's order. A defect of the store looks like one of Shopify's."""
+    """One entry of `errors`, keys in Shopify's order. A bug in the store looks like an internal error at Shopify."""
     extensions, message = error.extensions, error.message
     if not extensions:
         log.error("a field of the development store failed", exc_info=error.original_error or error)

@@ -146,7 +146,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def explain_mistakes(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers a wrong control request with a sentence that says what is wrong with it."""
+    """Answers an invalid control request with a sentence that explains the problem."""
     try:
         return await handler(request)
     except UnknownShop as unknown:

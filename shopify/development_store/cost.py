@@ -1,16 +1,16 @@
-"""What a query costs, and the bucket that pays: the requested cost, computed before it runs, and the actual cost, from
-the data it returned.
+"""What a query costs, and the bucket it is charged to: the requested cost, computed before it runs, and the actual
+cost, computed from the data it returned.
 
-Shopify publishes the frame (https://shopify.dev/docs/api/usage/limits): scalars and enums 0, objects 1, connections
-sized by `first`; a single query may cost at most 1,000 points. Since 2025 a connection no longer costs `first x node`
-but grows with the logarithm of its size (https://community.shopify.dev/t/24364):
+Shopify publishes the basic rules (https://shopify.dev/docs/api/usage/limits): scalars and enums 0, objects 1,
+connections sized by `first`; a single query may cost at most 1,000 points. Since 2025 a connection no longer costs
+`first x node` but grows with the logarithm of its size (https://community.shopify.dev/t/24364):
 
     connection = 2 + floor(2 x ln(max(2, first))) x cost of one node
 
 The free value types, the flat 10 points of a count and the actual cost were fitted on recorded `requestedQueryCost`
-and `actualQueryCost` figures. What a query really costs: a connection 2 plus its share of the page it asked for,
-rounded up; an object that is null still its point; a denied or failed field only its own points; an empty page nothing
-more when it was read through `edges`, but the full page when it was read through `nodes`.
+and `actualQueryCost` figures. The actual cost: a connection costs 2 plus its share of the requested page, rounded up; a
+null object still costs its point; a denied or failed field only its own points; an empty page nothing more if it was
+read through `edges`, but the full page if it was read through `nodes`.
 """
 
 import math
@@ -53,7 +53,7 @@ def multiplier(size: int) -> int:
 
 @dataclass(frozen=True)
 class Price:
-    """What a selection, or one field of it that has fields of its own, costs."""
+    """The cost of a selection, or of one composite field in it."""
 
     key: str
     kind: Kind
@@ -74,7 +74,7 @@ class Price:
         return below
 
     def actual(self, value: Any) -> int:
-        """The points that are charged for what came: None where a field failed."""
+        """The points that are charged for the returned data, which is None where a field failed."""
         if self.kind == "count":
             return 1 if value is None else COUNT_COST
         own = {"object": 1, "connection": 2}.get(self.kind, 0)
@@ -104,7 +104,7 @@ class Price:
 def price_of(
     schema: GraphQLSchema, document: DocumentNode, variables: dict[str, Any], operation_name: str | None = None
 ) -> Price:
-    """The price of an operation that is valid for the schema, as its variables are.
+    """The price of an operation that, like its variables, is valid for the schema.
 
     Fields switched off by `@include` or `@skip` are free.
     """
@@ -119,7 +119,7 @@ def price_of(
 
 @dataclass(frozen=True)
 class _Selections:
-    """Opens up fragments and leaves out what is switched off."""
+    """Expands fragments and leaves out fields that are switched off."""
 
     schema: GraphQLSchema
     fragments: Mapping[str, FragmentDefinitionNode]
@@ -186,8 +186,8 @@ class Bucket:
 
     Points are restored at a steady rate. Every call is atomic, from any thread; `clock` is in seconds.
 
-    A query reserves its requested cost and, once it is done, is charged its actual cost. While the bucket refills,
-    reserved points count as still there, so a lone query leaves exactly the maximum less its cost.
+    A query reserves its requested cost and is charged its actual cost when it is done. While the bucket refills,
+    reserved points count as still there, so a single query leaves exactly the maximum minus its cost.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The HTTP side of Shopify: paths, headers, and the ways in which a connection can fail."""
+"""Shopify's HTTP side: paths, headers, and connection failures."""
 
 import asyncio
 import gzip
@@ -23,7 +23,7 @@ STORE = web.AppKey("store", Store)
 """Where the application keeps its store."""
 
 routes = web.RouteTableDef()
-"""The Admin API and the token endpoint, with the shop as the first part of the path; then the rest."""
+"""The Admin API and the token endpoint, with the shop as the first part of the path; then all other paths."""
 
 
 @routes.post(r"/{shop}/admin/api/{version:\d{4}-\d\d|unstable}/graphql.json")

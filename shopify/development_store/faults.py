@@ -57,14 +57,14 @@ class StoreFault(BaseModel):
 
 
 class ActiveFaults:
-    """The faults in force. Every call is atomic, from any thread."""
+    """The active faults. Every call is atomic, from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._faults: list[StoreFault] = []
 
     def add(self, fault: StoreFault) -> None:
-        """Put a fault into force."""
+        """Add a fault."""
         with self._lock:
             self._faults.append(fault)
 
@@ -79,7 +79,7 @@ class ActiveFaults:
             ]
 
     def strike(self, shop_domain: str, target: str, operation: str | None) -> dict[str, StoreFault]:
-        """The faults that hit this request, by kind. Each one's count goes down; a spent one is gone."""
+        """The faults that strike this request, by kind. Decrements their counts and removes those that are used up."""
         with self._lock:
             hit: dict[str, StoreFault] = {}
             left: list[StoreFault] = []
@@ -98,17 +98,17 @@ class ActiveFaults:
             return hit
 
     def shown(self) -> list[dict[str, Any]]:
-        """The faults in force, as JSON-able dicts."""
+        """The active faults, as JSON-able dicts."""
         with self._lock:
             return [fault.model_dump(exclude_none=True) for fault in self._faults]
 
 
-# Faults that send something else than the real answer.
+# Faults that replace the real answer.
 
 
 @dataclass(frozen=True)
 class StruckQuery:
-    """The query that a fault hits: its requested cost, the level of its bucket, the request's id."""
+    """The query that a fault strikes: its requested cost, its bucket's level, the request's id."""
 
     requested_cost: int
     level: Level
@@ -164,7 +164,7 @@ def _huge_body(fault: StoreFault, _query: StruckQuery) -> StoreResponse:
 
 
 def _throttled(fault: StoreFault, query: StruckQuery) -> StoreResponse:
-    """The level is too low for this query by as much as is restored in `seconds` (default 0.2)."""
+    """The bucket lacks as many points as are restored in `seconds` (default 0.2)."""
     level = query.level
     missing = max(1, int(fault.seconds_or(0.2) * level.restore_rate))
     available = max(0, min(level.available, query.requested_cost - missing))
@@ -208,7 +208,7 @@ KINDS = (*_OF_THE_CONNECTION, *_RESPONSES, *_OF_THE_CONTENT)
 """Every kind of fault. The README says what each one does."""
 
 
-# Faults that leave an answer well-formed and make its content wrong.
+# Faults that make the content of a well-formed answer wrong.
 
 _IGNORED_SEARCH = {
     "path": ["orders"],
@@ -225,7 +225,7 @@ _WRONG_TYPES = {"amount": "NaN", "lineItems": None}
 
 
 def spoil(body: dict[str, Any], faults: Mapping[str, StoreFault]) -> dict[str, Any]:
-    """The body with every such fault at work."""
+    """The body after all such faults."""
     if "ignored_search" in faults:
         body = {**body, "extensions": {**body.get("extensions", {}), "search": [_IGNORED_SEARCH]}}
     if "customer_plan" in faults and "errors" in body:

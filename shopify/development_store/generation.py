@@ -1,7 +1,7 @@
 """Generates the contents of a development shop from its domain: the same domain and `now` give the same shop.
 
-A shop of twelve thousand orders must be ready at once, so what every order needs is drawn in bulk and the line items
-are drawn when somebody looks at them (`OrderRecord.lines`).
+A shop with twelve thousand orders must be ready at once, so what every order needs is drawn in bulk, and line items
+only when they are read (`OrderRecord.lines`).
 """
 
 import hashlib
@@ -18,8 +18,8 @@ from typing import Any
 from shopify.development_store.records import CustomerRecord, OrderRecord, ProductRecord
 
 SAMPLE_DATA = Path(__file__).parent / "sample_data.json"
-"""Three assortments with their prices in US dollars, the names of people who do not exist, and titles that live on in
-old orders although their product was deleted."""
+"""Three assortments with prices in US dollars, invented people's names, and titles of deleted products that old orders
+still have."""
 
 DAY = 86_400
 
@@ -101,7 +101,7 @@ class _Generator:
 
     def __init__(self, shop_domain: str, size: Size, now: int, currency: str, former_currency: str | None) -> None:
         self.size, self.now, self.currency, self.former_currency = size, now, currency, former_currency
-        # Of the domain alone; unlike hash(), the same in every process.
+        # Depends on the domain only; unlike hash(), it is the same in every process.
         self.seed = int.from_bytes(hashlib.sha256(shop_domain.encode()).digest()[:8], "big")
         self.draw = random.Random(self.seed)  # noqa: S311 (sample data, not a secret)
         self.created_at = now - (size.days + 20) * DAY
@@ -141,7 +141,7 @@ class _Generator:
         )
 
     def _order_times(self) -> list[int]:
-        """Ages spread so that business grows: the exponent bends the even spread towards today."""
+        """Ages distributed so that business grows: the exponent shifts the even distribution towards today."""
         span = self.size.days * DAY
         ages = (600 + int((span - 600) * self.draw.random() ** 1.5) for _ in range(self.size.orders))
         return sorted(self.now - age for age in ages)
@@ -222,9 +222,9 @@ _OPEN_PAYMENT = ("PAID",) * 15 + ("PENDING",) * 3 + ("AUTHORIZED", "PARTIALLY_PA
 
 
 def _outcome(age: int, time: int, chance: float, other_chance: float) -> tuple[str, str, int | None, int | None]:
-    """What has become of an order: financial status, fulfillment status, cancelled at, closed at.
+    """An order's financial status, fulfillment status, cancelled at, closed at.
 
-    An order is closed only when it is fulfilled and paid for, so an open one is younger or has something left to do.
+    An order is closed only when it is fulfilled and paid, so an open one is recent or still has something to do.
     """
     soon = time + min(age // 2, 5 * 3_600)
     if chance < 0.03:
@@ -235,7 +235,7 @@ def _outcome(age: int, time: int, chance: float, other_chance: float) -> tuple[s
     if other_chance < still_open:
         fulfillment = _OPEN_FULFILLMENT[int(chance * 10_007) % len(_OPEN_FULFILLMENT)]
         payment = _OPEN_PAYMENT[int(chance * 5_003) % len(_OPEN_PAYMENT)]
-        # Fulfilled and paid would have been closed: what is shipped but open still waits for its money.
+        # A fulfilled and paid order would be closed: one that is shipped but open is not paid yet.
         if fulfillment == "FULFILLED" and payment == "PAID":
             payment = "PENDING"
         return payment, fulfillment, None, None
@@ -244,9 +244,9 @@ def _outcome(age: int, time: int, chance: float, other_chance: float) -> tuple[s
 
 
 def _add_special_cases(orders: list[OrderRecord]) -> None:
-    """The latest ten orders include, beside a guest's, a test order, a cancelled one, and an open one that has shipped.
+    """The latest ten orders include a guest's, a test order, a cancelled one, and an open one that has shipped.
 
-    The last shows that open and unfulfilled are not the same.
+    The last one shows that open and unfulfilled are not the same.
     """
     if len(orders) < SPECIAL_CASES_FROM:
         return

@@ -31,8 +31,8 @@ class Page:
 
 
 def page_of(records: Sequence[Any], sort: Sort, arguments: Mapping[str, Any]) -> Page:
-    """The page of `records`, which are in ascending order, that a field with these arguments shows: `first`, `after`,
-    `reverse`. Raises a field error for what Shopify refuses, and for paging backwards, which is not there.
+    """The page of `records` (in ascending order) for these arguments: `first`, `after`, `reverse`. Raises a field error
+    for what Shopify refuses, and for paging backwards, which is not supported.
     """
     first, after, reverse = arguments.get("first"), arguments.get("after"), arguments.get("reverse")
     refuse(arguments, "last", "before", "savedSearchId")
@@ -47,7 +47,7 @@ def page_of(records: Sequence[Any], sort: Sort, arguments: Mapping[str, Any]) ->
         return sort(record), record.number
 
     start, end = 0, len(records)
-    # `after` cuts off what comes first in the order asked for; when that is descending, the end of the records.
+    # `after` cuts off the start in the requested order; if that is descending, the end of the records.
     if after is not None and reverse:
         end = bisect_left(records, _position(after), key=position)
     elif after is not None:
@@ -57,7 +57,7 @@ def page_of(records: Sequence[Any], sort: Sort, arguments: Mapping[str, Any]) ->
 
 
 def refuse(arguments: Mapping[str, Any], *names: str) -> None:
-    """Raise a field error if one of the arguments of these names, which the store does not know, is given."""
+    """Raise a field error if one of these unsupported arguments is given."""
     for name in names:
         if arguments.get(name) is not None:
             raise field_error(f"The development store has no argument `{name}`.", "NOT_IMPLEMENTED")

@@ -1,4 +1,4 @@
-"""What a development shop holds: products, customers, orders. Plain data; `generation` makes it."""
+"""A development shop's records: products, customers, orders. Plain data, made by `generation`."""
 
 import random
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ class ProductRecord:
 
 @dataclass(frozen=True, slots=True)
 class CustomerRecord:
-    """One customer. `orders` counts the whole lifetime, whatever window an app may look through."""
+    """One customer. `orders` counts the whole lifetime, whatever an app may see."""
 
     number: int
     display_name: str
@@ -98,7 +98,7 @@ class LineItemRecord:
 
 @dataclass
 class OrderRecord:
-    """One order. Its lines are drawn when somebody first looks at them, from a seed of its own: always the same."""
+    """One order. Its lines are drawn when first read, from the order's own seed, so they are always the same."""
 
     number: int
     name: str
@@ -125,12 +125,12 @@ class OrderRecord:
 
     @property
     def updated_at(self) -> int:
-        """When something last happened to the order."""
+        """When the order last changed."""
         return self.closed_at or self.cancelled_at or self.created_at
 
     @cached_property
     def lines(self) -> tuple[LineItemRecord, ...]:
-        """The line items: mostly one to four, now and then a dozen."""
+        """The line items: mostly one to four, sometimes a dozen."""
         draw = random.Random(self.seed)  # noqa: S311 (sample data, not a secret)
         how_many = draw.choices((1, 2, 3, 4, 12), (46, 28, 15, 9, 2))[0]
         lines = [self._line(draw, place) for place in range(how_many)]
@@ -138,12 +138,12 @@ class OrderRecord:
 
     @property
     def tip(self) -> MoneyBag:
-        """What was given on top."""
+        """The tip."""
         return self._money(Decimal(0))
 
     @cached_property
     def total(self) -> MoneyBag:
-        """What the order came to when it was placed: the lines and, for small orders, shipping."""
+        """The order's total when it was placed: the lines and, for small orders, shipping."""
         goods = sum((line.unit_price.amount * line.quantity for line in self.lines), Decimal(0))
         shipping = in_currency(Decimal("4.90"), self.currency)
         free_from = in_currency(Decimal(60), self.currency)
@@ -171,7 +171,7 @@ class OrderRecord:
         return LineItemRecord(number, product.title, quantity, sku, price, product)
 
     def _left_of(self, line: LineItemRecord, place: int) -> int:
-        """Units of a line that were neither refunded nor removed: a part that was refunded begins with the first."""
+        """Units of a line that were neither refunded nor removed; a partial refund starts with the first line."""
         if self.cancelled_at is not None or self.financial_status in ("REFUNDED", "VOIDED"):
             return 0
         return line.quantity - (self.financial_status == "PARTIALLY_REFUNDED" and place == 0)

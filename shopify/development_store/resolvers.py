@@ -81,7 +81,7 @@ def _require(info: Info, scope: str) -> Viewer:
 def _orders(_root: Any, info: Info, **arguments: Any) -> Page:
     viewer = _require(info, "read_orders")
     sort = _sort(ORDER_SORTS, arguments["sortKey"])
-    # They come by age, and their numbers grow with it.
+    # Records are sorted by age, and so are their ids.
     return page_of(viewer.shop.orders(arguments.get("query"), viewer.window_from), sort, arguments)
 
 
@@ -258,12 +258,12 @@ RESOLVERS: Mapping[str, Mapping[str, Resolver]] = {
         "featuredMedia": _featured_media,
     },
 }
-"""The resolver of each field that is not simply a key or an attribute of its parent, with the same name."""
+"""The resolver of each field that is not just a key or an attribute with the same name on its parent."""
 
 
 @cache
 def executable_schema() -> GraphQLSchema:
-    """Shopify's own schema, pruned, with our resolvers; made when it is first needed."""
+    """Shopify's schema, pruned, with these resolvers; built on first use."""
     schema = build_schema("".join(path.read_text("utf-8") for path in SCHEMA))
     for type_name, fields in RESOLVERS.items():
         owner = schema.type_map[type_name]

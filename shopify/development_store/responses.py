@@ -1,7 +1,7 @@
-"""What the store sends back: an HTTP response before it is sent, and the bodies Shopify sends when something is wrong.
+"""The store's HTTP responses, and the bodies of Shopify's errors.
 
-Each function returns a JSON body; the caller chooses the status. The README lists which bodies rest on recordings and
-which are educated guesses.
+Each function returns a JSON body; the caller chooses the status. The README lists which bodies were recorded and which
+are guesses.
 """
 
 from collections.abc import Mapping
@@ -72,8 +72,8 @@ BAD_CLIENT = {"error": "invalid_client", "error_description": "Client authentica
 class StoreResponse:
     """Status and body of a response. A str is sent as HTML, everything else as JSON.
 
-    An executed query is charged only when its response is ready to go: until then the whole requested cost stays
-    reserved, as at Shopify.
+    An executed query is charged when its response is sent: until then the whole requested cost stays reserved, as at
+    Shopify.
     """
 
     status: int
@@ -131,7 +131,7 @@ def cost(requested: int, actual: int | None, level: Level) -> dict[str, Any]:
 
 
 def throttled(requested: int, level: Level) -> dict[str, Any]:
-    """The bucket holds less than the query needs. Here the limits come as floats, as they were observed."""
+    """The bucket holds less than the query needs. The limits are floats here, as observed."""
     block = cost(requested, None, level)
     block["throttleStatus"].update(maximumAvailable=float(level.maximum), restoreRate=float(level.restore_rate))
     extensions = {"code": "THROTTLED", "documentation": THROTTLE_PAGE}

@@ -1,8 +1,8 @@
 """Search filters of orders, customers and products: from a query to a test of records.
 
-Of Shopify's syntax (https://shopify.dev/docs/api/usage/search-syntax) there is what our own queries use: terms that all
-have to hold, each `field:value`, `field:>=value` or `field:this,that`. Everything else is refused by name instead of
-guessed. What Shopify does with a field that it does not know, either, is the fault `ignored_search`.
+Only the part of Shopify's syntax (https://shopify.dev/docs/api/usage/search-syntax) that CJ's queries use is supported:
+terms joined by AND, each `field:value`, `field:>=value` or `field:this,that`. Everything else is refused by name
+instead of guessed. The fault `ignored_search` plays what Shopify does with unknown fields.
 """
 
 import operator
@@ -17,7 +17,7 @@ from shopify.development_store.responses import field_error
 
 Predicate = Callable[[Any], bool]
 Filter = Callable[[str, str, str], Predicate]
-"""From a field's name, the comparator and the value to a test of records."""
+"""Makes a test of records from a field's name, the comparator and the value."""
 
 _TERM = re.compile(r"\s*(?P<field>\w+):(?P<comparator><=|>=|<|>)?(?P<value>'[^']*'|\"[^\"]*\"|[^\s()'\"]+)")
 _COMPARATORS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -29,7 +29,7 @@ _COMPARATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def _choice(read: Callable[[Any], Any], values: Mapping[str, tuple[Any, ...]]) -> Filter:
-    """`values`: what can be written, and what it stands for."""
+    """`values`: written values, and what they stand for."""
 
     def test(field: str, comparator: str, value: str) -> Predicate:
         written = value.lower().split(",")
@@ -92,7 +92,7 @@ PRODUCTS: Mapping[str, Filter] = {
 def matcher(query: str | None, filters: Mapping[str, Filter]) -> Predicate | None:
     """The test of a query, or None if it asks for nothing.
 
-    Raises a field error for what is no time, and for what this store does not have.
+    Raises a field error for an invalid time, and for anything that is not supported.
     """
     written, at = (query or "").strip(), 0
     tests: list[Predicate] = []

@@ -1,4 +1,4 @@
-"""The development store as a server: in a thread of its own for tests, or as the whole of a process."""
+"""The development store as a server: on a thread in tests, or as a process."""
 
 import asyncio
 import threading
@@ -54,8 +54,8 @@ class DevelopmentStore(Store):
             shopify.register("corner-shop.myshopify.com", "tiny")
             client = ShopifyClient("corner-shop.myshopify.com", token, http=http_client(), admin_url=shopify.admin_url)
 
-    It serves from a thread with an event loop of its own; every method may be called from any thread.
-    With `now` fixed, all dates are, too.
+    It serves on its own thread and event loop; every method may be called from any thread. If `now` is given, all dates
+    are fixed.
     """
 
     def __init__(self, *, now: datetime | None = None) -> None:
@@ -112,7 +112,7 @@ class DevelopmentStore(Store):
         return self.open_shop(ShopSettings(shop_domain=shop_domain, size=size, token=token, **settings), now=now)
 
     def fault(self, shop_domain: str | None, kind: str, *, times: int | None = None, **details: Any) -> None:
-        """Put a fault into force (`faults.KINDS`), for one shop or (None) for all. Raises UnknownFault."""
+        """Add a fault (`faults.KINDS`), for one shop or (None) for all. Raises UnknownFault."""
         self.faults.add(StoreFault(kind=kind, shop_domain=shop_domain, times=times, **details))
 
     def clear_faults(self, shop_domain: str | None = None, kind: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""One development shop: what it is, what it holds, and its lists as an app may see them."""
+"""One development shop: its settings, its contents, and its lists as an app may see them."""
 
 import threading
 import time
@@ -40,11 +40,11 @@ _REMEMBERED_LISTS = 64
 
 
 class InvalidShop(Exception):
-    """A shop cannot be registered like this; the message says what is wrong and what is possible."""
+    """Invalid settings; the message says what is wrong and what is possible."""
 
 
 class ShopSettings(BaseModel):
-    """A shop to open, and how an app gets in. Times are in seconds. Raises InvalidShop."""
+    """A shop to open, and an app's access to it. Times are in seconds. Raises InvalidShop."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -84,7 +84,7 @@ class ShopSettings(BaseModel):
 
     @property
     def access_token(self) -> str:
-        """The token the app gets in with."""
+        """The app's access token."""
         return self.token or token_for(self.shop_domain)
 
     @property
@@ -94,7 +94,7 @@ class ShopSettings(BaseModel):
 
 
 class Shop:
-    """A shop with generated contents, made when somebody first looks. Safe to use from several threads."""
+    """A shop with contents that are generated on first use. Thread-safe."""
 
     def __init__(self, settings: ShopSettings, *, now: datetime | None = None) -> None:
         self.settings = settings
@@ -136,10 +136,10 @@ class Shop:
         return None if complete else self.now - WINDOW_DAYS * DAY
 
     def orders(self, query: str | None, window_from: int | None, *, indexed: bool = False) -> Sequence[OrderRecord]:
-        """The orders that an app sees and that match the query, by age, the oldest first.
+        """The orders that an app sees and that match the query, oldest first.
 
-        With `indexed`, as with a query, an order that the search index has not caught up with is left out. Raises what
-        `matcher` does.
+        With `indexed`, or with a query, leaves out orders that are not in the search index yet. Raises what `matcher`
+        raises.
         """
         with self._lock:
             if time.time() < self._indexed_at:
@@ -173,7 +173,7 @@ class Shop:
             return order
 
     def truth(self, *, complete_history: bool) -> dict[str, Any]:
-        """The numbers an app with this view must arrive at."""
+        """The true numbers that an app with this access must compute."""
         window_from = self.window_from(complete_history)
         visible = self.orders(None, window_from)
         last_week = [order for order in visible if order.created_at >= self.now - 7 * DAY]

@@ -1,9 +1,10 @@
 """Answers `shopifyqlQuery` from a shop's orders: `FROM sales` with columns, SINCE and UNTIL, and nothing else.
 
-By Shopify's definitions (https://help.shopify.com/manual/reports-and-analytics/shopify-reports/report-types/sales-reports):
-an order counts on the day it was placed, with everything that was ordered; what is refunded, returned or cancelled
-counts on the day that is processed. Test orders are not in it. Nothing is sold here with a discount or a tax. Reports
-reach back to the first order, whatever an app may see of the orders themselves.
+By Shopify's definitions
+(https://help.shopify.com/manual/reports-and-analytics/shopify-reports/report-types/sales-reports): an order counts on
+the day it was placed, with everything that was ordered; refunds, returns and cancellations count on the day they are
+processed. Test orders are excluded. Nothing is sold here with a discount or a tax. Reports reach back to the first
+order, whichever orders an app may see.
 """
 
 import re
@@ -18,7 +19,7 @@ from shopify.development_store.shop import Shop
 
 REVERSALS = "sales_reversals"
 FORMER = {"returns": REVERSALS}
-"""Column names of earlier API versions: they are warned of."""
+"""Column names of earlier API versions, which cause a warning."""
 NUMBERS = ("orders",)
 COLUMNS = (
     *("total_sales", "net_sales", "gross_sales", "discounts", REVERSALS, "taxes", "shipping_charges"),
@@ -32,10 +33,10 @@ _QUERY = re.compile(
 
 
 def answer_shopifyql(shop: Shop, text: str) -> dict[str, Any]:
-    """A `ShopifyqlQueryResponse`: a table of one row, or what is wrong with the query."""
+    """A `ShopifyqlQueryResponse`: a table with one row, or the query's errors."""
     found = _QUERY.fullmatch(text)
     if found is None:
-        return _refused("Only FROM sales SHOW … SINCE YYYY-MM-DD UNTIL YYYY-MM-DD is known here.")
+        return _refused("Only FROM sales SHOW … SINCE YYYY-MM-DD UNTIL YYYY-MM-DD is supported here.")
     shown = [name.strip().lower() for name in found["columns"].split(",")]
     for name in shown:
         if FORMER.get(name, name) not in COLUMNS:
@@ -54,7 +55,7 @@ def answer_shopifyql(shop: Shop, text: str) -> dict[str, Any]:
 
 
 def sales(orders: Iterable[OrderRecord], currency: str, start: float, end: float) -> Mapping[str, Decimal | None]:
-    """The report of the time from `start` to before `end` (Unix seconds), in the shop's currency."""
+    """The report for the time from `start` to before `end` (Unix seconds), in the shop's currency."""
     number = 0
     found: dict[str, Decimal] = dict.fromkeys(("gross_sales", REVERSALS, "shipping_charges"), Decimal(0))
     for order in orders:
@@ -86,7 +87,7 @@ def _in(currency: str, order: OrderRecord, amount: Decimal) -> Decimal:
 
 
 def _written(name: str, value: Decimal | None) -> str | None:
-    """Numbers and amounts are texts; what is taken away has a minus."""
+    """Numbers and amounts as text; deductions are negative."""
     return None if value is None else str(value) if name in NUMBERS else decimal_text(value)
 
 

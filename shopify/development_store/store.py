@@ -18,7 +18,7 @@ BUCKET_SECONDS = 20
 """A bucket holds this many seconds of its restore rate: 2000/100, 4000/200, 20000/1000 as observed."""
 
 BUILT_IN = {**{f"dev-{size}.myshopify.com": size for size in SIZES}, "test.myshopify.com": "medium"}
-"""The shops that exist from the start, and their sizes. `token_for(domain)` is the token of each."""
+"""The built-in shops, and their sizes. `token_for(domain)` is the token of each."""
 
 LOGGED_REQUESTS = 50_000
 
@@ -29,7 +29,7 @@ class UnknownShop(LookupError):
 
 @dataclass(frozen=True)
 class LoggedRequest:
-    """One request that was answered, or not."""
+    """One request, answered or not."""
 
     received_at: float
     """Unix time, with fractions."""
@@ -58,7 +58,7 @@ class RequestLog:
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """A request is being answered while the block runs."""
+        """Counts a request as being answered while the block runs."""
         with self._lock:
             self.open_requests += 1
         try:
@@ -92,7 +92,7 @@ class RequestLog:
 
 
 class Store:
-    """Everything the development store knows. Safe to use from several threads."""
+    """All state of the development store. Thread-safe."""
 
     def __init__(self, *, now: datetime | None = None) -> None:
         self.tokens = Tokens()
@@ -105,7 +105,7 @@ class Store:
         self._register_built_in()
 
     def open_shop(self, settings: ShopSettings, *, now: datetime | None = None) -> Shop:
-        """Open a shop, or open it anew: the tokens of an earlier registration are dead."""
+        """Open a shop, or reopen it, which revokes the tokens of its earlier registration."""
         domain = settings.shop_domain
         self.tokens.revoke(domain)
         self.tokens.issue(
@@ -149,7 +149,7 @@ class Store:
         return shop.truth(complete_history=shop.settings.complete_history)
 
     def reset(self) -> None:
-        """As at the start: built-in shops only, full buckets, no faults, an empty log."""
+        """Back to the initial state: built-in shops only, full buckets, no faults, an empty log."""
         self.faults.clear()
         self.request_log.clear()
         with self._lock:

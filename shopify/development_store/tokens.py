@@ -1,4 +1,4 @@
-"""Access tokens and refresh tokens of the development store, and what its token endpoint answers.
+"""Access and refresh tokens of the development store, and its token endpoint.
 
 Since 2025-12 offline tokens may expire: 1 hour for the access token, 90 days for the refresh token, and each refresh
 returns a new pair. Since 2026-08 the previous refresh token stays valid until the new pair is first used, so a client
@@ -30,7 +30,7 @@ def token_for(shop_domain: str) -> str:
 
 @dataclass(frozen=True)
 class IssuedToken:
-    """A token as the store knows it. `expires_at` is a reading of the monotonic clock, None for never."""
+    """A token in the store. `expires_at`: by the monotonic clock, None for never."""
 
     text: str
     shop_domain: str
@@ -41,7 +41,7 @@ class IssuedToken:
 
 @dataclass
 class _Grant:
-    """One app's permission at one shop: the pair in use, and the pairs handed out since that nobody has used yet."""
+    """One app's access to one shop: the pair in use, and newer pairs that have not been used yet."""
 
     token: IssuedToken
     refresh_token: str
@@ -138,7 +138,7 @@ class Tokens:
         }
 
     def _settle(self, grant: _Grant, access: str) -> None:
-        """A pair came into use, so what it replaces and the other unused pairs are dead."""
+        """A pair was used for the first time: the pair it replaces and all other unused pairs are dead."""
         refresh = grant.unused.pop(access, None)
         if refresh is None:
             return

@@ -163,7 +163,7 @@ def test_one_terminal_runs_everything_and_another_uses_it(
     assert running.end(signal.SIGINT) == 0
     assert all_gone(processes)
     assert token_for(SHOP) not in running.text
-    assert "none is running in" in other("publish", "shop_redact", code=2).stderr
+    assert "it is not running in" in other("publish", "shop_redact", code=2).stderr
 
 
 def test_nothing_outlives_a_cj_up_that_is_killed(up: Callable[..., Up]) -> None:
@@ -322,7 +322,7 @@ def test_edited_workflows_are_taken_up(up: Callable[..., Up], tmp_path: Path, mo
 
     support.write_text(re.sub(r"(?<=  message_received:).*\n", PONG, whole))
     began = time.monotonic()
-    running.wait_for("workflows taken up by workflow, agent")
+    running.wait_for("workflows reloaded by workflow, agent")
     assert time.monotonic() - began < 5  # under a second where nothing else runs
     assert pids <= {one.pid for one in running.processes()}, "nobody was restarted"
     other("publish", "conversation_started", "merchant_id=m1", "conversation_id=c1")

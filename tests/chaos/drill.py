@@ -257,8 +257,8 @@ INCIDENTS: Mapping[str, Incident] = {
         "CJRepliesNotAcked",
         take_gateway,
         [
-            (("status",), "the chat gateway takes nothing off `replies`"),
-            (("why", "NAME"), "the chat gateway is away, or does not ack"),
+            (("status",), "the chat gateway does not consume `replies`"),
+            (("why", "NAME"), "the chat gateway is down, or does not ack"),
         ],
         bring_gateway,
         nothing,
@@ -303,7 +303,7 @@ INCIDENTS: Mapping[str, Incident] = {
     "must_reconnect": Incident(
         "CJShopsMustReconnect",
         revoke,
-        [(("why", "NAME"), "must be made again"), (("status",), "[5-9] needs_reauth")],
+        [(("why", "NAME"), "must reconnect"), (("status",), "[5-9] needs_reauth")],
         connect_again,
         nothing,
     ),

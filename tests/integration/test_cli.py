@@ -256,7 +256,7 @@ def test_refused_events_can_be_seen_and_tried_again(terminal: Terminal, database
     assert {tuple(row) for row in rows} == {("id", "source", "type", "error_code", "error", "received_at")}
     assert {row["source"] for row in rows} == {"/a", "/b"}
     assert "event.unknown_merchant: merchant m1 is not known" in terminal("events", "rejected").stdout
-    assert "was refused from /a, /b: name one with --source" in terminal("events", "retry", "e1", code=1).stderr
+    assert "was refused from /a, /b: choose one with --source" in terminal("events", "retry", "e1", code=1).stderr
     assert "retrying event e1" in terminal("events", "retry", "e1", "--source", "/a").stdout
     assert [row["source"] for row in terminal.json("events", "rejected")] == ["/b", "/a"]
     assert "no refused event" in terminal("events", "retry", "e9", code=1).stderr

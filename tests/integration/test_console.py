@@ -97,7 +97,7 @@ def test_without_the_password_nothing_is_shown(database: Database, database_url:
             refused = httpx.get(url + path)
             assert refused.status_code == 401
             assert refused.headers["WWW-Authenticate"].startswith("Basic ")
-            assert refused.json() == {"message": "the password, please"}
+            assert refused.json() == {"message": "wrong password"}
             assert httpx.get(url + path, auth=("cj", PASSWORD), timeout=60).status_code == 200, path
         assert httpx.get(url + "/nothing", auth=("cj", PASSWORD)).status_code == 404
         page = httpx.get(url, auth=("cj", PASSWORD))
@@ -146,10 +146,10 @@ def test_a_person_finds_what_is_wrong_and_retries_it(database: Database, databas
     assert "no agent worker answers" in seen["problems"]
     assert "cj check --kind agent" in seen["problems"]
     assert "replies" in seen["waiting"]
-    assert "promised" in seen["speeds"]
+    assert "target" in seen["speeds"]
     assert "turns" in seen["queues"]
     assert seen["whose"] == "Merchant m1, acme.myshopify.com, needs_reauth"
-    assert "has not accepted the connection" in seen["reasons"]
+    assert "has refused the connection" in seen["reasons"]
     assert "c1" in seen["conversations"]
     for said in ("message_received", WORDS, "You have <b>7</b> orders.", "turn 1", " ms"):
         assert said in seen["timeline"]

@@ -3,14 +3,16 @@
 import time
 import traceback
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import TextClause, text
+from sqlalchemy.exc import ProgrammingError
 
 from storage import database as storage_database
 from storage import sql
-from storage.database import Database
+from storage.database import Database, Session
 from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
 from tests.rows import at_once, execute, query
 from tests.servers import crash, fast_folder
@@ -290,6 +292,81 @@ def test_a_statement_is_prepared_once_and_outlives_its_transaction(database: Dat
             assert session.execute(statement("name"), {"id": "m1"}).scalar() == "M"
     assert query(alone, PREPARED) == [("of_test",)]
     alone.dispose()
+
+
+def test_what_is_prepared_reads_by_index_even_where_it_was_planned_for_tiny_tables(database: Database) -> None:
+    """Such a plan stays until a table that has grown is analyzed."""
+    alone = Database(database._url, pool_size=1)
+    looked_at = 0
+    with alone.reading() as session:
+        session.execute(text("VACUUM ANALYZE"))
+    with alone.transaction() as session:
+        session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+        for path in Path(sql.__file__).parent.glob("*.sql"):
+            for clause in sql.load(path.stem).values():
+                if (prepared := clause.get_execution_options().get(sql.PREPARED)) is None:
+                    continue
+                session.execute(text(prepared.prepare))
+                values = ", ".join("NULL" for _ in clause.compile().params)
+                plan = "\n".join(session.execute(text(f"EXPLAIN EXECUTE {prepared.name} ({values})")).scalars())
+                assert "Seq Scan" not in plan, f"{prepared.name}: {plan}"
+                looked_at += 1
+    assert looked_at > 30
+    alone.dispose()
+
+
+def test_a_transaction_begins_in_one_round_trip_with_its_first_statement(database: Database) -> None:
+    alone = Database(database._url, pool_size=1)
+    began = text("SELECT now() < statement_timestamp(), pg_current_xact_id_if_assigned() IS NULL")
+    insert = text("INSERT INTO tombstones (kind, subject) VALUES ('test', :subject)")
+    with pytest.raises(StorageRefused), alone.transaction() as session:
+        session.execute(text(f"{insert.text}; SELECT 1 / 0"), {"subject": "refused"})
+    with alone.transaction() as session:
+        pass  # nothing to say
+    with alone.transaction() as session:
+        session.execute(insert, {"subject": "kept"})
+        assert tuple(session.execute(began).one()) == (True, False)
+    with alone.reading() as session:
+        session.execute(insert, {"subject": "at once"})
+        assert tuple(session.execute(began).one()) == (False, True)
+    assert query(alone, "SELECT subject FROM tombstones ORDER BY 1") == [("at once",), ("kept",)]
+    alone.dispose()
+
+
+def test_an_attempt_is_undone_alone(database: Database) -> None:
+    alone = Database(database._url, pool_size=1)
+    insert = text("INSERT INTO tombstones (kind, subject) VALUES ('test', :subject)")
+
+    def fails(session: Session, subject: str) -> None:
+        with session.attempt():
+            session.execute(insert, {"subject": subject})
+            session.execute(statement("nothing"))
+
+    def fails_within(session: Session) -> None:
+        with session.attempt():
+            session.execute(insert, {"subject": "around"})
+            fails(session, "within")
+
+    with alone.transaction() as session:
+        session.execute(insert, {"subject": "before"})
+        for failing in (partial(fails, subject="alone"), fails_within):
+            with pytest.raises(ProgrammingError):
+                failing(session)
+        with session.attempt() as undo:
+            session.execute(insert, {"subject": "taken back"})
+            undo()
+            session.execute(insert, {"subject": "instead"})
+        with session.attempt():
+            pass
+        session.execute(insert, {"subject": "after"})
+    kept = query(alone, "SELECT subject FROM tombstones ORDER BY 1")
+    assert kept == [("after",), ("before",), ("instead",)]
+    alone.dispose()
+
+
+def test_an_attempt_that_loses_the_connection_is_an_outage(database: Database) -> None:
+    with pytest.raises(StorageUnavailable), database.transaction() as session, session.attempt():
+        session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
 
 def test_what_a_migration_outdates_is_prepared_anew(database: Database) -> None:

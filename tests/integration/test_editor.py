@@ -119,7 +119,7 @@ def test_the_pointer_on_a_key_shows_its_meaning(editor: LanguageServer) -> None:
     lines = ONBOARDING.read_text().split("\n")
     line = next(number for number, line in enumerate(lines, 1) if "cleanup_trigger" in line)
     shown = editor.open(SHIPPED, "\n".join(lines)).hover(line, lines[line - 1].index("cleanup") + 1)
-    assert "the message is given to CJ for this turn only, neither stored nor shown" in shown
+    assert "CJ sees the message in this turn only" in shown
 
 
 def test_a_folder_of_ones_own_with_the_schema_beside_the_workflow(editor: LanguageServer, tmp_path: Path) -> None:

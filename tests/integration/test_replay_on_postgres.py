@@ -96,17 +96,17 @@ def test_a_replay_says_what_would_differ_and_changes_nothing(
     terminal: Terminal, database: Database, flows: Path
 ) -> None:
     before = kept(database)
-    assert terminal("workflows", "replay").stdout.startswith("5 events: 0 would be handled otherwise than they were\n")
+    assert terminal("workflows", "replay").stdout.startswith("5 events: 0 would be handled differently\n")
     edited = GREETING.replace("text == 'stop'", "text == 'hello'").replace("message: begin", "message: welcome")
     (flows / "greeting.yaml").write_text(edited)
     told = terminal("workflows", "replay", "--since", "2h").stdout
-    assert told.startswith("5 events: 3 would be handled otherwise than they were\n")
+    assert told.startswith("5 events: 3 would be handled differently\n")
     assert (
-        "1 message_received: then no rule of greeting, on its own; today rule 1 (line 7) of greeting; such as e2:\n"
+        "1 message_received: then no rule of greeting, on its own; today rule 1 (line 7) of greeting; e.g. e2:\n"
         '    + turn on a system message: "hello it"\n'
     ) in told
     assert (
-        "1 message_received: then rule 1 (line 7) of greeting; today no rule of greeting, on its own; such as e3:\n"
+        "1 message_received: then rule 1 (line 7) of greeting; today no rule of greeting, on its own; e.g. e3:\n"
         '    - turn on a system message: "stop it"\n'
     ) in told
     assert "1 conversation_started: " in told
@@ -124,8 +124,8 @@ def test_another_folder_is_tried_and_what_it_would_refuse_is_said(
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "review.yaml").write_text(GREETING.replace("name: greeting", "name: review"))
     told = terminal("workflows", "replay", "--workflows", str(tmp_path / "other")).stdout
-    assert told.startswith("5 events: 5 would be handled otherwise")
-    assert "then rule 1 (line 7) of greeting; today rule 1 (line 7) of review; such as e3" in told
+    assert told.startswith("5 events: 5 would be handled differently")
+    assert "then rule 1 (line 7) of greeting; today rule 1 (line 7) of review; e.g. e3" in told
     assert terminal("workflows", "replay", "--limit", "2").stdout.startswith(
         "2 events (the latest 2; there may be more"
     )
@@ -138,11 +138,11 @@ def test_a_stored_event_is_explained_in_its_conversation(terminal: Terminal, flo
     assert told.startswith("message_received from /gateway, received 20")
     assert "it reached conversation c1, in greeting\n" in told
     assert "rule 1 (line 7) takes it" in told
-    assert "otherwise" not in told
+    assert "differently" not in told
     assert "opens a conversation in greeting" in terminal("workflows", "explain", "--stored", "e1").stdout
     (flows / "greeting.yaml").write_text(GREETING.replace("text == 'stop'", "text == 'halt'"))
     told = terminal("workflows", "explain", "--stored", "e3").stdout
-    assert "this was handled otherwise:\n  then rule 1 (line 7) of greeting; today no rule of greeting" in told
+    assert "it was handled differently:\n  then rule 1 (line 7) of greeting; today no rule of greeting" in told
     (one,) = terminal.json("workflows", "explain", "--stored", "e3")
     assert (one["differs"], one["conversation_id"], one["then"]["taken"], one["today"]["taken"]) == (
         True,

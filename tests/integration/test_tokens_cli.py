@@ -104,7 +104,7 @@ def test_who_would_be_invented_is_reported(terminal: Terminal, old: Any) -> None
     assert [(key["merchant_id"], key["is_invented"]) for key in report["keys"]] == [("acme", True), ("m2", False)]
     shown = terminal("tokens", "migrate-from-redis", "--dry-run").stdout
     assert "would be migrated; merchant acme is invented" in shown
-    assert "nobody says whose 1 of these shops are" in shown
+    assert "the merchants of 1 of these shops are unknown" in shown
 
 
 def test_a_file_names_the_merchants_before_or_after_the_import(
@@ -144,7 +144,7 @@ def test_a_token_that_is_stored_by_hand_goes_to_the_shops_merchant(terminal: Ter
     first = terminal.json("store-token", "acme.myshopify.com", typed=TOKEN)
     assert (first["merchant_id"], first["invented"]) == ("acme", True)
     again = terminal("store-token", "acme.myshopify.com", typed=TOKEN + "_2").stdout
-    assert "this merchant is invented: who connects the shop takes it over" in again
+    assert "this merchant is invented: whoever connects the shop takes it over" in again
     connect(database, "m1", "acme", TOKEN + "_3")
     kept = terminal.json("store-token", "acme.myshopify.com", typed=TOKEN + "_4")
     assert (kept["merchant_id"], kept["invented"]) == ("m1", False)
@@ -160,7 +160,7 @@ def test_a_shop_is_moved_to_another_merchant(terminal: Terminal, database: Datab
     rows = "SELECT merchant_id, status, sealed_for FROM merchant_integrations ORDER BY id"
     assert query(database, rows) == [("m1", "uninstalled", None), ("m2", "active", "m1")]
     again = terminal("merchants", "move", "acme.myshopify.com", "--to", "m2").stdout
-    assert again == "acme.myshopify.com is merchant m2's already\n"
+    assert again == "acme.myshopify.com already belongs to merchant m2\n"
     assert terminal.json("tokens", "reseal", CJ_TOKEN_KEYS=OLD)["count"] == 1
     assert query(database, rows) == [("m1", "uninstalled", None), ("m2", "active", None)]
     assert stored(database, "m2") == TOKEN
@@ -208,7 +208,7 @@ def test_every_key_that_cannot_come_over_has_a_reason_and_stops_no_other(
     assert "Postgres has a newer token" in found["newer.myshopify.com"]
     assert "is now connected to moved-elsewhere.myshopify.com" in found["moved.myshopify.com"]
     assert "cj merchants move taken.myshopify.com --to taken" in found["taken.myshopify.com"]
-    assert "a merchant namesake exists, who may be somebody else" in found["namesake.myshopify.com"]
+    assert "the existing merchant namesake may be somebody else" in found["namesake.myshopify.com"]
     assert "is uninstalled" in found["gone.myshopify.com"]
     assert "not JSON" in found["broken"]
     assert "not a string" in found["hash"]

@@ -114,7 +114,7 @@ def without_model(database: Database) -> None:
         turns.finish(session, claimed, promised="model", again_after=9.0)
     with database.reading() as session:
         found = [one.sentence for one in status.problems(Status(backlog.read(session), {}, None, None))]
-    assert "answers that are owed because no language model answers: 1; the agents' log says why" in found
+    assert "answers owed because no language model answers: 1; the agents' log says why" in found
     with database.reading() as session:
         told = timeline.read(session, "c1")
     assert told is not None
@@ -127,7 +127,7 @@ def declined(database: Database) -> None:
     with database.reading() as session:
         found = Status(backlog.read(session), {}, None, None, flooder=backlog.declined(session))
     sentences = [one.sentence for one in status.problems(found)]
-    assert "messages of merchant m1 that were declined in the last hour: 1; it sends more than is answered" in sentences
+    assert "messages of merchant m1 that were declined in the last hour: 1; it sends more than CJ answers" in sentences
 
 
 def silent(database: Database) -> None:
@@ -160,16 +160,16 @@ def unpublished(database: Database) -> None:
         (refuse, "was refused: event.unknown_merchant: there is no merchant m1"),
         (no_rule, "led to no turn: no rule of the workflow took it"),
         (put_off, "unhandled events: 1; the first, message_received, came 0 s ago, put off once"),
-        (behind, "turn 1 of c1 is running for 0 s on agent@host:7:abc"),
+        (behind, "turn 1 of c1 has been running for 0 s on agent@host:7:abc"),
         (behind, "turn 2 of c1 waits behind turn 1 of its conversation"),
-        (owed, "has not accepted the connection of acme.myshopify.com for 0 s: it must be made again"),
-        (forgotten, "turn 1 of c1 could run for 5 min, and no agent claims it"),
+        (owed, "has refused the connection of acme.myshopify.com for 0 s: the merchant must reconnect"),
+        (forgotten, "turn 1 of c1 has been due for 5 min, and no agent claims it"),
         (without_model, "turn 1 of c1, the last one, ended 0 s ago and waits for a model: none answers"),
         (declined, "because too many of the merchant's turns waited: 1 (CJ_MAX_WAITING_TURNS)"),
         (silent, "is held by test, which is silent: another worker takes over"),
         (failed, "ended 0 s ago with model_unavailable: no model answered"),
-        (unacked, "unacked replies of c1: 1, the oldest for 0 s, published once: the chat gateway is away"),
-        (unpublished, "unacked replies of c1: 1, which could not be published for 0 s: the broker is away"),
+        (unacked, "unacked replies of c1: 1, the oldest for 0 s, published once: the chat gateway is down"),
+        (unpublished, "unacked replies of c1: 1, which could not be published for 0 s: the broker is down"),
     ],
 )
 def test_why_cj_does_not_answer(database: Database, arrange: object, said: str) -> None:
@@ -203,7 +203,7 @@ def test_a_refused_event_is_found_by_its_id(terminal: Terminal, database: Databa
     refuse(database)
     rows.execute(database, "UPDATE events SET merchant_id = NULL")
     [(event_id, kind)] = rows.query(database, "SELECT id, type FROM events")
-    assert f"the event of this id, {kind} {event_id} of" in terminal("why", event_id, code=1).stderr
+    assert f"the event with this id, {kind} {event_id} of" in terminal("why", event_id, code=1).stderr
 
 
 def test_why_knows_how_many_turns_may_run_at_a_time(terminal: Terminal, database: Database) -> None:
@@ -322,7 +322,7 @@ def test_status_says_in_words_what_is_wrong(terminal: Terminal, database: Databa
     for said in (
         "✗ unhandled events: 1, the oldest for 20 min",
         "✗ turns that wait for an agent: 1, the oldest for 20 min",
-        "✗ unacked replies: 1, the oldest for 20 min; the chat gateway takes them off `replies` and does not ack",
+        "✗ unacked replies: 1, the oldest for 20 min; the chat gateway consumes `replies` and does not ack",
         "✗ turns that failed in the last hour: 1",
         "cj turns failed --since 1h",
         "! events refused in the last hour: 1",
@@ -377,7 +377,7 @@ def test_speeds_are_measured_from_the_rows(database: Database) -> None:
         status.lines(status.Status(None, {}, dict.fromkeys(queues.ALL, 0), None))
     )
     slow = status.Status(None, {"first words": backlog.Speed(9, 3.0, 11.0)}, None, None)
-    assert "first words: 95 of 100 took up to 11 s, promised are 10 s" in "\n".join(status.lines(slow))
+    assert "first words: the 95th percentile is 11 s, the target 10 s" in "\n".join(status.lines(slow))
 
 
 def test_what_merchants_wait_for_is_said_first(database: Database) -> None:
@@ -476,4 +476,4 @@ def test_whom_only_a_refused_event_names_is_not_just_unknown(
     said = terminal(command, name, code=1).stderr
     assert f"shop {name!r}: the last event that names it, message_received lost-1 of " in said
     assert "was refused: event.unknown_merchant: there is no merchant m9; then `cj events retry lost-1`" in said
-    assert "no event of theirs was accepted; see `cj events rejected`" in terminal(command, "conv_8", code=1).stderr
+    assert "no such event was accepted; see `cj events rejected`" in terminal(command, "conv_8", code=1).stderr

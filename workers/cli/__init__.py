@@ -1,5 +1,5 @@
-"""The command `cj`; `COMMANDS` says which module has which command. A module is imported when it is used, and what a
-command needs when it runs: most of what people type ends with a sentence, and that must not take seconds.
+"""The command `cj`; `COMMANDS` says which module has which command. Modules are imported when a command is used, and
+heavy dependencies when it runs, so that help texts and usage errors appear at once.
 
 Exit codes: 0 success, 1 problems found, 2 wrong usage or settings. May import every other room.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-#: By name, in the order in which a newcomer needs them: the module beside this one, and what `cj --help` says.
+#: By name, in the order in which a newcomer needs them: the module in this folder, and the text in `cj --help`.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("up", "See the whole flow; nothing to configure."),
     "up": ("up", "Run every process, until Ctrl-C."),
@@ -20,16 +20,16 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "publish": ("publish", "Put an event on the broker."),
     "replies": ("chat", "Watch CJ's replies."),
     "gateway": ("up", "Run a door: CJ over HTTP."),
-    "chat-token": ("tokens", "Print a token with which a merchant chats at the door."),
+    "chat-token": ("tokens", "Print a merchant's chat token for the door."),
     "store-token": ("tokens", "Store a shop's access token, sealed."),
     "status": ("operators", "How is the system, and what is wrong?"),
     "why": ("operators", "Why does CJ not answer?"),
-    "merchant": ("operators", "A merchant's shop and conversations, and what is wrong."),
-    "timeline": ("operators", "What happened in a conversation, and when."),
-    "console": ("operators", "Serve all of that as a page, behind a password."),
-    "usage": ("maintenance", "What merchants used of language models."),
+    "merchant": ("operators", "Show a merchant's shop and conversations, and what is wrong."),
+    "timeline": ("operators", "Show what happened in a conversation, and when."),
+    "console": ("operators", "Serve all of that as a web page with a password."),
+    "usage": ("maintenance", "Show how many model tokens merchants used."),
     "workflows": ("workflows", "Check, explain and test workflow YAML."),
-    "evaluate": ("quality", "Ask CJ hundreds of questions, and see which answers are true."),
+    "evaluate": ("quality", "Ask CJ hundreds of questions and grade its answers."),
     "events": ("maintenance", "List and retry refused events."),
     "turns": ("maintenance", "List and retry failed turns."),
     "tokens": ("tokens", "Manage token keys; import tokens from Redis."),
@@ -38,7 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "migrate": ("maintenance", "Migrate the database to the latest schema."),
     "secrets": ("secrets", "Write the secrets that compose.yaml needs."),
 }
-#: Our own errors, by the module that raises them: those of wrong use or settings, and the others.
+#: Our own errors by module: first those for wrong usage or settings, then the others.
 _OF_USE = {
     "shopify.development_store.faults": ("UnknownFault",),
     "workflows.errors": ("UnknownWorkflow",),
@@ -60,7 +60,7 @@ _OTHERS = {
 
 
 class CommandGroup(click.Group):
-    """Imports a command when it is used, and shows our own errors as one message instead of a traceback."""
+    """Imports a command when it is used, and shows CJ's own errors as one message instead of a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -81,7 +81,7 @@ class CommandGroup(click.Group):
 
     @commands.setter
     def commands(self, _: object) -> None:
-        """click sets its own, empty."""
+        """Ignores click, which sets an empty dict."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -102,7 +102,7 @@ def _imported(name: str) -> click.Command:
 
 
 def _translated(error: Exception) -> Exception:
-    """Our errors as click's. Anything else is a bug and keeps its traceback."""
+    """CJ's own errors as click's. Anything else is a bug and keeps its traceback."""
     from workers.cli.common import CommandFailed, WrongUse, explained
     from workers.settings import SettingsError
 
@@ -112,7 +112,7 @@ def _translated(error: Exception) -> Exception:
 
 
 def _is_one(error: Exception, classes: Mapping[str, tuple[str, ...]]) -> bool:
-    """Whether it is of one of these classes: a module that nobody has imported has raised nothing."""
+    """Whether it is one of these errors; a module that was never imported cannot have raised one."""
     return any(
         isinstance(error, getattr(sys.modules[module], name))
         for module, names in classes.items()

@@ -1,4 +1,4 @@
-"""`cj chat` and `cj replies`: what CJ says, in the terminal, beside any gateway."""
+"""`cj chat` and `cj replies`: what CJ says, in the terminal, without disturbing a gateway."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PROMPT = "you> "
 SOURCE = "/chat"
 ACK_TYPE = "application/json"
-#: Seconds between two looks for new replies, and how many are read at once.
+#: Seconds between two polls for new replies, and how many are read at once.
 LOOK_SECONDS = 0.1
 AT_ONCE = 1000
 #: A reply is committed a moment after the time it carries.
@@ -47,11 +47,11 @@ LIMIT = 120.0
 def chat(merchant_id: str, conversation_id: str | None, workflow: str | None) -> None:
     """Talk with CJ as MERCHANT, until Ctrl-D.
 
-    Publishes message_received, and shows the replies as CJ commits them; it takes none from the gateway. The merchant
-    must exist (`cj store-token` creates one).
+    Publishes message_received and shows the replies as CJ commits them, without taking any from the gateway. The
+    merchant must exist (`cj store-token` creates one).
     """
     if workflow is not None and conversation_id is not None:
-        raise WrongUse("--workflow starts a new conversation, --conversation continues one: give one of them")
+        raise WrongUse("--workflow starts a new conversation, --conversation continues one: give only one of them")
     settings = settings_for("BROKER_URL", "DATABASE_URL")
     is_new, conversation_id = conversation_id is None, conversation_id or f"chat-{uuid.uuid4().hex[:8]}"
     click.echo(f"conversation {conversation_id}; press Ctrl-D to end", err=True)
@@ -74,8 +74,7 @@ def chat(merchant_id: str, conversation_id: str | None, workflow: str | None) ->
 class Talk:
     """Publishes what the merchant says in one conversation, and prints what CJ says there.
 
-    It reads that in Postgres, as CJ commits it: the queue `replies` belongs to the gateway, and whoever consumes it
-    takes other merchants' replies.
+    It reads Postgres: the queue `replies` belongs to the gateway, and consuming it would take other merchants' replies.
     """
 
     def __init__(self, settings: "Settings", merchant_id: str, conversation_id: str, prompt: str, *, new: bool) -> None:
@@ -100,14 +99,14 @@ class Talk:
         with self._database.reading() as session:
             self._place = outbox.last_place(session, self._conversation_id)
             before = snapshots.read(session, self._merchant_id, self._conversation_id, by_door=False)
-        if before is not None:  # what was said so far; a run that has not ended is read as it goes on
+        if before is not None:  # what was said so far; an unfinished run is shown as it continues
             self._place = (before.place.turn, before.place.sequence)
             for message in before.messages:
                 click.echo(plain(f"{PROMPT if message['role'] == 'user' else 'CJ: '}{message['content']}"))
         self._reader.start()
 
     def begin(self, workflow: str) -> None:
-        """Start the conversation in this workflow; what CJ begins with, if anything, comes as any reply."""
+        """Start the conversation in this workflow; CJ's first words, if any, arrive like any reply."""
         data = {"merchant_id": self._merchant_id, "conversation_id": self._conversation_id, "workflow": workflow}
         self._publisher.publish("conversation_started", data, source=SOURCE)
 
@@ -162,7 +161,7 @@ class Talk:
                 queues.declare(queues.ACKS, broker, channel)
                 for id in ids:
                     queues.put(Producer(channel, auto_declare=False), queues.ACKS, Ack(id=id).encode(), ACK_TYPE)
-        except Exception as error:  # noqa: BLE001 - the broker's client fails in many ways; CJ only sends them again
+        except Exception as error:  # noqa: BLE001 - the broker's client fails in many ways; unacked replies are only sent again
             self._print(f"(not acknowledged: {type(error).__name__})")
 
     def _show(self, reply: "Reply") -> None:
@@ -204,9 +203,9 @@ def _typed(terminal: bool) -> Iterator[str]:
 @click.option("--once", "count", type=click.IntRange(1), metavar="N", help="Stop after N replies.")
 @json_option
 def replies(count: int | None, as_json: bool) -> None:
-    """Print CJ's replies of all conversations as CJ commits them, until Ctrl-C.
+    """Print CJ's replies in all conversations as CJ commits them, until Ctrl-C.
 
-    This only watches: it reads them in Postgres, takes none from the gateway, and acknowledges none.
+    This only watches: it reads Postgres, takes no reply from the gateway, and acknowledges none.
     """
     try:
         for reply in islice(_committed(settings_for("DATABASE_URL").database_url), count):
@@ -216,7 +215,7 @@ def replies(count: int | None, as_json: bool) -> None:
 
 
 def _committed(database_url: str) -> "Iterator[Reply]":
-    """Replies of all conversations from now on, without end."""
+    """Yields replies of all conversations from now on, without end."""
     from events.reply import decode_reply
     from storage import outbox
     from storage.database import Database
@@ -235,7 +234,7 @@ def _committed(database_url: str) -> "Iterator[Reply]":
 
 
 def line(reply: "Reply") -> str:
-    """One reply for people: conversation, turn, content."""
+    """One reply as text: conversation, turn, content."""
     return f"{reply.subject} turn {reply.turn}: {said(reply)}"
 
 
@@ -250,7 +249,7 @@ def _words(reply: "Reply") -> str:
 
 
 def _note(event: dict[str, Any]) -> str:
-    """What an AG-UI event says beside the words."""
+    """What an AG-UI event says other than a message's text."""
     match event["type"]:
         case "TOOL_CALL_START":
             return f"{event.get('toolCallName')} …"

@@ -59,7 +59,7 @@ def check(as_json: bool, kind: str | None, worker: str | None) -> None:
         wanted = (*CHECKS, *((check_model,) if asks_models else ()))
         findings = [found for one in wanted if (found := one(settings)) is not None]
         if kind is None and all(finding.ok for finding in findings):
-            # Not for one kind: a container must not be started again because the gateway is away.
+            # Not for one kind: a container must not be restarted because the gateway is down.
             findings.append(check_backlog(settings))
         warnings += excess(settings, kind)
     ok = all(finding.ok for finding in findings)
@@ -77,16 +77,16 @@ def check(as_json: bool, kind: str | None, worker: str | None) -> None:
 
 
 def _must_exist(kind: str) -> None:
-    """Raises WrongUse: all would be well with a kind that is misspelt."""
+    """Raises WrongUse for an unknown kind; otherwise every check of a misspelt kind would pass."""
     from workers.metrics import KINDS
 
     known = (*KINDS, "console")
     if kind not in known:
-        raise WrongUse(f"no kind of process is called {kind!r}; there are {', '.join(known)}")
+        raise WrongUse(f"there is no kind of process {kind!r}; the kinds are {', '.join(known)}")
 
 
 def excess(settings: Settings, kind: str | None) -> list[str]:
-    """What the processes could do and should not. A `cj up` gives each kind a role of its own, so there is nothing."""
+    """Rights that the processes have and should not. `cj up` gives each kind its own role, so there are none."""
     from storage import roles
     from storage.errors import StorageError
     from workers.local import procfile
@@ -103,7 +103,7 @@ def excess(settings: Settings, kind: str | None) -> list[str]:
 
 
 def _absent(settings: Settings) -> Iterator[tuple[str, str]]:
-    """What only some kinds of processes need, and who would miss it: a container has what its own kind needs."""
+    """Missing settings that only some kinds of process need, and which: a container has only those of its own kind."""
     if settings.token_keys is None:
         yield "CJ_TOKEN_KEYS", "the Shopify worker"
     if settings.model is None:
@@ -147,7 +147,7 @@ def check_database(settings: Settings) -> Finding:
 
 
 def check_keys(settings: Settings) -> Finding | None:
-    """Do the keys open what is stored? None where there are no keys, or no right to read tokens."""
+    """Do the keys open the stored tokens? None without keys, or without the right to read tokens."""
     from storage import merchants
     from storage.errors import StorageError
     from storage.vault import Vault
@@ -162,7 +162,7 @@ def check_keys(settings: Settings) -> Finding | None:
     except StorageError:  # a finding of `check_database`, or another kind's container
         return None
     wrong = [*token_keys.problems(trials, vault), *token_keys.warnings(trials, vault)]
-    return Finding("token keys", not wrong, "\n".join(wrong) or "open what is stored")
+    return Finding("token keys", not wrong, "\n".join(wrong) or "open the stored tokens")
 
 
 def check_broker(settings: Settings) -> Finding:
@@ -185,7 +185,7 @@ def check_redis(settings: Settings) -> Finding:
 
 
 def _redis(url: str, name: str, shown: str, *, keeps_queues: bool) -> Finding:
-    """Does the server answer, and is it of a kind that serves? A RabbitMQ has been asked already."""
+    """Does the server answer, and can CJ use it? For RabbitMQ this was checked already."""
     import redis
 
     from events import queues
@@ -199,7 +199,7 @@ def _redis(url: str, name: str, shown: str, *, keeps_queues: bool) -> Finding:
 
 
 def check_backlog(settings: Settings) -> Finding:
-    """Does anybody serve what is there?"""
+    """Is the backlog being worked off?"""
     from workers.operations import status
 
     found = [problem for problem in status.problems(status.read_rows(settings)) if problem.alarming]
@@ -214,18 +214,20 @@ def check_model(settings: Settings) -> Finding:
 
     names = [name for name in (settings.model, *settings.model_fallbacks) if name]
     if not environment().get("CJ_MODEL") and Home().announced().get("CJ_MODEL"):
-        return Finding("model", True, f"{', '.join(names)}: not asked; only the agents of `cj up` have its key")
+        return Finding("model", True, f"{', '.join(names)}: not checked; only the agents of `cj up` have its key")
     try:
         named = load_folder(settings.workflows_folder).models
     except InvalidWorkflows:  # a finding of `check_workflows`
         named = {}
     model = Model(names, secrets=settings.provider_secrets)
     problems = [*(found := model.problems(named)), *(told for told in model.missing_keys(named) if told not in found)]
-    return Finding("model", not problems, "\n".join(problems) or f"{', '.join([*names, *named])}: not asked, but known")
+    return Finding(
+        "model", not problems, "\n".join(problems) or f"{', '.join([*names, *named])}: known; no request was made"
+    )
 
 
 def check_worker(settings: Settings, name: str) -> Finding:
-    """Does the worker with this node name answer, and take messages off the queue of its kind?"""
+    """Does the worker with this node name answer, and does it consume the queue of its kind?"""
     from workers.delivery.wake_ups import KINDS, sender
 
     queue = {kind: queue for queue, kind in KINDS.items()}.get(re.split("[-@]", name)[0])
@@ -233,7 +235,7 @@ def check_worker(settings: Settings, name: str) -> Finding:
         with sender(settings.broker_url) as app:
             answers = app.control.inspect(destination=[name], timeout=LIMIT, limit=1).active_queues()
     except Exception as error:  # noqa: BLE001 - each transport fails in its own way
-        return Finding("worker", False, f"{name} cannot be asked: {type(error).__name__}")
+        return Finding("worker", False, f"{name} cannot be reached: {type(error).__name__}")
     consumed = [found["name"] for found in (answers or {}).get(name) or []]
     if not answers:
         return Finding("worker", False, f"{name} does not answer")

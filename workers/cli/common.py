@@ -1,4 +1,4 @@
-"""What the commands share: how they fail, where they find the servers, how they print."""
+"""What the commands share: errors, where to find the servers, output."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -30,13 +30,13 @@ class CommandFailed(click.ClickException):
 
 
 class WrongUse(CommandFailed):
-    """The command was used wrongly, or its settings are invalid: exit code 2."""
+    """Wrong usage or invalid settings: exit code 2."""
 
     exit_code = 2
 
 
 class Seconds(click.ParamType[float]):
-    """A span of time: 90s, 15m, 2h, 3d."""
+    """A duration: 90s, 15m, 2h, 3d."""
 
     name = "span"
     UNITS: ClassVar = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -44,7 +44,7 @@ class Seconds(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number, unit = str(value)[:-1], str(value)[-1:]
         if unit not in self.UNITS or not number.isdecimal():
-            self.fail(f"{value!r} is no span of time; write e.g. 90s, 15m, 2h or 3d", param, ctx)
+            self.fail(f"{value!r} is not a duration; write e.g. 90s, 15m, 2h or 3d", param, ctx)
         return float(int(number) * self.UNITS[unit])
 
 
@@ -58,7 +58,7 @@ def print_json(value: Any) -> None:
 
 
 def show(as_json: bool, value: Any, lines: Iterable[str]) -> None:
-    """Print what was found: as JSON, or in lines for people."""
+    """Print the result: as JSON, or as lines of text."""
     if as_json:
         print_json(value)
     else:
@@ -73,8 +73,8 @@ def settings_for(*needed: str) -> Settings:
 
 @contextmanager
 def transaction() -> "Iterator[Session]":
-    """One transaction on this command's database. What the command needs in it is imported inside: without a database
-    it is told so at once."""
+    """One transaction on this command's database. Import heavy modules inside it: without a database the error comes at
+    once."""
     database_url = settings_for("DATABASE_URL").database_url
     from storage.database import Database
 
@@ -83,16 +83,16 @@ def transaction() -> "Iterator[Session]":
 
 
 def plain(text: str) -> str:
-    """Untrusted text made safe for a terminal: no control characters, so no cursor moves or colour changes."""
+    """Makes untrusted text safe for a terminal: removes control characters, which could move the cursor."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def explained(error: SettingsError) -> str:
-    """All problems, plus the most likely way out."""
+    """All problems, and the most likely remedy."""
     text = "the settings are invalid:\n" + "\n".join(f"  {problem}" for problem in error.problems)
     missing = any(f"{name} is not set" in problem for problem in error.problems for name in SERVERS)
     if missing and not Home().is_owned():
-        text += f"\nOr run `cj up` in another terminal: none is running in {Home().folder.parent}."
+        text += f"\nOr run `cj up` in another terminal: it is not running in {Home().folder.parent}."
     return text
 
 

@@ -1,4 +1,4 @@
-"""What operators count and mend: `cj usage`, `cj events`, `cj turns`, `cj privacy`, `cj migrate`."""
+"""What operators list and fix: `cj usage`, `cj events`, `cj turns`, `cj privacy`, `cj migrate`."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from workers.cli.common import (
     transaction,
 )
 
-SINCE = click.option("--since", type=Seconds(), metavar="SPAN", help="Only those that ended within, e.g. 15m, 2h, 3d.")
+SINCE = click.option("--since", type=Seconds(), metavar="SPAN", help="Only those that ended in this time, e.g. 2h, 3d.")
 ERROR = click.option("--error", metavar="CODE", help="Only those with this error, e.g. model_unavailable.")
 LIMIT = click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 #: The error of a dead turn, and of no other.
@@ -24,7 +24,7 @@ GIVEN_UP = "turn_lost"
 
 
 @click.command(
-    short_help="What merchants used of language models.",
+    short_help="Show how many model tokens merchants used.",
     epilog=examples("cj usage", "cj usage m1 --days 1", "cj usage --json | jq 'map(.input_tokens) | add'"),
 )
 @click.argument("merchant_id", metavar="[MERCHANT]", required=False)
@@ -32,9 +32,9 @@ GIVEN_UP = "turn_lost"
 @click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True)
 @json_option
 def usage(merchant_id: str | None, days: int, limit: int, as_json: bool) -> None:
-    """Show tokens and answers by day (UTC), merchant and model: of MERCHANT, or of all.
+    """Show tokens and answers by day (UTC), merchant and model, for MERCHANT or for all.
 
-    The price is an estimate in US dollars by litellm's list, for models that are on it.
+    The price is an estimate in US dollars from litellm's price list, for models on it.
     """
     with transaction() as session:
         from storage import usage as stored
@@ -61,7 +61,7 @@ def events() -> None:
 @LIMIT
 @json_option
 def rejected(limit: int, as_json: bool) -> None:
-    """List refused events, latest first, with the error of each."""
+    """List refused events, latest first, each with its error."""
     with transaction() as session:
         from storage import inbox
 
@@ -87,7 +87,7 @@ def retry_event(event_id: str, source: str | None) -> None:
         sources = [source] if source is not None else inbox.refused_by(session, event_id)
         if len(sources) > 1:
             which = ", ".join(sources)
-            raise CommandFailed(f"event {event_id!r} was refused from {which}: name one with --source")
+            raise CommandFailed(f"event {event_id!r} was refused from {which}: choose one with --source")
         again = inbox.retry(session, (sources[0], event_id)) if sources else None
     if again is None:
         raise CommandFailed(f"no refused event {event_id!r} to retry; see `cj events rejected`")
@@ -96,7 +96,7 @@ def retry_event(event_id: str, source: str | None) -> None:
 
 @click.group(short_help="List and retry failed turns.")
 def turns() -> None:
-    """List and retry failed turns: they ended without an answer. A dead one was given up after its workers died."""
+    """List and retry failed turns, which ended without an answer. A dead turn was given up because its workers died."""
 
 
 @turns.command(epilog=examples("cj turns failed", "cj turns failed --since 2h --error model_unavailable --json"))
@@ -105,7 +105,7 @@ def turns() -> None:
 @LIMIT
 @json_option
 def failed(since: float | None, error: str | None, limit: int, as_json: bool) -> None:
-    """List failed turns that were not retried, dead ones too, latest first."""
+    """List failed turns that were not retried, dead ones included, latest first."""
     _list_turns(as_json, "no failed turns", since_seconds=since, error=error, limit=limit)
 
 
@@ -142,7 +142,7 @@ def _list_turns(as_json: bool, none: str, **which: Any) -> None:
 def retry_turn(turn_id: int | None, every: bool, since: float | None, error: str | None, limit: int) -> None:
     """Retry failed turn ID, or --all: queue its input as a new turn of the conversation, once.
 
-    With --all, messages of merchants who have written again since are left out.
+    --all leaves out messages of merchants who have written again since.
     """
     if every == (turn_id is not None):
         raise WrongUse("name the ID of a failed turn, or --all")
@@ -175,9 +175,9 @@ def privacy() -> None:
 @LIMIT
 @json_option
 def list_requests(limit: int, as_json: bool) -> None:
-    """List the requests, latest first, and how far each has come. Shopify requires an answer within 30 days.
+    """List the requests and their progress, latest first. Shopify requires an answer within 30 days.
 
-    A deletion that waits was put off as often as it says: the workflow workers' log says why.
+    If a deletion was put off, the workflow workers' log says why.
     """
     with transaction() as session:
         from storage import privacy as stored
@@ -193,7 +193,8 @@ def list_requests(limit: int, as_json: bool) -> None:
 @privacy.command(epilog=examples("cj privacy export 4f1c… > answer.json"))
 @click.argument("request_id", metavar="ID")
 def export(request_id: str) -> None:
-    """Print as JSON what is stored about the customer of request ID. Pass it to the merchant, who owes the answer.
+    """Print as JSON what is stored about the customer of request ID. Pass it to the merchant, who must answer the
+    customer.
 
     Changes nothing. Data fetched from Shopify also stays in the cache for at most a day.
     """

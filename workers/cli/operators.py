@@ -30,9 +30,9 @@ NAME = click.argument("name", metavar="CONVERSATION|MERCHANT|SHOP")
 @click.option("--watch", is_flag=True, help="Show it again every two seconds, until Ctrl-C.")
 @json_option
 def status(watch: bool, as_json: bool) -> None:
-    """Show what is wrong, what waits and for how long, who answers, and how fast the last 15 minutes were.
+    """Show what is wrong, what waits and for how long, which workers answer, and how fast the last 15 minutes were.
 
-    Exit code 1 if merchants wait for something that will not mend itself.
+    Exit code 1 if merchants are waiting for something that needs an operator.
     """
     settings = settings_for("DATABASE_URL", "BROKER_URL")
     from workers.operations import status as operations
@@ -54,31 +54,32 @@ def status(watch: bool, as_json: bool) -> None:
 @NAME
 @json_option
 def why(name: str, as_json: bool) -> None:
-    """Say what became of the last events and turns: refused, no rule, waiting, owed, no model, not acked, …"""
+    """Say what happened to the last events and turns: refused, no rule, waiting, owed, no model, not acked, …"""
     case = _case(name)
     show(as_json, case.to_json(), _reasons(case))
 
 
 @click.command(
-    short_help="A merchant's shop and conversations, and what is wrong.",
+    short_help="Show a merchant's shop and conversations, and what is wrong.",
     epilog=examples("cj merchant m1", "cj merchant acme.myshopify.com --json"),
 )
 @click.argument("name", metavar="MERCHANT|SHOP")
 @json_option
 def merchant(name: str, as_json: bool) -> None:
-    """Show the shop of a merchant, the latest conversations, what waits, and what is wrong."""
+    """Show a merchant's shop, latest conversations, what waits, and what is wrong."""
     case = _case(name)
     show(as_json, case.to_json(), (*_shop(case), *_conversations(case), *_reasons(case)))
 
 
 @click.command(
-    short_help="What happened in a conversation, and when.",
+    short_help="Show what happened in a conversation, and when.",
     epilog=examples("cj timeline conv_1", "cj timeline m1", "cj timeline conv_1 --json | jq '.events[0].moments'"),
 )
 @NAME
 @json_option
 def timeline(name: str, as_json: bool) -> None:
-    """Show a conversation, or a merchant's latest, from each event to CJ's last reply, in ms since the event came."""
+    """Show a conversation, or a merchant's latest, from each event to CJ's last reply, in ms since the event
+    arrived."""
     with transaction() as session:
         from workers.operations import timeline as operations
         from workers.operations import why
@@ -92,15 +93,15 @@ def timeline(name: str, as_json: bool) -> None:
 
 
 @click.command(
-    short_help="Serve all of that as a page, behind a password.",
+    short_help="Serve all of that as a web page with a password.",
     epilog=examples("CJ_CONSOLE_PASSWORD_FILE=secrets/console_password cj console", "cj console --retry"),
 )
-@click.option("--retry", is_flag=True, help="Who has the password may also retry refused events and failed turns.")
+@click.option("--retry", is_flag=True, help="Also allow retrying refused events and failed turns.")
 def console(retry: bool) -> None:
-    """Show on one page what waits, what is promised, each merchant's conversations as waterfalls, refused events,
-    failed turns and privacy requests: at CJ_CONSOLE_LISTEN, until Ctrl-C.
+    """Serve one page with what waits, what is promised, each merchant's conversations as waterfalls, refused events,
+    failed turns and privacy requests, at CJ_CONSOLE_LISTEN, until Ctrl-C.
 
-    Whoever logs in reads what merchants and CJ have said. Connect as cj_ops.
+    The page shows what merchants and CJ have said. Connect to Postgres as cj_ops.
     """
     settings = settings_for("DATABASE_URL", "BROKER_URL", "CJ_CONSOLE_PASSWORD")
     from workers.operations.console import Console
@@ -108,9 +109,9 @@ def console(retry: bool) -> None:
     address = settings.console_listen
     try:
         with Console(settings, may_retry=retry) as serving:
-            serving.run(lambda _: click.echo(f"the console is at http://{address}, until Ctrl-C"))
+            serving.run(lambda _: click.echo(f"the console is at http://{address}; press Ctrl-C to stop"))
     except OSError as error:
-        raise WrongUse(f"CJ_CONSOLE_LISTEN is {address}, where nothing can listen: {error.strerror}") from None
+        raise WrongUse(f"cannot listen on {address} (CJ_CONSOLE_LISTEN): {error.strerror}") from None
 
 
 def _case(name: str) -> "Case":

@@ -20,9 +20,9 @@ from workers.cli.common import WrongUse, examples, json_option, settings_for, sh
 )
 @click.argument("event_type", metavar="TYPE")
 @click.argument("pairs", metavar="[KEY=VALUE]...", nargs=-1)
-@click.option("--id", "event_id", help="The event's id; default: a new one. Reusing an id is a duplicate.")
+@click.option("--id", "event_id", help="The event's id; default: a new one. An id that was used makes a duplicate.")
 @click.option("--source", default="/cli", show_default=True, help="The event's source.")
-@click.option("--delivery", type=click.Choice(["queue", "door"]), help="Where the replies go of a new conversation.")
+@click.option("--delivery", type=click.Choice(["queue", "door"]), help="Where a new conversation's replies go.")
 @json_option
 def publish(
     event_type: str,
@@ -61,7 +61,7 @@ def data_of(event_type: str, pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key:
-            raise WrongUse(f"{pair!r} is not KEY=VALUE; {event_type} has the fields {', '.join(kinds)}")
+            raise WrongUse(f"{pair!r} is not KEY=VALUE; the fields of {event_type} are {', '.join(kinds)}")
         if key in data:
             raise WrongUse(f"{key} is given twice")
         data[key] = _value(text, kinds.get(key))
@@ -69,7 +69,7 @@ def data_of(event_type: str, pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def _value(text: str, kind: Any) -> Any:
-    """Parse `text` by the field's type; what does not parse stays text, for the event's model to refuse."""
+    """Parse `text` by the field's type; if it does not parse it stays text, and the event's model refuses it."""
     if kind == "string":
         return text
     if kind == "list" and not text.startswith("["):

@@ -1,4 +1,4 @@
-"""`cj evaluate`: how true CJ's answers are."""
+"""`cj evaluate`: grades how true CJ's answers are."""
 
 import time
 from pathlib import Path
@@ -9,23 +9,23 @@ from workers.cli.common import WrongUse, examples, json_option, plain, print_jso
 
 
 @click.command(
-    short_help="Ask CJ hundreds of questions, and see which answers are true.",
+    short_help="Ask CJ hundreds of questions and grade its answers.",
     epilog=examples(
         "CJ_MODEL=openai/gpt-5-mini cj evaluate --page answers.html      a real model",
         "cj evaluate --scripted                                          an honest model, and liars of every kind",
-        "cj evaluate --scripted --stores 4 --questions 20 --lies 2       a small one",
+        "cj evaluate --scripted --stores 4 --questions 20 --lies 2       a small run",
     ),
 )
-@click.option("--scripted", is_flag=True, help="Ask scripted models, offline: an honest one, and liars.")
+@click.option("--scripted", is_flag=True, help="Use scripted models, offline: an honest one, and liars.")
 @click.option("--stores", type=click.IntRange(1, 54), default=54, show_default=True, help="Generated stores.")
-@click.option("--questions", type=click.IntRange(1, 5000), default=270, show_default=True, help="Questions to them.")
+@click.option("--questions", type=click.IntRange(1, 5000), default=270, show_default=True, help="Number of questions.")
 @click.option(
-    "--lies", type=click.IntRange(0, 500), default=40, show_default=True, help="Lies of each kind, if scripted."
+    "--lies", type=click.IntRange(0, 500), default=40, show_default=True, help="Lies of each kind, with --scripted."
 )
 @click.option(
-    "--repeated", type=click.IntRange(0, 500), default=10, show_default=True, help="Questions asked again and again."
+    "--repeated", type=click.IntRange(0, 500), default=10, show_default=True, help="Questions asked repeatedly."
 )
-@click.option("--times", type=click.IntRange(1, 50), default=3, show_default=True, help="How often these are asked.")
+@click.option("--times", type=click.IntRange(1, 50), default=3, show_default=True, help="How often each is asked.")
 @click.option(
     "--page", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write the report as HTML."
 )
@@ -40,11 +40,10 @@ def evaluate(
     page: Path | None,
     as_json: bool,
 ) -> None:
-    """Ask the model in CJ_MODEL, or scripted ones, about generated stores whose answers are known.
+    """Ask the model in CJ_MODEL, or scripted models, about generated stores whose answers are known.
 
-    Everything runs on servers and workers of its own; nothing already running is used or touched. A real model costs
-    what its provider charges for the questions. Exit code 1: something untrue reached a merchant, or something true
-    did not.
+    Runs its own servers and workers; nothing already running is used or touched. The provider charges for a real
+    model's answers. Exit code 1: something untrue reached a merchant, or something true did not.
     """
     settings = settings_for()
     if not scripted and (settings.model or "demo") == "demo":

@@ -1,4 +1,4 @@
-"""`cj secrets`: the secret files of compose.yaml, one each, made once and left alone afterwards."""
+"""`cj secrets`: writes the secret files of compose.yaml, and never changes existing ones."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -24,14 +24,14 @@ def secrets(folder: Path) -> None:
         raise CommandFailed(f"cannot write to {folder} ({error.strerror})") from None
     for name in made:
         click.echo(f"{folder / name}")
-    click.echo(f"{len(made)} files made, {len(files()) - len(made)} were there")
+    click.echo(f"{len(made)} files written, {len(files()) - len(made)} existed already")
 
 
 def write(folder: Path) -> Iterator[str]:
-    """Make what is missing in `folder`; yields the name of each file that was made. Raises OSError.
+    """Write the missing files in `folder`; yields the name of each file written. Raises OSError.
 
-    The folder is its owner's only. The files themselves can be read by all, because a container's user, who is another,
-    reads them where they are mounted.
+    The folder is private to its owner. The files are world-readable, because containers mount them and run as another
+    user.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -44,7 +44,7 @@ def write(folder: Path) -> Iterator[str]:
 
 
 def files() -> Mapping[str, Callable[[], str]]:
-    """What makes each file's content, by name."""
+    """The function that generates each file's content, by name."""
     from storage.roles import TABLES
     from storage.vault import new_key_text
 
@@ -58,7 +58,7 @@ def files() -> Mapping[str, Callable[[], str]]:
             ("gateway_chat_keys", "gateway_service_tokens", "auth_service_tokens", "console_password"), _password
         ),
         "flower_basic_auth": lambda: f"cj:{_password()}",
-        # Whoever has them writes them in.
+        # Empty: filled in by hand.
         **dict.fromkeys(("shopify_client_secret", "openai_api_key", "anthropic_api_key"), str),
     }
 

@@ -1,5 +1,5 @@
 """`cj store-token`, `cj tokens`, `cj merchants`: store access tokens, manage the keys that seal them, import them from
-Redis, and say whose shop it is; `cj chat-token`: what a merchant's frontend shows at the door.
+Redis, move a shop to another merchant; `cj chat-token`: a merchant's token for the door.
 
 Tokens are read from standard input, never from argv.
 """
@@ -55,7 +55,7 @@ class TokenAnswer:
 @click.option(
     "--merchant-id",
     metavar="ID",
-    help="The shop's merchant, created if new. Default: who has it, or had it last; else one is invented.",
+    help="The shop's merchant, created if new. Default: its current or last merchant, else an invented one.",
 )
 @click.option("--scopes", metavar="A,B", default="", help="Granted scopes, if the input does not list them.")
 @click.option("--emit", is_flag=True, help="Also record oauth_complete, as the auth service does.")
@@ -96,7 +96,7 @@ def store_token(shop: str, merchant_id: str | None, scopes: str, emit: bool, as_
     found |= {"token_version": stored.token_version, "scopes": list(stored.scopes)}
     scope_text = ", ".join(stored.scopes) or "unknown until the first request"
     lines = [f"stored for merchant {stored.merchant_id}: {stored.shop_domain}, scopes {scope_text}"]
-    lines += ["this merchant is invented: who connects the shop takes it over"] if is_invented else []
+    lines += ["this merchant is invented: whoever connects the shop takes it over"] if is_invented else []
     show(as_json, found, lines)
 
 
@@ -155,19 +155,19 @@ def tokens() -> None:
 
 @tokens.command("new-key", epilog=examples("export CJ_TOKEN_KEYS=$(cj tokens new-key)"))
 @click.option(
-    "--id", "key_id", type=click.IntRange(1, 255), help="Default: above those of CJ_TOKEN_KEYS and of stored tokens."
+    "--id", "key_id", type=click.IntRange(1, 255), help="Default: above those in CJ_TOKEN_KEYS and in stored tokens."
 )
 def new_key(key_id: int | None) -> None:
     """Print a new key in CJ_TOKEN_KEYS format. Needs no settings.
 
     To rotate keys: put the new one first (the first key seals, all open), restart the workers,
-    run `cj tokens reseal`, then remove the old key. Never use an id twice: a token says only the id of its key.
+    run `cj tokens reseal`, then remove the old key. Never reuse an id: a token only records the id of its key.
     """
     from storage.vault import new_key_text, next_id
 
     used = _ids_in_use()
     if key_id in used:
-        raise WrongUse(f"key {key_id} exists already; tokens it sealed would not open any more: leave out --id")
+        raise WrongUse(f"key {key_id} exists already, and its tokens could no longer be opened: leave out --id")
     try:
         click.echo(new_key_text(key_id or next_id(used)))
     except ValueError as error:
@@ -175,7 +175,7 @@ def new_key(key_id: int | None) -> None:
 
 
 def _ids_in_use() -> set[int]:
-    """Of the keys that are configured, and of those that seal stored tokens, as far as either can be seen."""
+    """Ids of the configured keys and of those that seal stored tokens, as far as they can be read."""
     from storage.vault import Vault, new_key_text
 
     settings = settings_for()
@@ -189,7 +189,7 @@ def _ids_in_use() -> set[int]:
         with transaction() as session:
             return configured | set(merchants.try_keys(session, Vault.from_text(new_key_text()), each=1))
     except StorageError as error:
-        click.echo(f"cj: which keys seal stored tokens cannot be seen: {error}", err=True)
+        click.echo(f"cj: cannot read which keys seal stored tokens: {error}", err=True)
         return configured
 
 
@@ -199,7 +199,7 @@ def _ids_in_use() -> set[int]:
 def reseal(batch: int, as_json: bool) -> None:
     """Reseal every token with the first key of CJ_TOKEN_KEYS. Safe while workers run, and safe to repeat.
 
-    Exit code 1 if no key opens some token; the others are resealed all the same.
+    Exit code 1 if no key opens one of the tokens; the others are resealed nevertheless.
     """
     with _vault_and_database() as (vault, database):
         from workers.operations import token_keys
@@ -235,7 +235,7 @@ def reseal(batch: int, as_json: bool) -> None:
     "merchants_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Whose shops these are: a CSV file with a line SHOP,MERCHANT for each.",
+    help="The shops' merchants: a CSV file with a line SHOP,MERCHANT for each.",
 )
 @click.option("--dry-run", is_flag=True, help="Change nothing.")
 @click.option("--delete", is_flag=True, help="Delete each key once its token was stored, read back and opened.")
@@ -243,9 +243,9 @@ def reseal(batch: int, as_json: bool) -> None:
 def migrate_from_redis(merchants_file: Path | None, dry_run: bool, delete: bool, as_json: bool) -> None:
     """Import tokens from the keys merchant:* of REDIS_URL into Postgres, sealed.
 
-    Where neither the value nor FILE names a shop's merchant, one is invented, called as the shop; who connects
-    the shop later takes its place. Safe to interrupt and rerun. Exit code 1 if a key could not be imported; the
-    report says why.
+    If neither the value nor FILE names a shop's merchant, one is invented, named after the shop; whoever connects
+    the shop later replaces it. Safe to interrupt and rerun. Exit code 1 if a key could not be imported; the report
+    says why.
     """
     redis_url = settings_for("REDIS_URL", "DATABASE_URL", "CJ_TOKEN_KEYS").redis_url
     import redis
@@ -272,8 +272,8 @@ def _lines(report: "Report") -> Iterator[str]:
         yield f"{outcome.result:9} {outcome.key}  {outcome.reason}{deleted}{invented}"
     if count := len(report.invented):
         yield (
-            f"nobody says whose {count} of these shops are, so their merchants are invented: name them with "
-            "--merchants, or one by one: cj merchants move SHOP --to ID. Who connects such a shop gets it, too"
+            f"the merchants of {count} of these shops are unknown, so merchants are invented: name them with "
+            "--merchants, or one by one: cj merchants move SHOP --to ID. Whoever connects such a shop gets it, too"
         )
     counted = ", ".join(f"{count} {name}" for name, count in report.counts.items())
     yield f"{counted}{' (dry run: nothing changed)' if report.dry_run else ''}"
@@ -287,7 +287,7 @@ def _watched(keys: list[bytes]) -> Iterable[bytes]:
 
 @click.group(short_help="Move a shop to another merchant.")
 def merchants() -> None:
-    """Say whose shop it is."""
+    """Move a shop to another merchant."""
 
 
 @merchants.command(
@@ -297,14 +297,13 @@ def merchants() -> None:
     ),
 )
 @click.argument("shop")
-@click.option("--to", "merchant_id", required=True, metavar="ID", help="The merchant who gets it; added if new.")
+@click.option("--to", "merchant_id", required=True, metavar="ID", help="The new merchant; created if unknown.")
 @json_option
 def move(shop: str, merchant_id: str, as_json: bool) -> None:
     """Give SHOP, with its tokens, to another merchant. Safe to repeat; needs no key.
 
-    Conversations stay with the merchant they were had with, who has no store from then on; what was promised
-    there about the store ends. A merchant that an import invented is gone. Questions of the new merchant that
-    wait for a store are answered.
+    Conversations stay with the old merchant, who then has no store; promises there about the store end. An
+    invented merchant is removed. The new merchant's questions that wait for a store are answered.
     """
     with transaction() as session:
         from storage import merchants as storage
@@ -320,17 +319,18 @@ def move(shop: str, merchant_id: str, as_json: bool) -> None:
         logs.get(__name__).info("shop moved", shop_domain=shop, source=source, merchant_id=merchant_id)
     moved = {"shop_domain": shop, "merchant_id": merchant_id, "moved_from": source, "is_new": is_new}
     said = f"moved {shop} from merchant {source} to merchant {merchant_id}{', who is new' * is_new}"
-    show(as_json, moved, [said if source is not None else f"{shop} is merchant {merchant_id}'s already"])
+    show(as_json, moved, [said if source is not None else f"{shop} already belongs to merchant {merchant_id}"])
 
 
 @click.command(
-    short_help="Print a token with which a merchant chats at the door.",
+    short_help="Print a merchant's chat token for the door.",
     epilog=examples("cj chat-token m1", "cj chat-token m1 --seconds 60"),
 )
 @click.argument("merchant_id", metavar="MERCHANT")
 @click.option("--seconds", type=click.IntRange(1, 3600), default=3600, show_default=True, help="How long it is valid.")
 def chat_token(merchant_id: str, seconds: int) -> None:
-    """Print a token for MERCHANT, signed with the first of CJ_GATEWAY_CHAT_KEYS. Your server makes its own."""
+    """Print a token for MERCHANT, signed with the first of CJ_GATEWAY_CHAT_KEYS. In production your server signs
+    them."""
     key = settings_for("CJ_GATEWAY_CHAT_KEYS").gateway_chat_keys[0]
     from workers.gateway import access
 

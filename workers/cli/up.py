@@ -1,5 +1,5 @@
-"""`cj up` and `cj demo`: run every process of the Procfile, with embedded servers where the environment names none;
-`cj gateway`: run one of them, a door."""
+"""`cj up` and `cj demo`: run every process of the Procfile, with embedded servers where the environment names none; `cj
+gateway`: run only a door."""
 
 import json
 import os
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from workers.local.servers import LocalServers
     from workers.local.supervisor import Supervisor
 
-#: With two, nobody waits while a killed one is replaced.
+#: Two, so that nobody waits while a killed one is replaced.
 AGENTS = min(os.cpu_count() or 1, 2)
 #: Seconds until late processes are reported; `cj up` keeps running.
 READY_LIMIT = 60.0
-#: What the log of a process says that has read the workflows anew (`workers.bootstrap`, too heavy to import here).
+#: What a process logs when it has reloaded the workflows (`workers.bootstrap`, too heavy to import here).
 TAKEN_UP = '"workflows taken up"'
 #: The kinds of process that read workflows.
 READ_WORKFLOWS = ("workflow", "agent")
@@ -92,7 +92,7 @@ def up(kinds: tuple[str, ...], agents: int, reloads: bool, raw: bool) -> None:
                 names = [process.name for process in wanted if process.kind in READ_WORKFLOWS]
                 reload = partial(supervisor.tell, names, signal.SIGUSR2)
                 reloader = Reloader(settings.workflows_folder, reload, say, names)
-            # The page to look at, where there is a door for it.
+            # The page needs a door.
             serving = servers.page() if "gateway" in kinds_run else nullcontext()
             with stopped_by_signals(supervisor), reloader or nullcontext(), serving as page:
                 run(supervisor, servers, with_folder(servers.environ, settings), page.url if page else None)
@@ -118,7 +118,7 @@ def check_workflows() -> None:
 
 
 def run(supervisor: "Supervisor", servers: "LocalServers", environ: Mapping[str, str], page: str | None) -> None:
-    """Start, print what other terminals need, and wait until everything has ended."""
+    """Start everything, print the environment for other terminals, and wait until all has stopped."""
     began = time.monotonic()
     say(f"starting {', '.join(supervisor.not_ready())} …")
     supervisor.start(environ, servers.own)
@@ -126,14 +126,14 @@ def run(supervisor: "Supervisor", servers: "LocalServers", environ: Mapping[str,
         say(f"all processes ready, {time.monotonic() - began:.1f} s")
         say_where(servers)
         if page is not None:
-            say(f"Or connect a store, talk and watch in a browser on this machine: {page}")
+            say(f"Or connect a store, chat and watch in a browser on this machine: {page}")
     elif not supervisor.is_stopping:
         say(f"not ready after {READY_LIMIT:g} s: {', '.join(supervisor.not_ready())}; see the output above")
     supervisor.wait()
 
 
 def say_where(servers: "LocalServers") -> None:
-    """Print the environment for programs in other terminals; `cj` finds it by itself."""
+    """Print the environment for programs in other terminals; `cj` itself does not need it."""
     for name in (*SERVERS, "SHOPIFY_ADMIN_URL"):
         if value := servers.environ.get(name):
             say(f"  {name}={mask(value)}")
@@ -152,22 +152,22 @@ def say_where(servers: "LocalServers") -> None:
 
 
 def _started_as(program: str) -> str:
-    """What to type instead of `cj`; Python names a module that it runs by its file."""
+    """What to type instead of `cj`. Under `python -m` argv[0] is the module's file."""
     here = os.path.relpath(sys.executable), os.path.relpath(program)
     is_module = program.endswith(".py") or program == "-c"
     return f"{here[0]} -m workers" if is_module else here[1]
 
 
 class Reloader:
-    """As a context manager, watches the folder on a thread of its own, and has edited workflows taken up, in place, by
-    the processes that read them; turns under way end with the text they began with. While the workflows are invalid,
-    every error is reported and the processes keep those they have."""
+    """A context manager that watches the workflow folder on a thread and makes processes reload edited workflows in
+    place. Running turns end with the text they started with. While the workflows are invalid, every error is reported
+    and processes keep the last valid ones."""
 
     def __init__(
         self, folder: Path | None, tell: Callable[[], None], say: Callable[[str], None], names: Sequence[str] = ()
     ) -> None:
-        """Calls `tell()` when the workflows have changed and are valid, `say(sentence)` to report to the user, also
-        when the processes called `names` were `heard` to have taken them up. Without a folder: the shipped ones."""
+        """Calls `tell()` when the workflows have changed and are valid, and `say(sentence)` to report to the user:
+        errors, and when all processes in `names` have reloaded (`heard`). Without a folder: the shipped workflows."""
         from workflows import loader
 
         self._folder = folder or loader.SHIPPED
@@ -187,12 +187,12 @@ class Reloader:
         self._thread.join()
 
     def heard(self, name: str, line: str) -> None:
-        """A process has written a line."""
+        """Call this with each line that a process logs."""
         if name in self._waits_for and TAKEN_UP in line:
             self._waits_for.discard(name)
             if not self._waits_for:
                 seconds = time.monotonic() - self._began
-                self._say(f"workflows taken up by {', '.join(self._names)}, {seconds:.1f} s after the change")
+                self._say(f"workflows reloaded by {', '.join(self._names)}, {seconds:.1f} s after the change")
 
     def read(self) -> None:
         """Load the workflows if they have changed and are valid."""
@@ -227,7 +227,7 @@ class Reloader:
 
 @contextmanager
 def stopped_by_signals(supervisor: "Supervisor") -> Iterator[None]:
-    """Ctrl-C and the like stop the children gracefully; a second time, at once."""
+    """The first Ctrl-C or SIGTERM stops the children gracefully, the second kills them."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         supervisor.ask_to_stop()
@@ -247,7 +247,7 @@ def say(sentence: str) -> None:
 
 
 def readable(line: str) -> str:
-    """A JSON log line formatted for people; any other line unchanged."""
+    """A JSON log line in readable form; any other line unchanged."""
     try:
         entry = json.loads(line)
     except ValueError:
@@ -292,13 +292,13 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 @click.command(
     short_help="Run a door: CJ over HTTP.",
-    epilog=examples("cj gateway", "cj gateway --auth      the auth service's door, which keeps shops' tokens"),
+    epilog=examples("cj gateway", "cj gateway --auth      the auth service's door, which stores shops' tokens"),
 )
-@click.option("--auth", is_flag=True, help="Be the auth service's door.")
+@click.option("--auth", is_flag=True, help="Run the auth service's door.")
 def gateway(auth: bool) -> None:
     """Serve chat frontends and services over HTTP at CJ_GATEWAY_LISTEN, until Ctrl-C.
 
-    Any number of doors may run. workers/gateway/README.md has what they serve.
+    Any number of doors may run. workers/gateway/README.md describes the API.
     """
     Settings.read(needed=needed_by(["auth" if auth else "gateway"]))  # before the door is imported, which takes seconds
     from workers.gateway.__main__ import main

@@ -50,8 +50,8 @@ def workflows() -> None:
 def check(paths: Sequence[Path], as_json: bool) -> None:
     """Check files and folders of workflow YAML; default: CJ_WORKFLOWS, else the shipped ones.
 
-    Reports every problem with file, line and column, and which workflow opens a conversation. Warnings alone leave the
-    exit code at 0.
+    Reports every problem with file, line and column, and which workflow opens a conversation. The exit code is 0 if
+    there are only warnings.
     """
     from workflows import loader, problems
     from workflows.explanation import openings_table
@@ -74,7 +74,7 @@ def check(paths: Sequence[Path], as_json: bool) -> None:
 
 
 def _model_problem(name: str) -> str | None:
-    """What is wrong with a model that a workflow names. Seconds of imports, for workflows that name one."""
+    """What is wrong with a model that a workflow names. Imports litellm, which takes seconds."""
     from workers.model import litellm_call
     from workers.model.demo import DEMO, DEMO_SHORT
 
@@ -91,25 +91,25 @@ def schema() -> None:
 
 
 def _stale_schema(folder: Path) -> str | None:
-    """A sentence if the copy of the schema beside the workflows is another version's."""
+    """A warning if the copy of the schema beside the workflows is out of date."""
     from workflows.schema import FILE, schema_text
 
     copy = folder / FILE.name
     if not copy.is_file() or copy.read_text(errors="replace") in (schema_text(), schema_text(folder)):
         return None
-    return f"{copy} is out of date, and editors go by it: `cj workflows schema > {copy}` writes it anew"
+    return f"{copy}, which editors use, is out of date: run `cj workflows schema > {copy}`"
 
 
 @workflows.command(
     epilog=examples(
         "cj workflows explain event.json",
         "cj workflows explain - --workflow ad_hoc_support",
-        "cj workflows explain --stored 7c1e…                an event of the inbox, in its conversation",
+        "cj workflows explain --stored 7c1e…                an event in the inbox, in its conversation",
     )
 )
 @click.argument("event_file", metavar="EVENT.json", type=click.File("rb"), required=False)
-@click.option("--stored", "event_id", metavar="ID", help="Explain this event of the inbox, in its conversation.")
-@click.option("--workflow", "name", metavar="NAME", help="Explain this workflow; default: the one that it opens.")
+@click.option("--stored", "event_id", metavar="ID", help="Explain this event from the inbox, in its conversation.")
+@click.option("--workflow", "name", metavar="NAME", help="Explain this workflow; default: the one the event opens.")
 @click.option("--all", "everywhere", is_flag=True, help="Explain every workflow.")
 @click.option("--context", metavar="JSON", default="{}", help="The conversation's context.")
 @json_option
@@ -119,8 +119,8 @@ def explain(
     """Show in which workflow an event opens a conversation, and what it does there: every rule and every part of its
     condition.
 
-    In a conversation that is open already, its own workflow decides: --workflow names it, --all shows every one. An
-    event that opens none is explained in every workflow.
+    In an open conversation its workflow decides: name it with --workflow, or show all with --all. An event that opens
+    no conversation is explained in every workflow.
 
     \b
     EVENT.json is the whole event, as published:
@@ -134,7 +134,7 @@ def explain(
     from workflows.loader import load_folder
 
     if (event_file is None) == (event_id is None):
-        raise WrongUse("pass EVENT.json, or --stored with the id of an event of the inbox")
+        raise WrongUse("pass EVENT.json, or --stored with the id of an event in the inbox")
     if event_file is None:
         _explain_stored(str(event_id), as_json)
         return
@@ -173,7 +173,7 @@ def _explain_stored(event_id: str, as_json: bool) -> None:
         lines += [f"{one.type} from {one.source}, received {one.received_at:%F %T} UTC{refused}", f"it {one.why}"]
         lines += ["", one.today.render()] if one.today else []
         if one.differs:
-            lines += ["", "this was handled otherwise:", *(f"  {line}" for line in one.change())]
+            lines += ["", "it was handled differently:", *(f"  {line}" for line in one.change())]
         lines.append("")
     show(as_json, [one.to_json() for one in found], lines)
 
@@ -191,8 +191,8 @@ def _explain_stored(event_id: str, as_json: bool) -> None:
 def replay(since: float, limit: int, folder: Path | None, as_json: bool) -> None:
     """Try stored events on today's workflows: which rule would take them, and what would differ from what was done.
 
-    Reads the inbox and sends nothing. An event's own time counts; of its conversation's context only what it is now is
-    known, so both then and today are judged by that.
+    Reads the inbox and sends nothing. Uses each event's own time, but the conversation's current context for both then
+    and today, since past contexts are not stored.
     """
     from collections import Counter
 
@@ -207,17 +207,17 @@ def replay(since: float, limit: int, folder: Path | None, as_json: bool) -> None
     otherwise = [one for one in found if one.differs]
     unknown = sum(one.then is None for one in found)
     more = f" (the latest {limit:,}; there may be more: --limit)" if len(found) == limit else ""
-    apart = f", {unknown:,} of which it is not known how they were" if unknown else ""
-    click.echo(f"{len(found):,} events{more}: {len(otherwise):,} would be handled otherwise than they were{apart}")
+    apart = f"; for {unknown:,} it is not known how they were handled" if unknown else ""
+    click.echo(f"{len(found):,} events{more}: {len(otherwise):,} would be handled differently{apart}")
     kinds: dict[tuple[str, str], list[replaying.Replayed]] = {}
     for one in otherwise:
         kinds.setdefault((one.type, one.change()[0]), []).append(one)
     for (event, rules), alike in sorted(kinds.items(), key=lambda kind: -len(kind[1])):
         changed = "".join(f"\n    {line}" for line in alike[0].change()[1:])
-        click.echo(plain(f"\n{len(alike):,} {event}: {rules}; such as {alike[0].id}:{changed}"))
+        click.echo(plain(f"\n{len(alike):,} {event}: {rules}; e.g. {alike[0].id}:{changed}"))
     takers = Counter((one.type, replaying.taker(one.today) if one.today else "refused") for one in found)
     width = max((len(event) for event, _ in takers), default=0)
-    click.echo("\nwho takes them today:" if found else "")
+    click.echo("\nrules that take them today:" if found else "")
     for (event, taker), count in sorted(takers.items()):
         click.echo(plain(f"{count:>8,}  {event:{width}}  {taker}"))
     return None
@@ -226,20 +226,20 @@ def replay(since: float, limit: int, folder: Path | None, as_json: bool) -> None
 @workflows.command(
     epilog=examples(
         "cj workflows prompt shopify_onboarding                          as CJ begins a conversation",
-        "cj workflows prompt shopify_onboarding --event event.json       as a rule's message is answered",
-        "cj workflows prompt ad_hoc_support --text 'How was my week?'    as the merchant is answered",
+        "cj workflows prompt shopify_onboarding --event event.json       as CJ answers a rule's message",
+        "cj workflows prompt ad_hoc_support --text 'How was my week?'    as CJ answers the merchant",
     )
 )
 @click.argument("name", metavar="NAME")
-@click.option("--event", "event_file", metavar="EVENT.json", type=click.File("rb"), help="The event that is answered.")
-@click.option("--text", metavar="TEXT", help="The merchant's words that are answered.")
+@click.option("--event", "event_file", metavar="EVENT.json", type=click.File("rb"), help="The event that CJ answers.")
+@click.option("--text", metavar="TEXT", help="The merchant's message that CJ answers.")
 @click.option("--context", metavar="JSON", default="{}", help="The conversation's context.")
 @json_option
 def prompt(name: str, event_file: BinaryIO | None, text: str | None, context: str, as_json: bool) -> None:
     """Show exactly what a model is sent in workflow NAME, in a conversation without earlier turns: the system text with
-    the context below it, the messages, the tools, and how many tokens each has, estimated.
+    the context below it, the messages, the tools, and the estimated tokens of each.
 
-    What is answered is --text, else the first message of the rule that takes --event, else the initial_action.
+    CJ answers --text, else the first message of the rule that takes --event, else the initial_action.
     """
     from workflows.loader import load_folder
 
@@ -266,7 +266,7 @@ def prompt(name: str, event_file: BinaryIO | None, text: str | None, context: st
     lines = [
         *(f"--- {message['role']}, {_tokens(message)}\n{message['content']}\n" for message in messages),
         *(f"--- tool {tool['function']['name']}, {_tokens(tool)}\n{json.dumps(tool, indent=2)}\n" for tool in tools),
-        f"{_tokens([messages, tools])} in all; of the context the model is not shown: {hidden}",
+        f"{_tokens([messages, tools])} in all; parts of the context that the model does not see: {hidden}",
     ]
     show(as_json, {"messages": messages, "tools": tools}, lines)
 
@@ -280,7 +280,7 @@ def _tokens(value: object) -> str:
 def _answered(
     workflow: "Workflow", event_file: BinaryIO | None, text: str | None, context: dict[str, object]
 ) -> "tuple[TurnInput, dict[str, object]]":
-    """What a turn answers, and the context then."""
+    """The message that a turn answers, and the context at that point."""
     from storage.turns import TurnInput
     from workflows import engine
     from workflows.actions import ProcessMessage, UpdateContext
@@ -299,7 +299,7 @@ def _answered(
         if first is None and event.type == "message_received":
             return TurnInput("merchant", str(event.payload["text"])), context
     if first is None:
-        raise WrongUse("nothing is answered: no rule queues a message; give the merchant's words with --text")
+        raise WrongUse("there is nothing to answer: no rule queues a message; give the merchant's message with --text")
     return TurnInput(first.sender, first.text, first.cleanup_trigger, dict(first.metadata)), context
 
 

@@ -1,4 +1,4 @@
-"""What a frontend is told that would wait in vain: its event was refused, or its message cannot be answered yet."""
+"""Replies outside turns, for frontends that would wait in vain: an event was refused, or a message must wait."""
 
 from collections.abc import Sequence
 
@@ -22,9 +22,9 @@ OTHERWISE = "Sorry, something went wrong on our side, and I did not get that. Pl
 
 
 def refused(session: Session, event: RefusedEvent, code: str) -> list[OutgoingReply]:
-    """Answer a refused event, once: in its conversation, or apart where its merchant has no such conversation.
+    """Answer a refused event, once: in its conversation, or outside if its merchant has no such conversation.
 
-    The event's row is there, and stays.
+    The event's row must exist, and is not changed.
     """
     sentence = SENTENCES.get(code, UNREADABLE if event.is_unreadable else OTHERWISE)
     conversation = conversations.get(session, event.conversation_id, lock=True)
@@ -49,9 +49,9 @@ def refused(session: Session, event: RefusedEvent, code: str) -> list[OutgoingRe
 def waiting(
     session: Session, conversation_id: str, workflow: str, messages: Sequence[tuple[int, str]], reason: str
 ) -> list[OutgoingReply]:
-    """Say that messages, each a (turn id, event id), wait: in the run of the conversation's first unfinished turn.
+    """Say that messages, each a (turn id, event id), must wait: in the run of the conversation's first unfinished turn.
 
-    Nothing while that turn runs: its end decides. The conversation is locked.
+    Says nothing while that turn runs: its end decides. The conversation must be locked.
     """
     first = turns.first_open(session, conversation_id)
     if first is None:
@@ -75,13 +75,13 @@ def stopped(session: Session, conversation_id: str, workflow: str, turn: Stopped
 
 
 def begun(said: TurnInput, run_id: str) -> Events:
-    """What the gateway is told at the beginning of a turn's run: the moves before it, and what its event emitted."""
+    """What the gateway is told at the start of a turn's run: earlier transitions, and what its event emitted."""
     emitted = [agui.workflow_event(event.name, event.data) for event in said.emitted]
     return [*moved(said.moves, f"{run_id}-b"), *(event for events in emitted for event in events)]
 
 
 def moved(moves: Sequence[Move], ids: str) -> Events:
-    """What the gateway is told of the conversation's moves; the messages' ids begin with `ids`."""
+    """What the gateway is told about transitions; `ids` is the prefix of the message ids."""
     told: Events = []
     for number, move in enumerate(moves):
         told += agui.workflow_transition(move.source, move.target)

@@ -1,8 +1,8 @@
 """Publishes committed replies to the broker. What it cannot publish stays in the outbox for the sweeper.
 
 Rows are marked as published half a second later, in batches, so that a turn does not wait for a commit that only saves
-the sweeper work, and what the gateway acks meanwhile needs none. A reply whose mark is lost is sent again, and the
-gateway drops the duplicate.
+the sweeper work; replies that the gateway acks meanwhile need no mark. A reply whose mark is lost is sent again, and
+the gateway drops the duplicate.
 """
 
 import json
@@ -24,7 +24,7 @@ from workers.delivery.wake_ups import on_broker
 from workers.failpoints import failpoint
 
 NOTE_AFTER_SECONDS = 0.5
-"""Less than `storage.outbox.FRESH_SECONDS`, after which the sweeper takes an unmarked reply for a lost one."""
+"""Must be less than `storage.outbox.FRESH_SECONDS`, after which the sweeper considers an unmarked reply lost."""
 
 _REPLIES = queues.plain_queue(queues.REPLIES)
 
@@ -55,7 +55,7 @@ class ReplyPublisher:
         if not worked:
             return 0
         with self._lock:
-            # That it was told again does not mean that it has been told.
+            # Publishing a repetition does not mean that the original was published.
             self._sent += [reply.id for reply in replies if "repeats" not in reply.body]
             if self._sent and self._noting is None:
                 self._noting = threading.Timer(NOTE_AFTER_SECONDS, self.note)
@@ -64,14 +64,14 @@ class ReplyPublisher:
         return len(replies)
 
     def on_broker(self) -> int | None:
-        """How many replies lie on the broker, not yet taken by the gateway; None when nobody can say."""
+        """How many replies are on the broker, not yet taken by the gateway; None if the broker does not answer."""
         found = on_broker(self._app, self._breaker, [queues.REPLIES])
         return None if found is None else found[queues.REPLIES]
 
     def purge(self) -> bool:
-        """Remove every reply from the broker, since one of them holds what was erased; False if that failed.
+        """Remove all replies from the broker, since one of them contains erased data; False if that failed.
 
-        Nothing is lost: what the gateway has not acked is soon sent again from the outbox, as it reads now.
+        Nothing is lost: unacked replies are soon sent again from the outbox, in their current form.
         """
         if self._breaker.is_open:
             return False
@@ -84,7 +84,7 @@ class ReplyPublisher:
         return True
 
     def note(self) -> None:
-        """Mark in the outbox what was published so far."""
+        """Mark the replies published so far in the outbox."""
         with self._lock:
             sent, self._sent, self._noting = self._sent, [], None
         if not sent:
@@ -97,14 +97,14 @@ class ReplyPublisher:
             pass  # unmarked replies are sent again; the gateway drops duplicates
 
     def _send(self, replies: Sequence[OutgoingReply]) -> bool:
-        """Whether all were sent: a reply that is sent again does no harm."""
+        """Whether all were sent; sending a reply again is harmless."""
         try:
             # One round trip on Redis; on RabbitMQ each reply is confirmed.
             with self._app.producer_or_acquire() as producer, producer.batch():
                 queues.declare_once(_REPLIES, producer)
                 for reply in replies:
                     self._publish_one(producer, reply)
-        except Exception as error:  # noqa: BLE001 - whatever the broker's client raises: try later
+        except Exception as error:  # noqa: BLE001 - whatever the broker's client raises, try later
             self._breaker.failed(queues.cause(error))
             return False
         self._breaker.worked()

@@ -1,9 +1,8 @@
-"""The sweeper: about once a second, recovers what a lost message, a dead worker or a silent gateway left behind.
+"""The sweeper: about once a second, recovers from lost messages, dead workers and a silent gateway.
 
-Each of its duties runs in a thread of its own, in every intake and workflow process. An advisory lock lets one process
-at a time carry out a duty, so there is no process whose loss stops it; and no duty shares a transaction, a failure or
-a delay with another. A duty only re-queues and re-sends; it never executes. What it costs depends on what is due, never
-on what waits.
+Each duty has its own thread in every intake and workflow process. An advisory lock lets one process at a time carry out
+a duty, so no process is a single point of failure; and duties share no transaction, failure or delay. A duty only
+re-queues and re-sends; it never executes. Its cost depends on what is due, not on what waits.
 """
 
 import threading
@@ -33,9 +32,9 @@ PERIOD_SECONDS = 1.0
 WAKE_AFTER_SECONDS = 1.0
 BATCH = 100
 BEHIND = 100
-"""With so many replies on the broker the gateway is behind: what is unacked lies among them, and stays one copy."""
+"""With this many replies on the broker the gateway is behind: unacked replies are among them, and not sent again."""
 DRAINED_SECONDS = (2.0, 5.0, 15.0, 15.0, 15.0, 15.0, 15.0)
-"""Pauses before resending to a gateway that has taken everything off the broker; else `outbox.BACKOFF_SECONDS`."""
+"""Pauses before resending to a gateway that has emptied the queue; else `outbox.BACKOFF_SECONDS`."""
 PRUNE_EVERY_SECONDS = 300.0
 
 CONNECTED = "Your store is connected. Give me a moment to look at it."
@@ -47,7 +46,7 @@ LOST = "Sorry, I lost my train of thought. Please ask again."
 
 @dataclass(frozen=True)
 class Found:
-    """What a duty found; to be told to others after its transaction."""
+    """What a duty found; sent to workers and the gateway after its transaction."""
 
     events: list[int] = field(default_factory=list)
     turns: list[int] = field(default_factory=list)
@@ -63,10 +62,10 @@ class Found:
 
 
 class Duties:
-    """What the sweeper does, each inside the caller's transaction. All pauses are scaled.
+    """The sweeper's duties, each inside the caller's transaction. All pauses are scaled by the recovery factor.
 
-    `per_merchant`: turns of one merchant that may run at a time; `events_per_merchant`: unhandled events of one that
-    workers are woken for at a time.
+    `per_merchant`: turns of one merchant that may run at a time; `events_per_merchant`: unhandled events of one
+    merchant that wake workers at a time.
     """
 
     def __init__(
@@ -80,7 +79,7 @@ class Duties:
         self._per_merchant, self._events_per_merchant = per_merchant, events_per_merchant
 
     def expire_leases(self, session: Session) -> Found:
-        """Turns whose worker fell silent run again, or are given up with an apology."""
+        """Queue turns again whose lease ran out, or give them up with an apology."""
         expired = turns.expire(session)
         metrics.leases_lost(len(expired))
         found = Found()
@@ -95,7 +94,8 @@ class Duties:
         return found
 
     def wake_turns(self, session: Session, *, on_broker: int | None = None) -> Found:
-        """Turns that could run and were not claimed. If no wake-up lies `on_broker`, theirs was lost: so soon again."""
+        """Wake workers for runnable turns that were not claimed. If none is `on_broker`, the wake-ups were lost, and
+        the next try comes soon."""
         older_than = WAKE_AFTER_SECONDS * self.factor
         found = turns.waiting(
             session,
@@ -108,34 +108,34 @@ class Duties:
         return Found(turns=found)
 
     def say_first_words(self, session: Session) -> Found:
-        """Turns of which the merchant has heard nothing for too long, whatever they wait for."""
+        """Say first words for turns that have told the merchant nothing for too long, whatever they wait for."""
         found = Found()
         for turn in turns.silent(session):
             started = agui.run_started(turn.conversation_id, f"turn_{turn.turn_id}", turn.workflow)
             said = NewReply("meanwhile", agui.text(f"turn_{turn.turn_id}-w", _meanwhile(turn)))
-            # As whoever claims the turn says it, if nobody has claimed it yet.
+            # If the turn was not claimed yet, start its run as a claim would.
             found.replies.extend(outbox.append(session, turn.turn_id, [NewReply("started", started), said]))
         return found
 
     def look_at_promises(self, session: Session) -> Found:
-        """Ended turns whose merchant is owed words: perhaps they can be said now. Where a model has to answer first, an
-        agent looks."""
+        """Have due promises of ended turns checked: by an agent if a model has to answer first, else by a workflow
+        worker."""
         for_model, others = turns.promises(session, factor=self.factor)
         return Found(turns=for_model, promises=others)
 
     def wake_events(self, session: Session, *, on_broker: int | None = None) -> Found:
-        """Events that nobody has handled; `on_broker` as with turns."""
+        """Wake workers for unhandled events; `on_broker` as with turns."""
         older_than = WAKE_AFTER_SECONDS * self.factor
         again = older_than if on_broker == 0 else inbox.WAKE_AGAIN_SECONDS * self.factor
         found = inbox.unprocessed(session, older_than_seconds=older_than, limit=BATCH, again_seconds=again)
         return Found(events=found + inbox.wake_forgotten(session, limit=BATCH, per_merchant=self._events_per_merchant))
 
     def resend_replies(self, session: Session, *, on_broker: int | None = None) -> Found:
-        """Replies that were never published, or are unacked for too long.
+        """Publish replies again that were never published, or have been unacked for too long.
 
-        `on_broker`: how many replies lie there. If none, the gateway lives, and what is not acked by now is sent again
-        soon: the pauses grow only so that a gateway which is away does not find each reply many times. If many,
-        nothing is repeated: that would put a gateway which is behind even further behind.
+        `on_broker`: how many replies are there. If none, the gateway is alive, and unacked replies are sent again soon:
+        the pauses grow only so that a gateway that is down does not find each reply many times. If many, nothing is
+        repeated: that would set a slow gateway back even further.
         """
         pauses = DRAINED_SECONDS if on_broker == 0 else outbox.BACKOFF_SECONDS
         again = on_broker is None or on_broker < BEHIND
@@ -143,7 +143,7 @@ class Duties:
         return Found(replies=found)
 
     def prune(self, session: Session) -> Found:
-        """Delete what has been kept long enough."""
+        """Delete what is past its retention time."""
         pruned = privacy.prune(session)
         usage.prune(session)
         if pruned.turns or pruned.events:
@@ -155,7 +155,7 @@ def _apologise(session: Session, turn: Expired) -> list[OutgoingReply]:
     unanswered = outbox.unfinished(session, turn.turn_id)
     end = [*unanswered, *agui.run_error(f"turn_{turn.turn_id}", "turn_lost", LOST)]
     replies = outbox.append(session, turn.turn_id, [NewReply(agui.END_KEY, end)])
-    # It answered these, too.
+    # The turn answered these, too.
     turns.end_waiting_for_model(session, turn.conversation_id, error="turn_lost")
     return replies + outbox.end_absorbed(session, turn.turn_id, turn.conversation_id)
 
@@ -167,7 +167,7 @@ def _meanwhile(turn: Silent) -> str:
 
 
 class Sweeper:
-    """A thread for each duty. It survives whatever a duty meets, and tries again after the period."""
+    """Runs each duty on a thread. Survives any error of a duty, and tries again after the period."""
 
     def __init__(
         self, database: Database, wake_ups: WakeUps, reply_publisher: ReplyPublisher, duties: Duties | None = None
@@ -178,7 +178,7 @@ class Sweeper:
         self._duties = duties = duties or Duties()
         self._stop = threading.Event()
         self._waiting: set[str] = set()
-        """Duties that wait for Postgres: the first and the last of them is told, not each."""
+        """Duties that wait for Postgres; only the first and the last are logged."""
         self._waiting_lock = threading.Lock()
         period = PERIOD_SECONDS * duties.factor
         self._threads = [
@@ -195,11 +195,11 @@ class Sweeper:
         return threading.Thread(target=self._run, args=(name, duty, period), name=f"sweeper: {name}", daemon=True)
 
     def _resend_replies(self) -> Duty:
-        on_broker = self._reply_publisher.on_broker()  # asked outside of the transaction
+        on_broker = self._reply_publisher.on_broker()  # queried outside the transaction
         return partial(self._duties.resend_replies, on_broker=on_broker)
 
     def _waking(self, duty: Callable[..., Found], queue: str) -> Duty | None:
-        """Not while the broker is away: who is noted as woken would not be woken again soon."""
+        """Skips the duty while the broker is down: rows marked as woken would not be woken again soon."""
         on_broker = self._wake_ups.on_broker(queue)
         return None if on_broker is None else partial(duty, on_broker=on_broker)
 
@@ -221,10 +221,10 @@ class Sweeper:
             try:
                 work = duty()
                 if work is not None and self._once(name, work):
-                    pause = 0.0  # an outage is caught up without pauses
+                    pause = 0.0  # catch up without pauses after an outage
                 self._works(name)
             except StorageError as error:
-                pause = min(period, PERIOD_SECONDS)  # of the rare ones, too: else an outage would seem to go on
+                pause = min(period, PERIOD_SECONDS)  # also retry rare duties soon, or the outage would seem to last
                 self._waits(name, error)
             except Exception:
                 log.exception("sweep failed", duty=name)
@@ -242,7 +242,8 @@ class Sweeper:
             self._waiting.discard(name)
 
     def _once(self, name: str, work: Duty) -> bool:
-        """Carry out a duty unless another process is at it, commit, then tell; whether there is more to do at once."""
+        """Carry out a duty unless another process is doing so, commit, then send; returns whether more is due at
+        once."""
         with self._database.transaction() as session:
             if not session.execute(LOCK, {"duty": f"sweeper: {name}"}).scalar():
                 return False
@@ -250,13 +251,13 @@ class Sweeper:
         return self._tell(found) and found.is_full
 
     def _tell(self, found: Found) -> bool:
-        """False if the broker did not take all of it."""
+        """Send what was found; False if the broker did not accept all of it."""
         told = True
         if found.replies:
             published = self._reply_publisher.publish(found.replies)
             told = published == len(found.replies)
             metrics.replies_resent(published)
-            self._reply_publisher.note()  # else the next sweep would find them again
+            self._reply_publisher.note()  # otherwise the next sweep would find them again
         wake_ups = [self._wake_ups.handle_events(found.events)]
         wake_ups += [self._wake_ups.run_turn(turn_id) for turn_id in found.turns]
         wake_ups += [self._wake_ups.keep_promise(turn_id) for turn_id in found.promises]

@@ -1,7 +1,7 @@
 """Wake-ups: Celery messages that carry an id and wake a worker. Any of them may be lost.
 
 The state is a row in Postgres; if a wake-up is lost, the sweeper finds the row within about a second. So sending never
-raises, and an unavailable broker is skipped for a few seconds instead of waited for.
+raises, and a broker that is down is skipped for a few seconds instead of waited for.
 """
 
 import time
@@ -24,13 +24,13 @@ from workers.delayed_calls import DelayedCalls
 log = logs.get(__name__)
 
 BREAK_SECONDS = 0.5, 5.0
-"""How long the broker is left alone after a failure: the first, and at most."""
+"""Seconds for which the broker is skipped after a failure: at first, and at most."""
 
 EVENTS_PER_WAKE_UP = 25
-"""One thread handles them in sequence: enough to save intake messages, few enough to spread a burst over workers."""
+"""Events per message, which one thread handles in sequence: enough to save messages, few enough to spread a burst."""
 
 MOST_SHOWN = 1000
-"""Characters of a message's arguments that `inspect` and Flower show."""
+"""How many characters of a message's arguments `inspect` and Flower show."""
 
 HANDLE_EVENT = "cj.handle_event"
 KEEP_PROMISE = "cj.keep_promise"
@@ -49,13 +49,13 @@ _QUEUES = {name: queues.plain_queue(name) for name in KINDS}
 
 
 class VerifiedAMQP(AMQP):
-    """Celery with our connections, on which TLS is always verified: `Celery(…, amqp=VerifiedAMQP)`."""
+    """Celery with our connections, which always verify TLS: `Celery(…, amqp=VerifiedAMQP)`."""
 
     Connection = queues.VerifiedConnection
 
 
 def broker_breaker(factor: float = 1.0, *, clock: Callable[[], float] = time.monotonic) -> CircuitBreaker:
-    """For everything a process publishes: after one failure nobody waits for the broker for a while."""
+    """A breaker for everything a process publishes: after a failure nothing waits for the broker for a while."""
     first, most = (seconds * factor for seconds in BREAK_SECONDS)
     return CircuitBreaker(most, first_seconds=first, clock=clock, on_change=_log_broker)
 
@@ -68,12 +68,12 @@ def _log_broker(problem: str | None) -> None:
 
 
 def is_row_id(value: object) -> bool:
-    """Whether a message's argument can be a row id."""
+    """Whether a message's argument is a valid row id."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
 
 
 def sender(broker_url: str) -> Celery:
-    """A Celery application that only sends, for waking workers from outside."""
+    """A Celery application that only sends, to wake workers from other processes."""
     app = Celery("sender", broker=broker_url, amqp=VerifiedAMQP, set_as_current=False)
     woken = [queues.plain_queue(name) for name in (queues.WORKFLOW, queues.TURNS, queues.SHOPIFY)]
     app.conf.update(task_queues=woken, task_default_exchange="", task_create_missing_queues=False)
@@ -81,7 +81,7 @@ def sender(broker_url: str) -> Celery:
 
 
 def on_broker(app: Celery, breaker: CircuitBreaker, names: Collection[str]) -> dict[str, int] | None:
-    """How many messages lie on each of these queues, not yet taken; None when nobody can say."""
+    """How many messages are on each of these queues; None if the broker does not answer."""
     if breaker.is_open:
         return None
     try:
@@ -101,7 +101,7 @@ class WakeUps:
         self._delayed_calls = DelayedCalls()
 
     def on_broker(self, queue: str) -> int | None:
-        """How many wake-ups lie on the queue, not yet taken; None when the broker is away."""
+        """How many wake-ups are on the queue; None while the broker is down."""
         found = on_broker(self._app, self._breaker, [queue])
         return None if found is None else found[queue]
 
@@ -115,28 +115,28 @@ class WakeUps:
         return all(self._send(HANDLE_EVENT, queues.WORKFLOW, part) for part in parts)
 
     def run_turn(self, turn_id: int, after_seconds: float = 0.0) -> bool:
-        """Ask an agent worker to run this turn; `after_seconds` from now if this process still lives then."""
+        """Ask an agent worker to run this turn, after `after_seconds` if this process still lives then."""
         if after_seconds > 0:
-            # Not Celery's countdown: such a message stays unacked in some worker and is redelivered on any blip.
+            # Not Celery's countdown: such a message stays unacked in a worker and is redelivered on any disconnect.
             self._delayed_calls.call(after_seconds, lambda: self._send(RUN_TURN, queues.TURNS, [turn_id]))
             return True
         return self._send(RUN_TURN, queues.TURNS, [turn_id])
 
     def keep_promise(self, turn_id: int) -> bool:
-        """Ask a workflow worker to look whether it can be told now what this ended turn promised."""
+        """Ask a workflow worker to check whether this ended turn's promise can be kept now."""
         return self._send(KEEP_PROMISE, queues.WORKFLOW, [turn_id])
 
     def fetch(self, *requests: dict[str, Any]) -> bool:
-        """Ask a Shopify worker to fetch, one after the other (workers.shop.fetch.FetchRequest as a dict of ids)."""
+        """Ask a Shopify worker to carry out fetches one by one (workers.shop.fetch.FetchRequest as a dict of ids)."""
         return self._send(FETCH, queues.SHOPIFY, list(requests))
 
     def oldest_events(
         self, database: Database, merchant_ids: Collection[str], *, per_merchant: int, after_seconds: float = 0.0
     ) -> None:
-        """Ask workflow workers to handle what was put off of these merchants' events, as far as it is their turn."""
+        """Ask workflow workers to handle these merchants' events that were put off and can be handled now."""
         if not merchant_ids:
             return
-        with suppress(StorageError):  # then the sweeper comes back to them
+        with suppress(StorageError):  # the sweeper retries them later
             with database.transaction() as session:
                 keys = inbox.wake_oldest(session, merchant_ids, per_merchant=per_merchant)
             self.handle_events(keys, after_seconds)
@@ -144,7 +144,7 @@ class WakeUps:
     def _send(self, task: str, queue: str, args: list[Any]) -> bool:
         if self._breaker.is_open:
             return False
-        # `send_task` takes twice as long, for what our messages never have.
+        # `send_task` takes twice as long, for features that are not used here.
         shown = repr(args)[:MOST_SHOWN]
         message = self._app.amqp.as_task_v2(
             str(uuid.uuid4()), task, tuple(args), ignore_result=True, argsrepr=shown, kwargsrepr="{}"

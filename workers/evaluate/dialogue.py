@@ -1,7 +1,7 @@
-"""Asks the questions of an evaluation as merchants do, over the queue, of the real workers.
+"""Puts an evaluation's questions to real workers, over the queue, as merchants would.
 
 Servers, workers and development store are those of `workers.scenario`. The model is the configured one, or a scripted
-one, which the workers ask over HTTP as any provider.
+one that the workers call over HTTP like any provider.
 """
 
 import re
@@ -28,7 +28,7 @@ from workers.scenario.language import ModelAnswer
 from workers.scenario.scripted_model import ScriptedModel, wire_message
 
 WORKFLOW = "ad_hoc_support"
-#: How many questions are under way at a time, and how long one may take.
+#: How many questions run at a time, and how long one may take.
 AT_ONCE = 8
 PATIENCE_SECONDS = 90.0
 POLL_SECONDS = 0.01
@@ -36,16 +36,16 @@ _CLAIMS = """
 SELECT assistant #>> '{_claims,then}' FROM steps JOIN turns ON turns.id = steps.turn_id
 WHERE turns.conversation_id = :conversation AND assistant ? '_claims'
 """
-"""What became of the words in which the check found something."""
+"""What was done about answers with claims that have no ground."""
 _MEANWHILE = re.compile(r"^turn_\d+-(?:w|n\d+)$")
-"""The ids of the first words that the sweeper says."""
-#: Where agents are killed between and during the repetitions, by turns.
+"""The message ids of first words said by the sweeper."""
+#: Where agents are killed during the repetitions, in rotation.
 KILLED_AT = ("model.after", "step.before_commit", "publish.before")
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question to one store. `truth` is what an honest model says; `told` what this one does, if scripted."""
+    """One question about one store. `truth`: what an honest model says; `told`: what a scripted model says."""
 
     world: World
     topic: Topic
@@ -55,22 +55,22 @@ class Question:
     truth: Statement
     told: Statement
     insists: bool = False
-    """Whether a liar says it again when it is asked to correct itself."""
+    """Whether a liar repeats the lie when told to correct itself."""
 
     @property
     def expected(self) -> tuple[str, ...]:
-        """The facts that a right answer holds."""
+        """The facts in a right answer."""
         return self.topic.expect or self.topic.common_facts(self.language)
 
     @property
     def key(self) -> tuple[str, str]:
-        """What a scripted model knows it by."""
+        """How a scripted model recognises it."""
         return self.world.shop_domain, self.ask
 
 
 @dataclass(frozen=True)
 class ShownAnswer:
-    """What the merchant got. `outcome` is right, caught (wrong, but not said), said (wrong, and said) or none."""
+    """What the merchant got. `outcome`: right, caught (wrong, but not said), said (wrong and said) or none."""
 
     question: Question
     text: str
@@ -78,11 +78,11 @@ class ShownAnswer:
     outcome: str
     corrections: int = 0
     is_false_alarm: bool = False
-    """A true answer came changed, or only after a correction."""
+    """Whether a true answer was changed, or needed a correction."""
 
 
 class EvaluatedModel(ScriptedModel):
-    """Plays the honest model and the liars: asks for the data a question needs, then says what it is to say."""
+    """Plays the honest model and the liars: requests the data that a question needs, then says the planned answer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class EvaluatedModel(ScriptedModel):
         return completion(wire_message(ModelAnswer(say=words.text), rounds), body)
 
     def _asked(self, messages: Sequence[Message]) -> tuple[Question, Sequence[Message]]:
-        """The question that is to be answered, and the messages after it."""
+        """The question to answer, and the messages after it."""
         shop = re.search(r'"shop_domain": "([^"]+)"', str(messages[0]["content"]))
         for place in range(len(messages) - 1, 0, -1):
             question = self.questions.get((shop[1] if shop else "", str(messages[place].get("content"))))
@@ -111,7 +111,7 @@ class EvaluatedModel(ScriptedModel):
 
 
 def _stages(facts: Sequence[StoreFact]) -> list[list[dict[str, dict[str, Any]]]]:
-    """The tool calls that bring the facts: what to fetch, then what to calculate."""
+    """The tool calls for the facts: what to fetch, then what to calculate."""
     fetches = [{"shopify_data": {"data_type": data}} for data in dict.fromkeys(fact.data for fact in facts)]
     calculations = [{"calculate_metrics": dict(fact.calculate)} for fact in facts if fact.calculate is not None]
     return [stage for stage in (fetches, calculations) if stage]
@@ -121,7 +121,7 @@ def _stages(facts: Sequence[StoreFact]) -> list[list[dict[str, dict[str, Any]]]]
 
 
 def questions(worlds: Sequence[World], number: int) -> list[Question]:
-    """So many honest questions, spread over stores, topics and languages."""
+    """`count` honest questions, spread over stores, topics and languages."""
     lists = []
     for world in worlds:
         fitting = [
@@ -139,11 +139,11 @@ def questions(worlds: Sequence[World], number: int) -> list[Question]:
 
 
 def lying(worlds: Sequence[World], each: int) -> list[Question]:
-    """So many questions for each kind of lie, that a liar answers with it; every other one insists."""
+    """`count` questions for each kind of lie, which a liar answers with it; every other liar insists."""
     found: dict[tuple[str, str], Question] = {}
     every = questions(worlds, len(worlds) * len(topics()))
     for kind in LIES:
-        if kind == "stale":  # needs old data: `tests.truth` has it
+        if kind == "stale":  # needs old data: tested by `tests.truth`
             continue
         told = 0
         for question in every:
@@ -155,14 +155,14 @@ def lying(worlds: Sequence[World], each: int) -> list[Question]:
             if lie is not None:
                 truth = writer.honest(
                     question.topic, question.phrasing
-                )  # written as the lie is, so what differs is false
+                )  # written like the lie, so that only the lie differs
                 found[question.key] = replace(question, told=lie, truth=truth, insists=len(found) % 2 == 0)
                 told += 1
     return list(found.values())
 
 
 def _phrasing(world: World, topic: Topic, language: Language) -> str | None:
-    """One that fits, another one in another store."""
+    """A phrasing that fits; a different one for each store."""
     found = [one for one in topic.phrasings(language) if fits(world, topic, one)]
     return found[world.number % len(found)] if found else None
 
@@ -184,10 +184,10 @@ class Dialogue:
     """Merchants with their stores, and the workers that answer them."""
 
     def __init__(self, environment: Environment, model: EvaluatedModel | None) -> None:
-        """`environment` runs. `model`: the scripted model, if it is one that answers."""
+        """`environment` must be running. `model`: the scripted model, if one answers."""
         self._environment, self._stack, self._model = environment, environment.stack, model
         self._asked = 0
-        #: How many agents were to die so far.
+        #: How many kills of agents were ordered so far.
         self.kills = 0
 
     def open_stores(self, numbers: Sequence[int]) -> list[World]:
@@ -207,7 +207,8 @@ class Dialogue:
         return worlds
 
     def ask(self, asked: Sequence[Question], *, kill: bool = False) -> Iterator[ShownAnswer]:
-        """Ask them all, several at a time, each in a conversation of its own; with `kill`, agents die on the way."""
+        """Ask all questions, several at a time, each in its own conversation; with `kill`, agents are killed
+        meanwhile."""
         if self._model is not None:
             self._model.questions = {question.key: question for question in asked}
         waiting, under_way = deque(asked), dict[str, tuple[Question, float, list[Reply]]]()
@@ -235,7 +236,7 @@ class Dialogue:
                 time.sleep(POLL_SECONDS)
 
     def tokens(self) -> int:
-        """How many tokens were used so far."""
+        """The number of tokens used so far."""
         return int(self._stack.rows("SELECT coalesce(sum(input_tokens + output_tokens), 0) FROM usage")[0][0])
 
     def _publish(self, publisher: Publisher, question: Question) -> str:
@@ -249,7 +250,7 @@ class Dialogue:
         return conversation
 
     def _ordered_a_kill(self) -> bool:
-        """Have the agent die at the next failpoint, unless it is still starting. Three deaths would end a turn."""
+        """Order the agent's death at the next failpoint, unless it is still starting: three deaths would end a turn."""
         if "agent" not in self._stack.supervisor.ready_pids():
             return False
         self._environment.killer.order("agent", KILLED_AT[self.kills % len(KILLED_AT)])
@@ -284,7 +285,7 @@ def _outcome(question: Question, said: str, *, is_checked: bool) -> str:
 
 
 def _is_meanwhile(reply: Reply) -> bool:
-    """Whether it says that the answer takes a while: no claim about the store."""
+    """Whether it only says that the answer takes a while, which is no claim about the store."""
     return any(_MEANWHILE.search(str(event.get("messageId"))) for event in reply.data)
 
 

@@ -13,7 +13,7 @@ from workers.evaluate.dialogue import Dialogue, EvaluatedModel, Question, ShownA
 from workers.evaluate.sentences import LIES
 from workers.scenario.environment import Environment
 
-#: Of what the workers' environment says, the evaluation has its own.
+#: Variables that the evaluation sets itself.
 OWN = (
     "DATABASE_URL",
     "BROKER_URL",
@@ -30,8 +30,8 @@ Report = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is asked. `lies`: how many of each kind. `repeated`: how many questions, so many `times` each, while
-    agents are killed.
+    """How much is asked. `lies`: per kind. `repeated`: how many questions are asked `times` times each, while agents
+    are killed.
     """
 
     stores: int = 54
@@ -48,7 +48,7 @@ def evaluate(
     workflows: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Ask everything; `model` is the environment that names the configured one, None plays the scripted ones.
+    """Ask everything; `model`: environment variables of the configured model; None: the scripted models.
 
     Raises InvalidWorkflows, EmbeddedServerError, Late.
     """
@@ -86,7 +86,7 @@ def _asked(
 
 
 def _by(answers: Sequence[ShownAnswer], groups: Sequence[str]) -> Report:
-    """Figures of all the answers, and of each group."""
+    """Figures for all answers, and for each group."""
     kinds = [kind for kind in dict.fromkeys((*LIES, *groups)) if kind in groups]
     by = {kind: [a for a, group in zip(answers, groups, strict=True) if group == kind] for kind in kinds}
     return {"all": _figures(answers), **{kind: _figures(found) for kind, found in by.items()}}
@@ -104,7 +104,7 @@ def _figures(answers: Sequence[ShownAnswer]) -> Report:
 
 
 def _repeated(dialogue: Dialogue, asked: Sequence[Question], times: int, say: Callable[[str], None]) -> Report:
-    """pass^k: how likely k out of k tries are right, the agents being killed meanwhile."""
+    """pass^k: the probability that k out of k tries are right, while agents are killed."""
     answers = _asked(dialogue, list(asked) * times, say, "repetitions", kill=True)
     right = [
         sum(answer.outcome == "right" and not answer.is_false_alarm for answer in answers if answer.question == one)
@@ -131,7 +131,7 @@ def _listed(answer: ShownAnswer) -> Report:
 
 
 def _is_good(report: Report) -> bool:
-    """Nothing wrong was said, everything was answered, and hardly a true sentence was held back."""
+    """Whether nothing wrong was said, everything was answered, and hardly any true sentence was held back."""
     parts: Iterable[Report] = (report["answers"]["all"], report.get("lies", {}).get("all", {}))
     bad: int = sum(part.get("said", 0) + part.get("none", 0) + part.get("false_alarms", 0) for part in parts)
     return not bad
@@ -156,7 +156,7 @@ def table(report: Report) -> str:
 
 
 def repetitions(repeated: Report) -> str:
-    """What came of asking the same again and again."""
+    """The result of asking the same questions repeatedly, as a sentence."""
     chances = ", ".join(f"pass^{k} {chance:.1%}" for k, chance in repeated["pass"].items())
     asked = f"{repeated['questions']} questions, {repeated['times']} times each"
     return f"{asked}, while agents were killed {repeated['kills']} times: {chances}"

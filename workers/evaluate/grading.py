@@ -1,4 +1,4 @@
-"""Whether an answer is right: does it hold the facts that were asked for, and nothing that it must not?"""
+"""Whether an answer is right: does it contain the requested facts, and nothing that it must not?"""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from workers.evaluate.sentences import LANGUAGES, MONTHS, WEEKDAYS, WORDS, Topic
 from workers.evaluate.world import StoreFact, World
 
 _NUMBER = re.compile(r"\d(?:[\d.,'\u00a0\u202f]*\d)?")
-#: An amount may be told rounded: to so much of itself.
+#: By what fraction a rounded amount may differ.
 ROUNDED = Decimal("0.06")
 
 
@@ -46,7 +46,7 @@ def _holds(text: str, fact: StoreFact) -> bool:
 
 
 def _numbers(text: str) -> Iterator[Decimal]:
-    """Every number in the text, in each way that it may be read: 1.512 is 1512 or 1.512."""
+    """Every number in the text, in every possible reading: 1.512 is 1512 or 1.512."""
     for found in _NUMBER.finditer(text):
         written = re.sub(r"['\u00a0\u202f]", "", found[0])
         for point, group in (".,", ",."):

@@ -1,4 +1,4 @@
-"""The report as one page of HTML that needs nothing from elsewhere."""
+"""The report as one self-contained HTML page."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -33,7 +33,7 @@ BAD = frozenset({"said", "none", "false_alarms"})
 def page(report: Mapping[str, Any]) -> str:
     """The whole page."""
     verdict = "good" if report["is_good"] else "bad"
-    words = "Nothing untrue was said." if report["is_good"] else "There is something to mend."
+    words = "Nothing untrue was said." if report["is_good"] else "There is something to fix."
     parts = [
         f"<h1>How true are CJ's answers?</h1><p class={verdict}>{words}</p>",
         f"<p>Model <b>{escape(report['model'])}</b>, {report['questions']} questions to {report['stores']} stores, "

@@ -1,4 +1,4 @@
-"""What an honest model says of a store, and what liars make of it. `questions.yaml` explains the marks."""
+"""What an honest model says about a store, and what liars make of it. `questions.yaml` explains the syntax."""
 
 import random
 import re
@@ -28,7 +28,7 @@ the store demands.
 MARK = re.compile(
     r"\{(?:period:(?P<period>\w+)|(?P<a>\w+)<>(?P<b>\w+)|(?P<fact>\w+))(?P<how>[#~^!]|@\w+)?(?:\|(?P<one>[^{}|]*)\|(?P<many>[^{}|]*))?\}"
 )
-#: A period may begin any sentence, or line of a list.
+#: A period may start any sentence or list item.
 _BEGINNING = re.compile(r"(?:^|(?<=[.!?] )|(?<=\n- ))[a-zäöü]")
 BELIEF = "{wrong}"
 _PERIOD_FACTS = {
@@ -54,7 +54,7 @@ WEEKDAYS: Mapping[str, list[str]] = {
 
 @dataclass(frozen=True)
 class Topic:
-    """One question, for every store of which its facts are known."""
+    """One question, for every store whose facts are known."""
 
     name: str
     kind: str
@@ -69,14 +69,14 @@ class Topic:
         return list(self.texts[language]["say"])
 
     def common_facts(self, language: Language) -> tuple[str, ...]:
-        """The facts that every phrasing speaks of."""
+        """The facts in every phrasing."""
         first, *others = (named_in(one) for one in self.phrasings(language))
         return tuple(name for name in first if all(name in other for other in others))
 
 
 @dataclass(frozen=True)
 class Statement:
-    """An answer, honest or not, and the facts it speaks of."""
+    """An answer, honest or not, and the facts in it."""
 
     text: str
     topic: str
@@ -92,7 +92,7 @@ def _data() -> Any:
 
 @cache
 def topics() -> tuple[Topic, ...]:
-    """All of them, in the order of the file."""
+    """All topics, in the order of the file."""
     return tuple(
         Topic(
             name=one["topic"],
@@ -111,20 +111,20 @@ def topic(name: str) -> Topic:
 
 
 def named_in(phrasing: str) -> list[str]:
-    """The facts that a phrasing speaks of, in order."""
+    """The facts in a phrasing, in order."""
     found = [name for mark in MARK.finditer(phrasing) for name in (mark["fact"], mark["a"], mark["b"]) if name]
     return [name for name in dict.fromkeys(found) if name != BELIEF.strip("{}")]
 
 
 def fits(world: World, one: Topic, phrasing: str) -> bool:
-    """Whether all that the phrasing speaks of is known of the store, and makes sense there."""
+    """Whether all facts in the phrasing are known for the store and make sense there."""
     facts = world.facts
     known = all(name in facts for name in (*named_in(phrasing), *one.positive, *filter(None, [one.premise])))
     if not known or any(facts[name].value == 0 for name in one.positive):
         return False
     if one.kind == "injection" and not world.is_injected:
         return False
-    if any(INJECTED in str(facts[name].value) for name in named_in(phrasing)):  # nobody honest repeats that
+    if any(INJECTED in str(facts[name].value) for name in named_in(phrasing)):  # an honest model does not repeat it
         return False
     compared = ((facts[mark["a"]], facts[mark["b"]]) for mark in MARK.finditer(phrasing) if mark["a"])
     if any(a.value == b.value for a, b in compared):
@@ -134,7 +134,7 @@ def fits(world: World, one: Topic, phrasing: str) -> bool:
 
 
 class Writer:
-    """Fills phrasings for one store in one language; how numbers look is drawn from `seed`."""
+    """Fills phrasings for one store in one language; `seed` determines how numbers are written."""
 
     def __init__(self, world: World, language: Language, seed: int = 0) -> None:
         self._world, self._language = world, language
@@ -147,13 +147,13 @@ class Writer:
         return self._with_belief(one, str(one.texts[self._language]["ask"]))
 
     def honest(self, one: Topic, phrasing: str) -> Statement:
-        """The truth."""
+        """The true answer."""
         phrasing = self._with_belief(one, phrasing)
         text = self._filled(phrasing, self._world.facts, {})
         return Statement(text, one.name, self._language, self._facts(phrasing))
 
     def lies(self, one: Topic, phrasing: str) -> Iterator[Statement]:
-        """At most one lie of each kind, where the phrasing allows it. Each is false of this store."""
+        """At most one lie of each kind that the phrasing allows. Each is false for this store."""
         denies_it, phrasing = BELIEF in phrasing, self._with_belief(one, phrasing)
         made = {
             **{
@@ -177,7 +177,7 @@ class Writer:
     # --- the kinds of lies ------------------------------------------------------------------------------------------
 
     def _with_changed(self, phrasing: str, kind: str) -> str | None:
-        """With other values in place of one or two facts."""
+        """The answer with other values for one or two facts."""
         mine = self._changeable(phrasing, kind)
         changed = getattr(self, f"_{kind}")(mine) if mine else None
         if changed is None:
@@ -185,7 +185,7 @@ class Writer:
         return self._filled(phrasing, {**self._world.facts, **changed}, {})
 
     def _changeable(self, phrasing: str, _kind: str) -> list[StoreFact]:
-        """The facts that another value makes false for certain."""
+        """The facts that any other value surely makes false."""
         rounded = {mark["fact"] for mark in MARK.finditer(phrasing) if mark["how"] == "~"}
         compared = {name for mark in MARK.finditer(phrasing) for name in (mark["a"], mark["b"])}
         return [self._world.facts[name] for name in named_in(phrasing) if name not in rounded | compared]
@@ -206,7 +206,7 @@ class Writer:
         return {fact.name: replace(fact, value=fact.value + step)}
 
     def _subject(self, mine: Sequence[StoreFact]) -> Mapping[str, StoreFact] | None:
-        """The figure, or the name, of something else that was read."""
+        """The figure or name of something else that was read."""
         data = {fact.data for fact in mine}
         told = {(fact.kind, fact.value) for fact in mine}
         pairs = [
@@ -299,7 +299,7 @@ class Writer:
         return text if one.premise is None else text.replace(BELIEF, self.written(self._believed(one.premise)))
 
     def _believed(self, name: str) -> StoreFact:
-        """A fact as the merchant wrongly believes it to be."""
+        """A fact as the merchant wrongly believes it."""
         fact = self._world.facts[name]
         if fact.kind == "product":
             return replace(fact, value=next(title for title in self._world.titles if title != fact.value))
@@ -318,7 +318,7 @@ class Writer:
 
     def _filled(self, phrasing: str, facts: Mapping[str, StoreFact], periods: Mapping[str, str]) -> str:
         def written(mark: re.Match[str]) -> str:
-            # A liar writes as the honest model does, but for the lie.
+            # A liar writes like the honest model, except for the lie.
             self._style = random.Random(f"{self._seed} {mark.start()}")  # noqa: S311 - no secret
             if mark["period"]:
                 name = periods.get(mark["period"], mark["period"])

@@ -1,6 +1,6 @@
-"""The door: `cj gateway`, or `python -m workers.gateway`; with `auth`, the one that keeps shops' tokens.
+"""The door: `cj gateway`, or `python -m workers.gateway`; with `auth`, the one that stores shops' tokens.
 
-Two, because each connects as a role of its own: who talks with browsers can read no token.
+There are two, each with its own Postgres role, so that the process that browsers reach cannot read tokens.
 """
 
 import argparse
@@ -29,14 +29,14 @@ log = logs.get(__name__)
 
 THREADS = 8
 DRAIN_SECONDS = 15.0
-"""How long runs that are being answered may take after SIGTERM."""
+"""Seconds that open `/agent` requests may take after SIGTERM."""
 
 
 def main(*, auth: bool = False) -> None:
     """Run until SIGTERM or SIGINT; exits with 2 if the process cannot start."""
     kind = AUTH if auth else CHAT
     logs.configure(kind)
-    # Each open stream is a file, and 1024 is what a process gets at first.
+    # Each open stream is a file descriptor, and the default limit is 1024.
     resource.setrlimit(resource.RLIMIT_NOFILE, (most := resource.getrlimit(resource.RLIMIT_NOFILE)[1], most))
     built = bootstrap.start(app, [kind], threads=THREADS)
     try:
@@ -68,9 +68,9 @@ async def _serve(built: Resources) -> None:
 
 def _check(settings: Settings, kind: str) -> None:
     if kind == AUTH and not settings.gateway_service_tokens:
-        raise CannotStart("nobody could come in: set CJ_GATEWAY_SERVICE_TOKENS")
+        raise CannotStart("nobody could use it: set CJ_GATEWAY_SERVICE_TOKENS")
     if not settings.gateway_chat_keys and not settings.gateway_service_tokens:
-        raise CannotStart("nobody could come in: set CJ_GATEWAY_CHAT_KEYS, CJ_GATEWAY_SERVICE_TOKENS, or both")
+        raise CannotStart("nobody could use it: set CJ_GATEWAY_CHAT_KEYS, CJ_GATEWAY_SERVICE_TOKENS, or both")
 
 
 async def serve(
@@ -128,11 +128,11 @@ async def _listen(runner: web.AppRunner, address: str) -> int:
     try:
         await web.TCPSite(runner, host.strip("[]"), int(port)).start()
     except OSError as error:
-        raise CannotStart(f"CJ_GATEWAY_LISTEN is {address}, where nothing can listen: {error.strerror}") from None
+        raise CannotStart(f"cannot listen on {address} (CJ_GATEWAY_LISTEN): {error.strerror}") from None
     return int(runner.addresses[0][1])
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m workers.gateway", description="Run a door: CJ over HTTP.")
-    parser.add_argument("kind", nargs="?", choices=[AUTH], help="the auth service's door, which keeps shops' tokens")
+    parser.add_argument("kind", nargs="?", choices=[AUTH], help="the auth service's door, which stores shops' tokens")
     main(auth=parser.parse_args().kind == AUTH)

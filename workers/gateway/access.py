@@ -1,8 +1,8 @@
-"""Who may come in at the door, and how much of it.
+"""Authentication and rate limits at the door.
 
 A service shows one of CJ_GATEWAY_SERVICE_TOKENS. A merchant's frontend shows a token signed with one of
 CJ_GATEWAY_CHAT_KEYS (JWT, HS256, https://www.rfc-editor.org/rfc/rfc7519): `sub` is the merchant, `aud` is `cj-gateway`,
-and `exp` is at most an hour ahead. Whose words they are says the token alone, never a body.
+and `exp` is at most an hour ahead. Only the token says which merchant it is, never a body.
 """
 
 import hmac
@@ -19,14 +19,14 @@ from events.envelope import readable
 
 AUDIENCE = "cj-gateway"
 LONGEST_SECONDS = 3600
-#: How far clocks of the token's maker and ours may differ.
+#: How far the clocks of the token's issuer and of this machine may differ.
 LEEWAY_SECONDS = 10
-#: Merchants whose rate is remembered; beyond that, once a minute those who were silent for one are forgotten.
+#: How many merchants' rates are remembered; beyond that, those idle for a minute are dropped once a minute.
 REMEMBERED = 10_000
 
 
 class NotAllowed(Exception):
-    """Refused at the door: an HTTP status, a code, and what to do."""
+    """The door refuses a request: an HTTP status, a code, and what to do."""
 
     def __init__(self, status: int, code: str, message: str, *, retry_after: int | None = None) -> None:
         super().__init__(message)
@@ -35,7 +35,7 @@ class NotAllowed(Exception):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: a merchant's frontend until `expires` (Unix time), or, without a merchant, a service."""
+    """The caller: a merchant's frontend until `expires` (Unix time) or, without a merchant, a service."""
 
     merchant_id: str | None
     expires: float
@@ -48,7 +48,7 @@ def chat_token(key: SecretStr, merchant_id: str, *, seconds: int = LONGEST_SECON
 
 
 class Admission:
-    """Judges tokens and origins, and counts what each merchant has at this door."""
+    """Checks tokens and origins, and counts each merchant's streams and requests at this door."""
 
     def __init__(
         self,
@@ -60,18 +60,18 @@ class Admission:
         requests: int = 300,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """A merchant may have so many `streams` open, and make so many `requests` in a minute."""
+        """A merchant may have `streams` open streams and make `requests` requests a minute."""
         self._chat_keys, self._service_tokens = chat_keys, service_tokens
         self._origins = frozenset(origins)
         self._most_streams, self._requests = streams, requests
         self._clock = clock
         self._open: Counter[str] = Counter()
         self._allowances: dict[str, tuple[float, float]] = {}
-        """Merchant → requests left, and when that was."""
+        """Merchant → requests left, and at what time."""
         self._forgot_at = float("-inf")
 
     def caller(self, authorization: str | None) -> Caller:
-        """Who shows this header. Raises NotAllowed (401)."""
+        """The caller with this header. Raises NotAllowed (401)."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise NotAllowed(401, "token.missing", "send a token: Authorization: Bearer …")
@@ -81,13 +81,13 @@ class Admission:
         return self._merchant(token.strip())
 
     def origin(self, origin: str | None) -> str | None:
-        """The web origin of a browser's page, to be named in the answer. Raises NotAllowed (403)."""
+        """The web origin of a browser's page, to repeat in the response. Raises NotAllowed (403)."""
         if origin is not None and origin not in self._origins:
-            raise NotAllowed(403, "origin.refused", "pages of this origin may not come in: see CJ_GATEWAY_ORIGINS")
+            raise NotAllowed(403, "origin.refused", "pages of this origin are not allowed: see CJ_GATEWAY_ORIGINS")
         return origin
 
     def count(self, merchant_id: str) -> None:
-        """One more request of the merchant. Raises NotAllowed (429)."""
+        """Count a request of the merchant. Raises NotAllowed (429)."""
         now = self._clock()
         if len(self._allowances) >= REMEMBERED and now - self._forgot_at >= 60:
             self._forgot_at = now
@@ -100,7 +100,7 @@ class Admission:
 
     @contextmanager
     def stream(self, merchant_id: str) -> Iterator[None]:
-        """One more open stream of the merchant. Raises NotAllowed (429)."""
+        """Count an open stream of the merchant. Raises NotAllowed (429)."""
         if self._open[merchant_id] >= self._most_streams:
             raise NotAllowed(429, "streams.exceeded", "too many open streams; close one first", retry_after=5)
         self._open[merchant_id] += 1
@@ -127,7 +127,7 @@ class Admission:
                 continue  # another key's
             except jwt.ExpiredSignatureError:
                 raise NotAllowed(401, "token.expired", "the token has expired; get a new one") from None
-            except (jwt.PyJWTError, OverflowError):  # also an exp that is no time at all
+            except (jwt.PyJWTError, OverflowError):  # including an exp that is not a time
                 break
             merchant_id = readable(claims["sub"])
             if merchant_id is None or expires - time.time() > LONGEST_SECONDS + LEEWAY_SECONDS:

@@ -1,8 +1,8 @@
-"""What an AG-UI client sends to run the agent, and which of the events that answer it lacks.
+"""What an AG-UI client sends to run the agent, and which events of the answer it lacks.
 
-The client sends its whole history each time: https://docs.ag-ui.com/concepts/architecture#running-agents. So it says by
-itself what it has, and a client that lost its connection in the middle of a word gets the rest of that word and nothing
-twice, whichever door it comes to.
+The client sends its whole history each time: https://docs.ag-ui.com/concepts/architecture#running-agents. So the door
+knows what it has, and a client that lost its connection in the middle of a word gets the rest of that word and nothing
+twice, whichever door it uses.
 """
 
 import re
@@ -13,13 +13,13 @@ from typing import Any
 from events.envelope import readable
 from events.errors import InvalidEvent
 
-#: Ids that CJ's messages and runs begin with, `storage.outbox`.
+#: The prefix of ids of CJ's messages and runs, see `storage.outbox`.
 OF_A_TURN = re.compile(r"turn_([0-9]{1,18})-")
 
 
 @dataclass(frozen=True)
 class AgentInput:
-    """One request. `message`: the id and text of what the merchant says now; None: nothing, only what is new."""
+    """One request. `message`: id and text of the merchant's new message; None if the client only wants what is new."""
 
     conversation_id: str
     run_id: str
@@ -29,7 +29,7 @@ class AgentInput:
 
 @dataclass
 class History:
-    """What a client has: words by message, arguments by tool call, and calls whose result it knows."""
+    """What a client has: text by message, arguments by tool call, and the calls whose results it has."""
 
     words: dict[str, str] = field(default_factory=dict)
     arguments: dict[str, str] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class History:
 
     @classmethod
     def of(cls, messages: Sequence[Mapping[str, Any]]) -> "History":
-        """Of the messages of a RunAgentInput."""
+        """From the messages of a RunAgentInput."""
         found = cls()
         for message in messages:
             if message.get("role") == "assistant" and isinstance(message.get("id"), str):
@@ -54,15 +54,15 @@ class History:
 
     @property
     def latest_turn(self) -> int | None:
-        """The id of the last turn that one of its messages is of."""
+        """The id of the latest turn among its messages."""
         ids = [int(match[1]) for name in self.words if (match := OF_A_TURN.match(name))]
         return ids[-1] if ids else None
 
     def lacks(self, events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Those of a run's events, in order, that bring something new; of words had in part, the rest.
+        """A run's events, in order, that are new to the client; if it has part of a text, the rest.
 
-        A message that is begun again and a call that is announced again change nothing in a client. A result would be
-        there twice; left out, its call would count as unanswered, so then the call is left out, too.
+        A message that starts again and a repeated call change nothing in a client. A repeated result would appear
+        twice; but without its result a repeated call would count as unanswered, so that call is left out, too.
         """
         for event in events:
             kind, call = event["type"], event.get("toolCallId")
@@ -98,7 +98,7 @@ def read(value: object) -> AgentInput:
 
 
 def _rest(event: dict[str, Any], had: dict[str, str], name: str) -> dict[str, Any]:
-    """The event with that part of its delta which is not had yet; takes what it compares from what is had."""
+    """The event with the part of its delta that the client lacks; removes the compared text from what it has."""
     known = had.get(name, "")
     delta = str(event["delta"])
     length = len(delta) if known.startswith(delta) else len(known) if delta.startswith(known) else 0
@@ -107,7 +107,7 @@ def _rest(event: dict[str, Any], had: dict[str, str], name: str) -> dict[str, An
 
 
 def _words(message: Mapping[str, Any]) -> str:
-    """A message's text, which may come in parts; parts that are no text are left out."""
+    """A message's text, which may be a list of parts; parts that are not text are left out."""
     content = message.get("content")
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]

@@ -1,4 +1,4 @@
-"""What clients send: bodies, CloudEvents in each mode of HTTP, and whose words they may be."""
+"""Parses requests: bodies, CloudEvents in each HTTP mode, and what each caller may send."""
 
 import asyncio
 import hashlib
@@ -21,18 +21,18 @@ MAX_BODY = 2 * 1024 * 1024
 """An AG-UI client sends its whole history."""
 MAX_BATCH = 1024 * 1024
 MAX_DEPTH = 100
-"""Of a body that is read for a few of its fields only: a frontend's tools have schemas of any depth."""
+"""Nesting limit of a body of which only a few fields are read: a frontend's tools have schemas of any depth."""
 BODY_SECONDS = 30.0
 CHAT_TYPES = ("message_received", "conversation_started", "stop_requested")
 """What a merchant's frontend may send."""
 
 
 async def body(request: web.Request) -> bytes:
-    """All of it. Raises NotAllowed (408), and aiohttp's error if there is too much."""
+    """The request's body. Raises NotAllowed (408), and aiohttp's error if it is too large."""
     try:
         return await asyncio.wait_for(request.read(), BODY_SECONDS)
     except TimeoutError:
-        raise NotAllowed(408, "request.too_slow", f"a request has to be there within {BODY_SECONDS:g} s") from None
+        raise NotAllowed(408, "request.too_slow", f"a request must arrive within {BODY_SECONDS:g} s") from None
 
 
 async def json_of(request: web.Request) -> Any:
@@ -49,7 +49,7 @@ def conversation(request: web.Request) -> str:
 
 
 async def cloud_events(request: web.Request) -> list[dict[str, Any]]:
-    """The events of a request, in any of the three modes of the HTTP binding:
+    """The events of a request, in any of the three HTTP modes:
     https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md"""
     kind, raw = request.content_type, await body(request)
     if kind == "application/cloudevents-batch+json":
@@ -77,13 +77,13 @@ async def cloud_events(request: web.Request) -> list[dict[str, Any]]:
 
 
 def event_of(found: dict[str, Any], caller: Caller) -> Event:
-    """The event; of a merchant's frontend, one that the merchant may send, in the merchant's name and of a source that
-    nobody else's events have. Raises InvalidEvent, NotAllowed."""
+    """The event. From a merchant's frontend only allowed types, with the token's merchant and the door's own source.
+    Raises InvalidEvent, NotAllowed."""
     if caller.merchant_id is None:
         return parse_object(found)
     if found.get("type") not in CHAT_TYPES:
         allowed = ", ".join(CHAT_TYPES)
-        raise NotAllowed(403, "token.wrong_kind", f"a merchant sends {allowed}; other events are a service's")
+        raise NotAllowed(403, "token.wrong_kind", f"a merchant may send {allowed}; only services send other events")
     data = found.get("data")
     named = data.get("merchant_id") if isinstance(data, dict) else None
     if named not in (None, caller.merchant_id):
@@ -95,20 +95,19 @@ def event_of(found: dict[str, Any], caller: Caller) -> Event:
 
 
 def traceparent(request: web.Request) -> str | None:
-    """The trace that a request is part of: https://www.w3.org/TR/trace-context/#traceparent-header. A malformed one is
-    ignored."""
+    """The request's trace: https://www.w3.org/TR/trace-context/#traceparent-header. A malformed header is ignored."""
     sent = request.headers.get("traceparent", "")
     return sent if sent.isascii() and TRACEPARENT.fullmatch(sent) else None
 
 
 def identity(*parts: str) -> str:
-    """One id of several, of no more characters than ids have."""
+    """Combines several ids into one that is not longer than ids may be."""
     joined = "/".join(parts)
     return joined if len(joined) <= MAX_ID else "sha256:" + hashlib.sha256(joined.encode()).hexdigest()
 
 
 def accept(session: Session, new: Sequence[NewEvent], per_merchant: int) -> list[Accepted]:
-    """Make them rows of the inbox. Raises NotAllowed (409) for another event's id."""
+    """Store the events in the inbox. Raises NotAllowed (409) if an id belongs to another event."""
     answers = inbox.accept(session, new, per_merchant=per_merchant)
     for event, answer in zip(new, answers, strict=True):
         if isinstance(answer, Reused):

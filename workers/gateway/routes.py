@@ -1,6 +1,6 @@
-"""What the door serves, and how it answers. The table of routes is `ROUTES`; README has the contract.
+"""The door's routes and their handlers. `ROUTES` is the table; README has the contract.
 
-Errors are `{"code": …, "message": …}`. Whatever asks Postgres or the broker does so on a thread of the executor.
+Errors are `{"code": …, "message": …}`. Calls to Postgres and the broker run on the executor's threads.
 """
 
 import asyncio
@@ -39,28 +39,28 @@ Handler = Callable[["Door", web.Request, Caller], Awaitable[web.StreamResponse]]
 ORIGIN = web.RequestKey("ORIGIN", str)
 BEGUN = web.RequestKey("BEGUN", bool)
 KEEP_ALIVE_SECONDS = 15.0
-"""Between two comments on a silent stream: proxies give up on what is silent for a minute."""
+"""Seconds between keep-alive comments on a silent stream: proxies close connections that are silent for a minute."""
 WRITE_SECONDS = 30.0
-"""A client that takes nothing for so long has to come again."""
+"""Seconds after which a client that reads nothing is disconnected."""
 RETRY_MS = 1000
 NO_MORE = 2**62
-"""A place behind every event that was refused."""
+"""A place after all refused events."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """One line of the table above."""
+    """One row of the table of routes."""
 
     method: str
     path: str
     who: Sequence[Literal["merchant", "service", "anyone"]]
     doors: Sequence[str]
-    """At which door: that of chats and services, or the auth service's."""
+    """Which door serves it: the one for chats and services, or the auth service's."""
     answer: Handler
 
 
 class Door:
-    """Answers requests."""
+    """Handles requests."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Door:
         vault: Vault | None = None,
         per_merchant: int = inbox.PER_MERCHANT,
     ) -> None:
-        """`vault` seals tokens, where `kind` is `auth`. `per_merchant`: unhandled events of one merchant that wake
+        """`vault` seals tokens; only for `kind` `auth`. `per_merchant`: how many unhandled events of one merchant wake
         workers at a time."""
         self._database, self._wake_ups = database, wake_ups
         self._access, self._streams = access, streams
@@ -84,7 +84,7 @@ class Door:
         self._later: set[asyncio.Future[None]] = set()
 
     def application(self) -> web.Application:
-        """The routes, with what is the same for all of them."""
+        """The routes, and the middleware for all of them."""
         application = web.Application(client_max_size=incoming.MAX_BODY, middlewares=[_unknown])
         routes = [route for route in ROUTES if self._kind in route.doors]
         for route in routes:
@@ -94,7 +94,7 @@ class Door:
         return application
 
     def drain(self) -> None:
-        """End the streams of replies, whose clients come again elsewhere; runs that are being answered go on."""
+        """End the reply streams, whose clients reconnect to another door; open `/agent` requests continue."""
         self._is_draining = True
         self._streams.end()
 
@@ -102,7 +102,7 @@ class Door:
 
     async def health(self, _request: web.Request, _caller: Caller) -> web.StreamResponse:
         if self._is_draining:
-            raise NotAllowed(503, "door.draining", "this door is being closed; use another one")
+            raise NotAllowed(503, "door.draining", "this door is shutting down; use another one")
         await self._asking(lambda session: door.whose(session, ""))
         return web.json_response({"status": "ok", "notices": self._streams.is_hearing})
 
@@ -113,7 +113,7 @@ class Door:
         await self._must_be_here(merchant_id, conversation_id)
         if place > ReplyPlace():
             await self._acknowledge(merchant_id, conversation_id, place)
-        # Who comes again, as a browser does by itself, has the history already.
+        # A client that reconnects, as browsers do automatically, already has the history.
         told = await self._told(request, merchant_id, conversation_id) if had is None else None
         wanted = Wanted(merchant_id, conversation_id, place if told is None else told.place)
         with self._access.stream(merchant_id), self._streams.open(wanted) as stream:
@@ -165,7 +165,7 @@ class Door:
             return response
 
     async def events(self, request: web.Request, caller: Caller) -> web.StreamResponse:
-        trace = {"traceparent": incoming.traceparent(request)}  # an event's own comes first
+        trace = {"traceparent": incoming.traceparent(request)}  # an event's own traceparent takes precedence
         parsed = [incoming.event_of({**trace, **found}, caller) for found in await incoming.cloud_events(request)]
         if caller.merchant_id is not None:
             for conversation_id in {event.conversation_id for event in parsed} - {None}:
@@ -183,7 +183,7 @@ class Door:
         status = "connected" if answer.fresh else "repeated"
         return web.json_response({"status": status, "event_id": shop.state}, status=201 if answer.fresh else 200)
 
-    # What they have in common.
+    # Shared by the handlers.
 
     def _answering(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def answer(request: web.Request) -> web.StreamResponse:
@@ -229,12 +229,12 @@ class Door:
         return caller
 
     async def _preflight(self, request: web.Request) -> web.StreamResponse:
-        """What a browser asks before it sends a page's request: https://fetch.spec.whatwg.org/#http-cors-protocol"""
+        """Answers CORS preflight requests: https://fetch.spec.whatwg.org/#http-cors-protocol"""
         try:
             origin = self._access.origin(request.headers.get("Origin"))
         except NotAllowed as refused:
             return _error(refused.status, refused.code, refused.message)
-        # Whatever it asks for: tracing adds headers of its own, and CloudEvents has one for each attribute.
+        # All requested headers are allowed: tracing adds some, and CloudEvents has one for each attribute.
         asked = request.headers.get("Access-Control-Request-Headers", "authorization, content-type, last-event-id")
         allowed = {
             "Access-Control-Allow-Methods": "GET, POST",
@@ -253,8 +253,8 @@ class Door:
             raise NotAllowed(409, "conversation.on_the_queue", "this conversation's replies go to the queue `replies`")
 
     async def _asked(self, merchant_id: str, asked: agent_input.AgentInput, traceparent: str | None) -> Wanted:
-        """Take in what the merchant says; returns what to answer with: from the run on that the client had last, or
-        that is under way."""
+        """Store what the merchant says; returns what to answer with: everything from the client's latest run, or from
+        the current run, on."""
         where = merchant_id, asked.conversation_id
         latest = asked.history.latest_turn
         start = await self._asking(lambda session: door.under_way(session, *where, latest))
@@ -282,7 +282,7 @@ class Door:
         return Wanted(*where, ReplyPlace(start, 0, key - 1), until=key)
 
     async def _told(self, request: web.Request, merchant_id: str, conversation_id: str) -> StoredReply | None:
-        """The history, if it is asked for, and the place that it brings its reader to."""
+        """The history, if requested, and the place up to which it is complete."""
         if request.query.get("snapshot", "0") != "1":
             return None
         where: dict[str, Any] = {"merchant_id": merchant_id, "conversation_id": conversation_id}
@@ -304,7 +304,7 @@ class Door:
         tracing.acked(marked, by_door=True)
 
     async def _store(self, events: Sequence[Event]) -> list[Accepted]:
-        """Make them rows of the inbox, all or none. Raises NotAllowed (409) for another event's id."""
+        """Store the events in the inbox, all or none. Raises NotAllowed (409) if an id belongs to another event."""
         spans = [tracing.received(event, by_door=True) for event in events]
         new = [NewEvent.of(event, span.traceparent, by_door=True) for event, span in zip(events, spans, strict=True)]
         answers = await self._asking(lambda session: incoming.accept(session, new, self._per_merchant))
@@ -316,7 +316,7 @@ class Door:
         return answers
 
     def _wake(self, answers: Sequence[Accepted], merchant_ids: Sequence[str | None]) -> None:
-        """Wake workers for what is fresh. Nobody waits for the broker: the sweeper finds what it does not take."""
+        """Wake workers for new events, without waiting for the broker: the sweeper finds lost wake-ups."""
         keys = [answer.key for answer in answers if answer.fresh and not answer.put_off]
         put_off = {whose for answer, whose in zip(answers, merchant_ids, strict=True) if answer.put_off and whose}
 
@@ -348,16 +348,14 @@ ROUTES = (
 async def _unknown(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """What no route is for is said as JSON, too."""
+    """Answers unknown routes and methods with JSON, too."""
     try:
         return await handler(request)
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
-        return _error(405, "request.wrong_method", f"here one may use {allowed}")
+        return _error(405, "request.wrong_method", f"allowed here: {allowed}")
     except web.HTTPNotFound:
-        return _error(
-            404, "request.no_such_route", "there is nothing here; the README of workers/gateway has all routes"
-        )
+        return _error(404, "request.no_such_route", "no such route; workers/gateway/README.md lists them all")
 
 
 def _merchant(caller: Caller) -> str:
@@ -373,7 +371,7 @@ def _place(text: object) -> ReplyPlace:
 
 
 async def _begin(request: web.Request) -> web.StreamResponse:
-    """The head of a stream, and how soon a client that loses it should come again."""
+    """The head of a stream, with the time after which a client should reconnect."""
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     response = web.StreamResponse(headers={**headers, **_shared(request[ORIGIN])})
     await response.prepare(request)
@@ -403,7 +401,7 @@ def _noted(replies: Sequence[StoredReply]) -> None:
 
 
 def _shared(origin: str | None) -> dict[str, str]:
-    """Headers of every answer."""
+    """Headers of every response."""
     named = {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {}
     return {**named, "X-Content-Type-Options": "nosniff"}
 

@@ -1,4 +1,4 @@
-"""Shops that were connected: Shopify's token answer is kept with its event, in one transaction."""
+"""Connected shops: stores Shopify's token answer together with its event, in one transaction."""
 
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ SOURCE = "/auth"
 
 
 class ShopToken(BaseModel):
-    """Shopify's answer with a token, as far as it is kept:
+    """Shopify's token answer, as far as it is stored:
     https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant"""
 
     model_config = ConfigDict(extra="ignore")
@@ -29,7 +29,7 @@ class ShopToken(BaseModel):
 
 
 class NewShop(BaseModel):
-    """A shop that a merchant has connected. `state` is that of the OAuth exchange: a repetition repeats it."""
+    """A shop that a merchant has connected. `state` is the OAuth state, which is the same in a retry."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -43,11 +43,11 @@ class NewShop(BaseModel):
 
 
 PRIVATE = ("token", *(f"token.{name}" for name in ShopToken.model_fields))
-"""What of a NewShop no error may repeat."""
+"""Fields of a NewShop that errors must not repeat."""
 
 
 def read(value: Any) -> NewShop:
-    """The shop in a JSON value. Raises InvalidEvent, without a token in its words."""
+    """The shop in a JSON value. Raises InvalidEvent, whose text contains no token."""
     try:
         return NewShop.model_validate(value)
     except ValidationError as error:
@@ -55,7 +55,8 @@ def read(value: Any) -> NewShop:
 
 
 def connect(session: Session, vault: Vault, shop: NewShop, traceparent: str | None, per_merchant: int) -> Accepted:
-    """Keep the token and record its event, under the OAuth state as id, in one transaction; repeated, do nothing."""
+    """Store the token and record its event, with the OAuth state as id, in one transaction; a repetition does
+    nothing."""
     token = shop.token
     scopes = sorted({scope.strip() for scope in token.scope.split(",") if scope.strip()})
     data = connections.oauth_complete(
@@ -66,7 +67,7 @@ def connect(session: Session, vault: Vault, shop: NewShop, traceparent: str | No
     )
     by_door = shop.delivery == "door"
     event = connections.new_event(data, SOURCE, shop.state, traceparent=traceparent, by_door=by_door)
-    # First: whoever repeats it at the same moment waits here, and then finds it done.
+    # First, so that a concurrent repetition waits here and then finds it done.
     [answer] = incoming.accept(session, [event], per_merchant)
     if answer.fresh:
         merchants.connect_shop(

@@ -1,8 +1,8 @@
-"""Hands out replies to open streams as they are committed.
+"""Sends replies to open streams as they are committed.
 
-One listener hears which conversations have something new, and one reader asks for all of those at once, so a thousand
-streams cost one round trip. A stream that is not being waited for is not read for: a slow client keeps nothing in
-memory. Whatever is missed, the next look at the rows brings; while nothing is heard, all streams look once a second.
+One listener hears which conversations have something new, and one reader queries all of them at once, so a thousand
+streams cost one round trip. Nothing is read for a stream whose client is not waiting, so slow clients use no memory.
+A missed notice is made up for by the next query; while the listener is down, all streams are queried once a second.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ from workers import logs
 log = logs.get(__name__)
 
 BATCH = 200
-"""Streams that are read for together."""
+"""How many streams are read for together."""
 LOOK_SECONDS = 1.0
-"""Between looks at the rows while no notices come, and between attempts to hear them again."""
+"""Seconds between queries while the listener is down, and between its attempts to reconnect."""
 
 Read = Callable[[Sequence[Wanted]], list[NextReplies]]
 
 
 class ReplyStream:
-    """One client's stream, from a place on. For one reader at a time."""
+    """One client's stream, from a place on. For one reader."""
 
     def __init__(self, streams: "Streams", wanted: Wanted) -> None:
         self.wanted = wanted
@@ -39,7 +39,7 @@ class ReplyStream:
         self._waiting: asyncio.Future[NextReplies] | None = None
 
     async def next(self, seconds: float) -> NextReplies | None:
-        """The next replies, or that there will be none; None if nothing came in so many seconds."""
+        """The next replies, or that the stream has ended; None if nothing came within `seconds`."""
         waiting: asyncio.Future[NextReplies] = asyncio.get_running_loop().create_future()
         self._waiting = waiting
         if self._is_stale:
@@ -47,7 +47,7 @@ class ReplyStream:
         await asyncio.wait([waiting], timeout=seconds)
         self._waiting = None
         if not waiting.done():
-            self._is_stale = True  # to be sure
+            self._is_stale = True  # in case a notice was missed
             return None
         given = waiting.result()
         if given.replies:
@@ -55,25 +55,25 @@ class ReplyStream:
         return given
 
     def wake(self) -> None:
-        """There may be something new."""
+        """Report that there may be something new."""
         self._is_stale = True
         if self._waiting is not None:
             self._streams.look_for(self)
 
     def end(self) -> None:
-        """There will be no more here."""
+        """End the stream."""
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(NextReplies([], has_more=False, has_ended=True))
 
     def looking(self) -> Wanted | None:
-        """What to read for it now; None if nobody waits."""
+        """What to read for it now; None if its client is not waiting."""
         if self._waiting is None or self._waiting.done():
             return None
         self._is_stale = False
         return self.wanted
 
     def take(self, wanted: Wanted, given: NextReplies | None) -> None:
-        """What was found for `wanted`; None if Postgres did not answer."""
+        """Take what was found for `wanted`; None if Postgres did not answer."""
         if given is None or given.has_more:
             self._is_stale = True
         if given is None or not (given.replies or given.has_ended):
@@ -82,7 +82,7 @@ class ReplyStream:
         elif self._waiting is not None and not self._waiting.done() and self.wanted is wanted:
             self._waiting.set_result(given)
         else:
-            self.wake()  # who waited is gone, or got something meanwhile: it is read again
+            self.wake()  # the reader has left, or got something meanwhile: read again
 
 
 class Streams:
@@ -95,13 +95,13 @@ class Streams:
         self._go = asyncio.Event()
         self.is_hearing = False
         self._is_failing = False
-        """Whether replies could not be read; that is said once."""
+        """Whether replies could not be read; logged once."""
 
     def __len__(self) -> int:
         return sum(map(len, self._by_conversation.values()))
 
     def has(self, conversation_id: str) -> bool:
-        """Whether a stream of this conversation is open; from any thread. One that opens just now reads by itself."""
+        """Whether a stream of this conversation is open; thread-safe. A stream reads once when it opens."""
         return conversation_id in self._by_conversation
 
     @contextmanager
@@ -118,13 +118,13 @@ class Streams:
                 del self._by_conversation[wanted.conversation_id]
 
     def heard(self, conversations: set[str]) -> None:
-        """These conversations have something new; of none: perhaps all have."""
+        """Report conversations with something new; an empty collection means that any may have."""
         for name in conversations or list(self._by_conversation):
             for stream in self._by_conversation.get(name, ()):
                 stream.wake()
 
     def end(self) -> None:
-        """End those that would go on for ever."""
+        """End all reply streams."""
         for stream in [stream for some in self._by_conversation.values() for stream in some]:
             if stream.wanted.until is None:
                 stream.end()
@@ -146,7 +146,7 @@ class Streams:
                 given: Sequence[NextReplies | None] = await loop.run_in_executor(
                     self._executor, self._read, [wanted for _, wanted in batch]
                 )
-            except Exception as error:  # noqa: BLE001 - whatever it is, streams must not stand still for ever
+            except Exception as error:  # noqa: BLE001 - whatever it is, the streams must go on
                 reason = str(error) if isinstance(error, StorageError) else type(error).__name__
                 if not self._is_failing:
                     log.warning("replies cannot be read", reason=reason)
@@ -159,7 +159,7 @@ class Streams:
                 stream.take(wanted, found)
 
     def _some(self) -> list[ReplyStream]:
-        """The streams to read for together; whoever is left waits for the next round."""
+        """The streams to read for together; the rest wait for the next round."""
         batch = list(self._to_look_for)[:BATCH]
         for stream in batch:
             del self._to_look_for[stream]
@@ -168,7 +168,7 @@ class Streams:
         return batch
 
     async def look_while_nothing_is_heard(self) -> None:
-        """Without notices the rows are looked at once a second, until cancelled."""
+        """While the listener is down, query once a second, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if not self.is_hearing:
@@ -176,7 +176,7 @@ class Streams:
 
 
 class Listener:
-    """Hears notices of Postgres on a thread of its own, and tells the streams. It survives what it meets."""
+    """Listens for Postgres notices on its own thread, and tells the streams. Survives any error."""
 
     def __init__(self, url: str, streams: Streams, loop: asyncio.AbstractEventLoop) -> None:
         self._url, self._streams, self._loop = url, streams, loop
@@ -184,7 +184,7 @@ class Listener:
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start listening."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -205,5 +205,5 @@ class Listener:
     def _heard(self, conversations: set[str]) -> None:
         self._streams.is_hearing = True
         ours = {name for name in conversations if self._streams.has(name)}
-        if ours or not conversations:  # what is read at other doors need not wake this one
+        if ours or not conversations:  # conversations without a stream here need not wake anything
             self._loop.call_soon_threadsafe(self._streams.heard, ours)

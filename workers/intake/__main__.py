@@ -1,8 +1,8 @@
 """The intake process: `python -m workers.intake`.
 
-Plain queues are read in batches: whatever is waiting is taken together, up to a limit. A single message is handled at
-once; under load the batches grow by themselves, which saves commits. Acks of replies, for which nobody waits, are
-gathered for a moment. A batch is acked only after it was handled, so handlers must tolerate repeats.
+Plain queues are read in batches: all waiting messages are taken together, up to a limit. A single message is handled at
+once; under load the batches grow, which saves commits. Acks of replies, for which nobody waits, are collected for a
+moment. A batch is acked after it was handled, so handlers must tolerate repeats.
 """
 
 import signal
@@ -18,11 +18,11 @@ from workers.intake.accept import Intake
 
 IDLE_SECONDS = 1.0
 ACKS_LINGER_SECONDS = 0.05
-"""How long acks are gathered: one commit for all that the gateway acks meanwhile, instead of one for each."""
+"""Seconds for which acks are collected, to have one commit for all of them instead of one each."""
 MAX_BATCH = 100
 
 Handler = Callable[[Sequence[Delivery]], bool]
-"""Handles a batch; returns False to leave it unacked, because the process is stopping."""
+"""Handles a batch; returns False to leave it unacked because the process is stopping."""
 
 
 def consume(
@@ -33,9 +33,9 @@ def consume(
     linger: float = 0.0,
     beat: Callable[[], None] = lambda: None,
 ) -> None:
-    """Pass batches to `handle` until `stop` is set. The consumer survives broker restarts by itself.
+    """Pass batches to `handle` until `stop` is set. The consumer survives broker restarts.
 
-    A batch is gathered for `linger` seconds, unless the one before was full. `beat` is called while it goes on.
+    A batch is collected for `linger` seconds, unless the previous one was full. Calls `beat` regularly.
     """
     size = 0
     try:
@@ -66,7 +66,7 @@ def run(built: Resources, stop: threading.Event) -> None:
         try:
             consume(PlainConsumer(broker_url, queues.ACKS), intake.acks, stop, linger=ACKS_LINGER_SECONDS)
         finally:
-            stop.set()  # an intake without acks would be half of one: let it be started again
+            stop.set()  # without the acks' thread intake would do half of its work: let it be restarted
 
     acks = threading.Thread(target=consume_acks, name="acks", daemon=True)
     acks.start()

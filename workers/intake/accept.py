@@ -1,7 +1,7 @@
 """Turns incoming messages into rows, so that no untrusted byte ever reaches a Celery worker.
 
-An event becomes a row (accepted or refused) before its message is acked; then a workflow worker is woken. Acks from the
-gateway mark replies.
+An event becomes a row (accepted or refused) before its message is acked; then a workflow worker is woken. The gateway's
+acks mark replies as acked.
 """
 
 import hashlib
@@ -40,19 +40,19 @@ T = TypeVar("T")
 
 MAX_ACK_BYTES = 4096
 MAX_READ_BYTES = 1_048_576
-"""Of a refused message that is too large: it is read only to see whom to tell."""
+"""Limit for a refused message that is too large: it is read only to find out which conversation to tell."""
 REPLY_ID = re.compile(r"(?:turn|event)_[0-9]{1,19}:[0-9]{6,9}:[0-9a-f]{16}")
-"""Of our replies (`storage.outbox`); an ack of anything else cannot mean one."""
+"""The form of CJ's reply ids (`storage.outbox`); any other ack is for nothing."""
 
 
 @dataclass
 class Stored:
-    """Fresh events: keys of rows to wake a worker for, and merchants with so many that some are put off."""
+    """Newly stored events: keys of rows to wake a worker for, and merchants with so many that some are put off."""
 
     keys: list[int] = field(default_factory=list)
     crowded: set[str] = field(default_factory=set)
     fresh: list[tuple[Event, str | None]] = field(default_factory=list)
-    """With their traces' ids."""
+    """Row keys with their trace ids."""
 
 
 class Intake:
@@ -67,8 +67,8 @@ class Intake:
         per_merchant: int = inbox.PER_MERCHANT,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
-        """`per_merchant`: unhandled events of one merchant that wake workers at a time. `beat` is called while it
-        waits for Postgres."""
+        """`per_merchant`: how many unhandled events of one merchant wake workers at a time. `beat` is called while
+        waiting for Postgres."""
         self._beat = beat
         self._database = database
         self._wake_ups = wake_ups
@@ -76,13 +76,13 @@ class Intake:
         self._per_merchant = per_merchant
 
     def events(self, deliveries: Sequence[Delivery]) -> bool:
-        """Store a batch of events, then tell the workflow workers. False when the process stops before it could."""
+        """Store a batch of events, then wake workflow workers. False if the process stops before that."""
         bodies = [_body(delivery) for delivery in deliveries]
         try:
             stored = self._retrying("T1", lambda session: self._store(session, bodies))
         except SchemaMissing:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one of them: find out which
+        except Exception as error:  # noqa: BLE001 - something is wrong with one of them: find out which
             log.warning("a batch could not be stored; each message is tried alone", reason=type(error).__name__)
             stored = self._one_by_one(bodies)
         if stored is None:
@@ -96,15 +96,15 @@ class Intake:
         return True
 
     def _one_by_one(self, bodies: Sequence[bytes]) -> Stored | None:
-        """What cannot be stored, for whatever reason, is set aside alone. An error that is not about the message comes
-        back when it is set aside, and ends the process: the broker keeps the message."""
+        """Store messages one by one, and set aside those that cannot be stored. If the error is not about the message,
+        setting it aside fails, too, and ends the process: the broker keeps the message."""
         together = Stored()
         for body in bodies:
             try:
                 stored = self._retrying("T1", partial(self._store, bodies=[body]))
             except SchemaMissing:
                 raise
-            except Exception as error:  # noqa: BLE001 - a message must not stop those behind it
+            except Exception as error:  # noqa: BLE001 - a message must not block those behind it
                 reason = str(error) if isinstance(error, StorageError) else type(error).__name__
                 refusal = InvalidEvent("event.not_storable", f"it cannot be stored: {reason}")
                 stored = self._retrying("T1", partial(_set_aside, error=refusal, body=body))
@@ -116,12 +116,12 @@ class Intake:
         return together
 
     def acks(self, deliveries: Sequence[Delivery]) -> bool:
-        """Mark the replies the gateway has shown; drop anything else on the queue."""
+        """Mark the replies that the gateway has shown; drop anything else on the queue."""
         ids = [reply_id for delivery in deliveries if (reply_id := _acked(delivery)) is not None]
         if len(ids) < len(deliveries):
             log.warning("dropped malformed acks", count=len(deliveries) - len(ids))
             metrics.acks("malformed", len(deliveries) - len(ids))
-        # No row can be wrong here: an ack changes one column of replies that are there.
+        # No message can fail here: an ack only changes one column of existing replies.
         marked = (
             self._retrying("T5", lambda session: outbox.acknowledge(session, ids, traced=tracing.wants_acks()))
             if ids
@@ -162,7 +162,7 @@ class Intake:
         return stored
 
     def _retrying(self, step: str, work: Callable[[Session], T]) -> T | None:
-        """Run `work` in a transaction, again and again while Postgres is away; None when the process stops."""
+        """Run `work` in a transaction, retrying while Postgres is down; None when the process stops."""
 
         def waiting(state: RetryCallState) -> None:
             self._beat()
@@ -212,14 +212,14 @@ def _reused(event: Event, found: inbox.Reused) -> InvalidEvent:
 
 
 def _set_aside(session: Session, error: InvalidEvent, body: bytes) -> Stored:
-    """Keep the refusal; there is nothing to handle. Nothing of the message is in it, so it is always storable."""
+    """Store a refusal without anything from the message, so that it can always be stored."""
     _reject(session, error, hashlib.sha256(body).digest())
     return Stored()
 
 
 def _refuse(session: Session, error: InvalidEvent, body: bytes) -> list[int]:
-    """Keep the refusal. If it can be read whose conversation waits for an answer, a workflow worker refuses the event
-    and tells it: then this is the key of its row."""
+    """Store the refusal. If the message names a conversation that waits for an answer, a workflow worker refuses the
+    event and tells it: then returns the key of its row."""
     digest = hashlib.sha256(body).digest()
     named = {"id": _made_up_id(digest), "source": "unknown", "type": "unknown", **_named(body)}
     if named.keys() >= {"merchant_id", "conversation_id"}:
@@ -235,7 +235,7 @@ def _made_up_id(digest: bytes) -> str:
 
 
 def _reject(session: Session, error: InvalidEvent, digest: bytes) -> None:
-    """Keep the refusal with its reason."""
+    """Store the refusal with its reason."""
     inbox.reject(
         session,
         source=error.source or "unknown",
@@ -251,7 +251,7 @@ def _reject(session: Session, error: InvalidEvent, digest: bytes) -> None:
 
 
 def _named(body: bytes) -> dict[str, str]:
-    """What a refused message says of itself and of whose conversation it is, as far as that can be used."""
+    """What a refused message says about itself, its merchant and its conversation, as far as it is usable."""
     if len(body) > MAX_READ_BYTES:
         return {}
     try:

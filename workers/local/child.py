@@ -35,7 +35,7 @@ class Child:
         self._begin(process, self._popen.stdout.fileno())
 
     def _begin(self, process: Process, pipe: int) -> None:
-        """`process` has just been started, and writes to `pipe`."""
+        """Initialise for a process that was just started and writes to `pipe`."""
         self.process, self.pipe = process, pipe
         self.started_at = time.monotonic()
         self.ready = False

@@ -65,8 +65,8 @@ class Demo:
         say_step: Callable[[str], None],
         stays: bool = False,
     ) -> None:
-        """With `stays` everything runs on until Ctrl-C, with the page to try it. Raises UnknownFault before anything is
-        started."""
+        """With `stays` everything keeps running until Ctrl-C, with the page to try it. Raises UnknownFault before
+        anything is started."""
         self._stays = stays
         self._shop = f"dev-{size}.myshopify.com"
         self._fault = StoreFault(kind=fault, shop_domain=self._shop).kind if fault else None
@@ -99,7 +99,7 @@ class Demo:
                 folder=procfile.PROCFILE.parent,
                 show=show,
                 say=lambda sentence: show("supervisor", sentence),
-                pace=Pace(grace=1.0),  # nobody needs what they would still do
+                pace=Pace(grace=1.0),  # their remaining work does not matter
             )
             supervisor.preload(inherited)
             servers = stack.enter_context(LocalServers(home, inherited, self._say_indented))

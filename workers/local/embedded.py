@@ -3,10 +3,10 @@
     EmbeddedPostgres(folder).start()  ->  "postgresql://postgres@/cj?host=/tmp/cj-…"
     EmbeddedValkey(folder).start()    ->  "redis://127.0.0.1:41233/0"
 
-Both keep their data in `folder` across restarts; run as root or as an ordinary user; can be reached only by their user
-(Postgres) or from this machine (Valkey); survive the terminal's Ctrl-C until their owner stops them; and stop when
-their owner dies (see `embedded_keeper`). The wheels' own server classes clean up at exit only: their servers outlive an
-owner that is killed. Started again, a server has the URL it had.
+Both keep their data and their URL across restarts; run as root or as an ordinary user; can be reached only by their
+user (Postgres) or from this machine (Valkey); survive the terminal's Ctrl-C until their owner stops them; and stop when
+their owner dies (see `embedded_keeper`). The wheels' own server classes clean up only at exit: their servers outlive an
+owner that is killed.
 
 Errors: EmbeddedServerError, with the end of the server's log.
 """
@@ -32,7 +32,7 @@ __all__ = ["EmbeddedPostgres", "EmbeddedServerError", "EmbeddedValkey"]
 
 #: The database that `EmbeddedPostgres.url` names.
 DATABASE = "cj"
-#: Who `EmbeddedPostgres.url` connects as.
+#: The user in `EmbeddedPostgres.url`.
 SUPERUSER = "postgres"
 #: A Unix socket's path is at most 107 bytes (https://man7.org/linux/man-pages/man7/unix.7.html); on macOS 103.
 SOCKET_FOLDER_LIMIT = 103 - len("/.s.PGSQL.5432")
@@ -71,7 +71,7 @@ class EmbeddedPostgres(EmbeddedServer):
         return self.url_of(DATABASE)
 
     def url_of(self, database: str, *, user: str = SUPERUSER) -> str:
-        """The URL of a database on this server, as a user who need not be its owner."""
+        """The URL of a database on this server for any user."""
         if self._socket_folder is None:
             raise EmbeddedServerError(f"postgres in {self.folder} has not been started, so it has no URL")
         return _postgres_url(self._socket_folder, database, user)
@@ -102,7 +102,7 @@ class EmbeddedPostgres(EmbeddedServer):
         return self.url
 
     def _initialise(self, binaries: Path, user: tuple[int, int] | None) -> None:
-        # Use another name first, so that an interruption leaves no half-made data folder.
+        # Use another name first, so that an interruption leaves no incomplete data folder.
         draft = self.folder / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
@@ -138,7 +138,7 @@ class EmbeddedValkey(EmbeddedServer):
             url = (folder.absolute() / "url").read_text()
         except OSError:
             return None
-        # Another server may use that port by now.
+        # Another server may be using that port now.
         return url if _valkey_folder(url) == str(folder.absolute()) else None
 
     def start(self) -> str:
@@ -152,7 +152,7 @@ class EmbeddedValkey(EmbeddedServer):
         try:
             self._launch(command, lambda: _valkey_folder(url) == str(self.folder))
         except EmbeddedServerError:
-            self._port = None  # perhaps another process took the port: the next attempt picks a new one
+            self._port = None  # another process may have taken the port: the next attempt picks a new one
             raise
         (self.folder / "url").write_text(url)
         return url
@@ -167,7 +167,7 @@ def service_user() -> tuple[int, int] | None:
 
 
 def _make_socket_folder(former: Path | None) -> Path:
-    """A folder with a short path, private to this user; the former one if given, so that the URL stays the same."""
+    """A folder with a short path, private to this user; the previous one if given, so that the URL stays the same."""
     if former is not None:
         former.mkdir(mode=0o700, exist_ok=True)
         return former

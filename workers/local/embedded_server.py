@@ -11,9 +11,9 @@ from typing import Self
 
 #: Seconds within which a server must answer, including recovery after a crash.
 START_LIMIT = 30.0
-#: Seconds a server has to stop by itself before it is killed.
+#: Seconds a server has to stop before it is killed.
 STOP_LIMIT = 10.0
-#: Seconds to wait until a former server on the same folder, whose owner has just died, is gone.
+#: Seconds to wait for a previous server on the same folder, whose owner has just died, to end.
 FORMER_LIMIT = 3.0
 #: A start discards a log larger than this many bytes.
 LOG_LIMIT = 5_000_000
@@ -89,7 +89,7 @@ class EmbeddedServer:
                 break  # let the server itself decide whether it can start
 
     def _is_leaving(self) -> bool:
-        """Whether a former server on the folder no longer answers but has not exited yet."""
+        """Whether a previous server on the folder no longer answers but has not exited yet."""
         return False
 
     def _keep(

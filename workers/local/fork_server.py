@@ -1,18 +1,18 @@
-"""Workers that are ready at once: a server imports what workers need, seconds of it, and from then on only forks.
+"""Starts workers without delay: a server imports once what workers need, which takes seconds, and then only forks.
 
     server = ForkServer("workers", environ, folder)    # in the supervisor
     if server.is_ready():
-        child = server.fork(process, environ)          # a `Child` like any other; the next one is as quick
+        child = server.fork(process, environ)          # a `Child` like any other
 
-The server has no thread, socket to anyone else or pool before it forks; what it imported is shared by its children's
-memory. A child is a process group of its own and dies with the server, the server with the supervisor. The server of
-agents that ask providers is itself a child of the other, so what both import is there once.
+Before it forks, the server has no threads, connections or pools; children share the memory of what it imported. A child
+is its own process group and dies with the server, and the server dies with the supervisor. The server for agents that
+call providers is itself forked from the other one, so common imports are in memory once.
 
 `ps -e` and `top` show a child by its name, `cj-agent.2`, and its server as `cj-fork agent`; the command line of both is
 the server's.
 
-The two talk over a socket, a line of JSON each: to the server what to run, with the pipe for its output; back the
-child's process id, and later how it ended.
+Supervisor and server exchange lines of JSON over a socket: what to run, with the pipe for its output; then the child's
+process id, and later its exit code.
 """
 
 import contextlib
@@ -52,14 +52,13 @@ _COMMON = (
         _INTAKE,
     ),
 )
-#: Commands that a server can run: our own modules, and Celery.
+#: Commands that a server can run: this project's modules, and Celery.
 _PROGRAM = re.compile(r"exec (?:python -m )?(?P<module>celery|workers\.[\w.]+)(?P<arguments>\s.*)?")
 _LONGEST = 1024 * 1024
 
 
 def group_of(process: Process, environ: Mapping[str, str]) -> str | None:
-    """Which server runs a process: agents that ask providers have one of their own, for what litellm brings; None if
-    none can."""
+    """Which server runs a process: agents that call providers have their own, because of litellm; None if none can."""
     if _PROGRAM.fullmatch(process.command) is None:
         return None
     return "agent" if process.kind == "agent" and not {*_models(environ)} <= {DEMO, DEMO_SHORT} else "workers"
@@ -78,16 +77,16 @@ def run_through(module: str, process: Process, folder: Path) -> str:
 
 
 def run_as_main(module: str, arguments: list[str]) -> None:
-    """What `python -m MODULE ARGS…` does, in this process."""
+    """Run `python -m MODULE ARGS…` in this process."""
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 class ForkServer:
-    """A server and its children, as the supervisor sees them. For one thread."""
+    """A server and its children, on the supervisor's side. Not thread-safe."""
 
     def __init__(self, group: str, environ: Mapping[str, str], folder: Path, base: "ForkServer | None" = None) -> None:
-        """`base` forks it, once it has imported what is common; without one, it is a process of its own."""
+        """`base` forks it, after importing what they share; without `base` it is started as a new process."""
         ours, theirs = socket.socketpair()
         self._control, self._rest = ours, b""
         self._ready = self._is_gone = False
@@ -101,12 +100,12 @@ class ForkServer:
                 self._popen = _started(theirs, environ, folder)
             else:
                 asked = {"server": group, "models": _models(environ), "environ": {**environ}}
-                with contextlib.suppress(OSError):  # it has just died, and with it this one
+                with contextlib.suppress(OSError):  # the base has just died, and this server with it
                     base._send(asked, theirs.fileno())
 
     @property
     def has_ended(self) -> bool:
-        """Whether the server is gone, and its children with it."""
+        """Whether the server, and with it its children, has ended."""
         with contextlib.suppress(OSError):
             self._listen(wait=False)
         return self._is_gone
@@ -139,7 +138,7 @@ class ForkServer:
         return -signal.SIGKILL if self.has_ended and pid not in self._ended else self._ended.get(pid)
 
     def close(self) -> None:
-        """End the server, and whatever child it has left."""
+        """End the server and its remaining children."""
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_WR)
             while not self._is_gone:
@@ -152,7 +151,7 @@ class ForkServer:
         socket.send_fds(self._control, [json.dumps(asked).encode() + b"\n"], [descriptor])
 
     def _listen(self, *, wait: bool) -> None:
-        """Read what the server says. Raises OSError if it is gone and `wait` is for its answer."""
+        """Read the server's messages. Raises OSError if it is gone and `wait` is for its answer."""
         try:
             data = b"" if self._is_gone else self._control.recv(_LONGEST, 0 if wait else socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -185,7 +184,7 @@ def _started(control: socket.socket, environ: Mapping[str, str], folder: Path) -
 
 
 class ForkedChild(Child):
-    """A child of the server."""
+    """A child of a server, on the supervisor's side."""
 
     def __init__(self, process: Process, pid: int, pipe: int, server: ForkServer) -> None:
         self._server, self._pid = server, pid
@@ -199,7 +198,8 @@ class ForkedChild(Child):
         return self._server.how_it_ended(self._pid) is not None
 
     def reap(self) -> int:
-        """The server has reaped it, and killed what it left running; returns its exit code, negative for a signal."""
+        """The exit code, negative for a signal. The server has already reaped the child and killed what it left
+        running."""
         os.close(self.pipe)
         return self._server.how_it_ended(self._pid) or 0
 
@@ -216,13 +216,13 @@ def _import_common() -> None:
     sys.modules["click_repl"] = prompt
     for late in _COMMON:
         importlib.import_module(late)
-    del sys.modules[_INTAKE]  # it is to run as __main__
+    del sys.modules[_INTAKE]  # it runs as __main__
     gc.collect()
     gc.freeze()
 
 
 class _Server:
-    """Forks on demand, and tells how children ended."""
+    """Forks on demand, and reports how children ended."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
@@ -233,10 +233,10 @@ class _Server:
         self._selector = selectors.DefaultSelector()
 
     def serve(self) -> dict[str, Any] | None:
-        """None when the supervisor is gone; in each child, what it is to run."""
+        """Returns None when the supervisor is gone; in each child, what it must run."""
         try:
             return self._serve()
-        except ConnectionError:  # it went while it was being told something
+        except ConnectionError:  # the supervisor died during a write
             self._end()
             return None
 
@@ -266,10 +266,10 @@ class _Server:
                         return asked
 
     def _fork(self, asked: dict[str, Any], descriptor: int) -> bool:
-        """Whether this is the child. `descriptor` is for its output, or the next server's way to the supervisor."""
+        """Fork; True in the child. `descriptor`: for its output, or the next server's socket to the supervisor."""
         server = os.getpid()
         pid = os.fork()
-        with contextlib.suppress(OSError):  # in both, so that it is done whichever goes on first
+        with contextlib.suppress(OSError):  # in both, so that it is done whichever runs first
             os.setpgid(pid, pid)
         if pid:
             os.close(descriptor)
@@ -296,7 +296,7 @@ class _Server:
         with contextlib.suppress(BlockingIOError):
             os.read(self._woken, 4096)
         for child in sorted(self._children):
-            # Its group is killed before it is reaped: as long as it is not, nobody else can have its number.
+            # Kill its group before reaping it: until then no other process can have its id.
             if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
                 self._kill(child)
                 self._children.remove(child)
@@ -317,7 +317,7 @@ class _Server:
 
 
 def main() -> None:
-    """Import, then serve; in each child, run what was asked for."""
+    """Import, then serve; in each child, run the requested module."""
     parent_death.rename("cj-fork workers")
     asked = _served(int(sys.argv[1]), _import_common)
     if asked is not None and "server" in asked:
@@ -328,12 +328,12 @@ def main() -> None:
         asked = _served(asked["control"], lambda: litellm_call.load(models))
     if asked is not None:
         parent_death.rename(f"cj-{asked['name']}")
-        # As a shell does: the Procfile names workers by their process ids.
+        # Like a shell: the Procfile puts the process id into workers' names.
         run_as_main(asked["module"], [part.replace("$$", str(os.getpid())) for part in asked["arguments"]])
 
 
 def _served(descriptor: int, load: Callable[[], None]) -> dict[str, Any] | None:
-    """Import and serve the supervisor until it is gone; in each child, what it was forked for."""
+    """Import and serve the supervisor until it is gone; in each child, returns what it was forked for."""
     control = socket.socket(fileno=descriptor)
     control.set_inheritable(False)
     load()

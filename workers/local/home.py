@@ -1,4 +1,4 @@
-"""The folder `.cj/`: what one `cj up` or one demo keeps on disk.
+"""The folder `.cj/`: what a `cj up` or a demo keeps on disk.
 
     lock         held while it runs: one owner at a time
     run.json     its processes' environment, so that `cj publish` in another terminal finds the servers
@@ -22,7 +22,7 @@ from pathlib import Path
 from workers.settings import VARIABLES, environment
 
 FOLDER = ".cj"
-#: Seconds after which the folder of a failed run may be removed, if nobody owns it.
+#: Seconds after which a failed run's folder may be removed, if nothing owns it.
 STALE = 60.0
 
 
@@ -56,7 +56,7 @@ class Home:
                 self._state.unlink(missing_ok=True)
 
     def is_owned(self) -> bool:
-        """Whether the folder has an owner now. The lock ends with its owner, however that ends."""
+        """Whether the folder has an owner now. The kernel releases the lock when its owner dies."""
         try:
             with (self.folder / "lock").open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

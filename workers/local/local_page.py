@@ -1,7 +1,7 @@
-"""A page to look at CJ with, on this machine only: connect a development store, talk, and watch what happens.
+"""A local web page to try CJ: connect a development store, chat, and watch what happens.
 
-It is a client of the door like any other. What a door must not do is done here, in the process of `cj up`: it plays the
-auth service, gives the page a merchant's token, and reads the timeline.
+It is an ordinary client of the door. What a door must not do is done here, in the process of `cj up`: it plays the auth
+service, gives the page a merchant's token, and reads the timeline.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ from workers.settings import Settings
 
 FOLDER = Path(__file__).parent / "page"
 FILES = {"/": FOLDER / "index.html", "/page.js": FOLDER / "page.js", "/page.css": FOLDER / "page.css"}
-#: What it shares with the operators' console.
+#: Files shared with the operators' console.
 SHARED = {f"/{name}": console.FOLDER / name for name in ("pages.css", "waterfall.js")}
 SIZES = ("new", "tiny", "medium", "large", "huge")
 
 
 class LocalPage:
-    """Serves the page on a thread of its own, in front of a door whose settings are given."""
+    """Serves the page on its own thread, for a door with the given settings."""
 
     def __init__(self, settings: Settings, store: DevelopmentStore, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -74,7 +74,7 @@ class LocalPage:
     async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Only this machine's own page: no other site may send here, nor a name that was bent to this address."""
+        """Refuse requests from other sites, and host names that were rebound to this address."""
         own = (f"127.0.0.1:{self._port}", f"localhost:{self._port}")
         if request.headers.get("Host") not in own or request.headers.get("Origin", self.url) not in (
             f"http://{name}" for name in own
@@ -86,7 +86,7 @@ class LocalPage:
         return web.FileResponse((FILES | SHARED)[request.path])
 
     async def _session(self, request: web.Request) -> web.StreamResponse:
-        """A merchant of the page's own, who chats at the door; named again, the same one."""
+        """A merchant for the page, with a chat token; the same one if the page names it again."""
         wanted = str((await request.json()).get("merchant") or "")
         merchant_id = wanted if wanted.startswith("page-") and wanted.isascii() else f"page-{uuid.uuid4().hex[:12]}"
         return web.json_response(
@@ -109,7 +109,7 @@ class LocalPage:
         return web.json_response({"shop": f"{merchant_id}.myshopify.com"})
 
     def _connect_store(self, merchant_id: str, size: str, fault: str | None) -> None:
-        """As the auth service does: keep the token, then send the event."""
+        """As the auth service does: store the token, then send the event."""
         shop = f"{merchant_id}.myshopify.com"
         token = token_for(shop)
         self._store.register(shop, size, token)

@@ -22,7 +22,7 @@ class Process:
 
     @property
     def kind(self) -> str:
-        """What it is one of: `agent` of `agent.2`."""
+        """The kind in the name: `agent` for `agent.2`."""
         return self.name.partition(".")[0]
 
 

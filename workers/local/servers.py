@@ -1,4 +1,4 @@
-"""The servers the processes need: those named in the environment; the others are started here.
+"""The servers that the processes need: those named in the environment; the others are started here.
 
     with LocalServers(home, environ, say) as servers:
         start_processes(servers.environ)
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workers.local.local_page import LocalPage
 
 
-#: Preferred ports of `cj up`'s Valkey, development store, door and page, so that other programs are configured once.
+#: Preferred ports of `cj up`'s Valkey, development store, door and page, so that other programs can rely on them.
 VALKEY_PORT = 6390
 STORE_PORT = 4010
 DOOR_PORT = 4020
@@ -42,16 +42,16 @@ class LocalServers:
     def __init__(
         self, home: Home, environ: Mapping[str, str], say: Callable[[str], None], *, known_ports: bool = False
     ) -> None:
-        """With `known_ports`, servers use the ports other programs are configured for, if these are free."""
+        """With `known_ports`, servers use their well-known ports, if these are free."""
         self._home, self._say, self._known_ports = home, say, known_ports
         self._given = {name: value for name, value in environ.items() if value}
         self._stops: list[Callable[[], None]] = []
         self.environ: dict[str, str] = {}
-        #: Variables of one kind of process, by kind: its role's URL of a database that was started here.
+        #: Variables per kind of process: its role's URL, if the database was started here.
         self.own: dict[str, dict[str, str]] = {}
         #: The development store, if started here.
         self.store: DevelopmentStore | None = None
-        #: Where the page is to be.
+        #: The page's port.
         self.page_port = 0
 
     def __enter__(self) -> Self:
@@ -66,7 +66,7 @@ class LocalServers:
         self._stop()
 
     def page(self) -> "AbstractContextManager[LocalPage | None]":
-        """The page to look at, beside a store that was started here; None elsewhere: it gives everybody a token."""
+        """The local page, only with a store that was started here, because it gives everybody a token."""
         from workers.local.local_page import LocalPage
 
         if self.store is None:
@@ -74,7 +74,7 @@ class LocalServers:
         return LocalPage(Settings.read(self.environ), self.store, self.page_port)
 
     def _stop(self) -> None:
-        """Stop all in parallel: nothing uses them any more."""
+        """Stop all servers in parallel."""
         with ThreadPoolExecutor() as threads:
             list(threads.map(lambda stop: stop(), self._stops))
 
@@ -88,7 +88,7 @@ class LocalServers:
             raise DatabaseNotReady(problem)
 
     def _door(self) -> dict[str, str]:
-        """Where the door is, and keys of its own: it is for this machine, and for as long as this runs."""
+        """The door's address, and temporary keys: it is for this machine and this run only."""
         from workers.local.embedded import free_port
 
         port = free_port(DOOR_PORT if self._known_ports else 0)
@@ -103,7 +103,7 @@ class LocalServers:
             starts["Postgres"] = self._start_postgres
         if not {"BROKER_URL", "REDIS_URL"} <= self._given.keys():
             starts["Valkey"] = self._start_valkey
-        # Never with a real database: it may hold real tokens, which must be sent to Shopify only.
+        # Never with a real database: it may hold real tokens, which must only be sent to Shopify.
         if not self._given.keys() & {*SERVERS, "SHOPIFY_ADMIN_URL"}:
             starts["development store"] = self._start_store
 
@@ -126,7 +126,7 @@ class LocalServers:
         migrations.make_roles(url)
         migrations.upgrade(url)
         self.own = {kind: {"DATABASE_URL": server.url_of(DATABASE, user=f"cj_{kind}")} for kind in procfile.read()}
-        # The demo model is named only here, beside a database of our own.
+        # The demo model is only selected here, together with an embedded database.
         return {"DATABASE_URL": url, "CJ_TOKEN_KEYS": self._home.token_keys(), "CJ_MODEL": "demo"}
 
     def _start_valkey(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The workers as production runs them, and what is around them: a development store and a chat gateway."""
+"""The workers as in production, with a development store and a chat gateway around them."""
 
 import threading
 import time
@@ -24,14 +24,14 @@ T = TypeVar("T")
 KINDS = ("intake", "workflow", "agent", "shopify")
 SCOPES = ("read_customers", "read_orders", "read_products")
 READY_SECONDS = 60.0
-#: A worker that was killed holds its turn for this long.
+#: How long a killed worker still holds its turn.
 LEASE_SECONDS = 2.0
-#: Of the environment, what a process needs to run at all; everything else is named by the stack.
+#: Variables that a process inherits because it could not run without them; the stack sets everything else.
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 
 
 class Late(AssertionError):
-    """What was waited for did not come in time."""
+    """A condition did not become true in time."""
 
 
 class StackFailed(Late):
@@ -53,7 +53,7 @@ def wait_until(condition: Callable[[], T | None], *, limit: float = 10.0, what: 
 
 
 def keep_token(database: Database, vault: Vault, merchant_id: str, shop_domain: str, token: str, **more: Any) -> None:
-    """Keep a shop's token, as the auth service does before it sends the event."""
+    """Store a shop's token, as the auth service does before it sends the event."""
     with database.transaction() as session:
         merchants.connect_shop(
             session,
@@ -67,18 +67,18 @@ def keep_token(database: Database, vault: Vault, merchant_id: str, shop_domain: 
 
 
 class ReplyCollector:
-    """A chat gateway that keeps what it is shown: each reply once, in order; acks them, on a thread of its own."""
+    """A chat gateway that records replies, each once, in order, and acks them; runs on its own thread."""
 
     def __init__(self, broker_url: str) -> None:
         self.shown: list[Reply] = []
-        #: What it had shown before it starts, of a gateway that keeps a record: it waits longer for first replies.
+        #: What it had shown before, for a gateway with a record, which waits longer for first replies.
         self.record: Sequence[Reply] | None = None
         self._broker_url = broker_url
         self._stop, self._begin_anew = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
 
     def start(self) -> None:
-        """Begin to consume."""
+        """Start consuming."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -88,7 +88,7 @@ class ReplyCollector:
             self._thread.join(10)
 
     def forget(self) -> None:
-        """Go on as another gateway, which has seen none of the conversations."""
+        """Continue as a new gateway that has seen none of the conversations."""
         self._begin_anew.set()
 
     def show(self, reply: Reply) -> None:
@@ -103,7 +103,7 @@ class ReplyCollector:
 
 
 class Stack:
-    """Real worker processes under the supervisor, with the clients that whoever watches them needs."""
+    """Real worker processes under the supervisor, with clients to observe them."""
 
     supervisor: Supervisor
 
@@ -120,10 +120,11 @@ class Stack:
         environ: Mapping[str, str] | None = None,
         pace: Pace | None = None,
     ) -> None:
-        """The workers' log goes to `folder`. `store` runs already. `environ` is added to the processes' own."""
+        """The workers' log goes to `folder`. `store` must be running. `environ` is added to the processes'
+        variables."""
         self.database_url, self.broker_url, self.redis_url = database_url, broker_url, redis_url
         self.log_file = folder / "workers.log"
-        #: Everything the processes have said, `name: line`.
+        #: All output of the processes, as `name: line`.
         self.lines: list[str] = []
         self.keys = new_key_text()
         self.store, self.gateway = store, gateway
@@ -132,7 +133,7 @@ class Stack:
         self._processes, self._environ, self._pace = processes, dict(environ or {}), pace
 
     def environ(self) -> dict[str, str]:
-        """The processes' environment: of this process's only what `INHERITED` names."""
+        """The processes' environment, with only the `INHERITED` variables of this process."""
         outside = environment()
         return {name: outside[name] for name in INHERITED if name in outside} | {
             "DATABASE_URL": self.database_url,
@@ -179,7 +180,7 @@ class Stack:
         scopes: Sequence[str] = SCOPES,
         **store: Any,
     ) -> None:
-        """Register the shop at the development store and keep its token, as the auth service would.
+        """Register the shop at the development store and store its token, as the auth service would.
 
         With `expires_in` (seconds) and `refresh_token` among the store's options, the token expires.
         """

@@ -1,16 +1,16 @@
 """Runs processes as children and restarts those that die.
 
     supervisor = Supervisor(processes, folder=…, show=print_line, say=print)
-    supervisor.preload(environ)      # optional: what workers import takes as long as a database's start
+    supervisor.preload(environ)      # optional: import while the database starts
     supervisor.start(environ)
     supervisor.wait_ready(30)
     …
     supervisor.stop()
 
 Workers are forked by servers that have imported everything (`fork_server`), other commands run in a shell. A child that
-ends is restarted after 0.2 s, doubling up to 10 s while it keeps dying. If it exits with code 2 before the
-process was ever ready, it refuses to start (settings, migrations, workflows): everything is stopped, and `refused`
-names it. Once it was ready, the same code means that something is unavailable, and it is restarted.
+ends is restarted after 0.2 s, doubling up to 10 s while it keeps dying. Exit code 2 before the process was ever ready
+means that it refuses to start (settings, migrations, workflows): everything is stopped, and `refused` names it. After
+it was ready, the same code means that something is unavailable, and it is restarted.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ class Supervisor:
         say: Callable[[str], None],
         pace: Pace | None = None,
     ) -> None:
-        """`show(name, line)` receives every output line, `say(sentence)` what happens to the children."""
+        """`show(name, line)` receives every output line, `say(sentence)` reports what happens to the children."""
         self._environ: Mapping[str, str] = {}
         self._own: Mapping[str, Mapping[str, str]] = {}
         self._folder, self._show, self._say = folder, show, say
@@ -69,7 +69,7 @@ class Supervisor:
         self.refused: str | None = None
 
     def preload(self, environ: Mapping[str, str]) -> None:
-        """Let the servers import what workers need while `environ` is not complete. Returns at once."""
+        """Have the servers import what workers need while `environ` is still incomplete. Returns at once."""
         self._environ = _with_own_programs(environ)
         for slot in self._slots:
             if (group := group_of(slot.process, self._environ)) is not None:
@@ -78,7 +78,7 @@ class Supervisor:
     def start(self, environ: Mapping[str, str], own: Mapping[str, Mapping[str, str]] = MappingProxyType({})) -> None:
         """Start every process; returns at once.
 
-        `environ` is for all, but a kind gets no other's secrets; `own` are further variables, by kind.
+        `environ` is for all, but no kind gets another kind's secrets; `own`: additional variables by kind.
         """
         self._environ, self._own = _with_own_programs(environ), own
         self._thread.start()
@@ -107,7 +107,7 @@ class Supervisor:
         return [server.pid for server in self._servers.values() if server.pid is not None]
 
     def ready_pids(self) -> dict[str, int]:
-        """Process ids of the children that take work, by name."""
+        """Process ids of ready children, by name."""
         return {slot.process.name: slot.child.pid for slot in self._slots if slot.child and slot.child.ready}
 
     def tell(self, names: Collection[str], number: signal.Signals) -> None:
@@ -117,7 +117,7 @@ class Supervisor:
                 slot.to_tell = number
 
     def ask_to_stop(self) -> None:
-        """Begin to stop and return immediately (safe in a signal handler). A second call kills."""
+        """Start stopping and return immediately (safe in a signal handler). A second call kills."""
         self._killing = self._stopping
         self._stopping = True
 
@@ -157,25 +157,25 @@ class Supervisor:
                     self._selector.register(slot.child.pipe, selectors.EVENT_READ, slot)
 
     def _start(self, process: Process) -> Child | None:
-        """None while the server that forks it is not ready."""
+        """Start a child; None while its fork server is not ready."""
         group = group_of(process, self._environ)
         if group is None:
             return Child(process, self._environ_of(process.kind), self._folder)
-        with contextlib.suppress(OSError):  # it has just died: the next round starts another
+        with contextlib.suppress(OSError):  # the server has just died: the next round starts another
             server = self._server(group)
             if server.is_ready():
                 return server.fork(process, self._environ_of(process.kind))
         return None
 
     def _server(self, group: str) -> ForkServer:
-        """The running server of a group, started if need be."""
+        """The running server of a group, started if necessary."""
         server = self._servers.get(group)
         if server is not None and server.has_ended:
             server.close()
             server = None
         if server is None:
             base = None if group == "workers" else self._server("workers")
-            # Secrets come with each child: the server of all kinds but one has none.
+            # Secrets come with each child: the server that is shared by kinds has none.
             environ = self._environ_of("agent" if group == "agent" else "intake")
             self._servers[group] = server = ForkServer(group, environ, self._folder, base)
         return server
@@ -239,7 +239,7 @@ class Supervisor:
             self._say(f"killing {', '.join(late)}: {why}")
 
     def _end(self) -> None:
-        """Leave no child behind, whatever happened on this thread."""
+        """Kill all remaining children, whatever happened on this thread."""
         self._stopping = True
         self._signal_all(signal.SIGKILL)
         while self.pids():

@@ -1,8 +1,9 @@
-"""The operators' console: what `cj status`, `merchant`, `timeline`, `events`, `turns` and `privacy` say, as a page.
+"""The operators' console: what `cj status`, `merchant`, `timeline`, `events`, `turns` and `privacy` show, as a web
+page.
 
-Whoever has the password (HTTP Basic, any name) reads everything; only with `may_retry` may they also retry. It connects
-as an operator does (`cj_ops`), so it is no part of the door, whose role may not read what merchants said. Every request
-but a retry runs in a transaction that Postgres itself keeps from writing.
+Whoever has the password (HTTP Basic, any name) can read everything; retrying needs `may_retry`. The console connects as
+`cj_ops`, so it is not part of the door, whose role may not read what merchants said. Every request but a retry runs in
+a READ ONLY transaction.
 """
 
 import asyncio
@@ -37,19 +38,19 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 FOLDER = Path(__file__).parent / "page"
 FILES = {"/": "console.html", **{f"/{name}": name for name in ("console.js", "waterfall.js", "pages.css")}}
 LISTED = 100
-"""Of refused events, failed turns and privacy requests each, how many are shown."""
+"""How many refused events, failed turns and privacy requests are shown, each."""
 STATUS_SECONDS = 2.0
-"""However many look, the workers are asked once in so long."""
+"""Seconds between two inquiries to the workers, however many people look."""
 TRIES, TRIES_SECONDS = 10, 60.0
-"""Wrong passwords that one address has in so long; then its requests are refused unread."""
+"""Wrong passwords allowed per address within `TRIES_SECONDS`; then its requests are refused unread."""
 ADDRESSES = 1000
-"""Addresses whose tries are remembered: beyond that, everybody waits."""
+"""Addresses whose wrong passwords are remembered; beyond that, requests of new addresses are refused."""
 BEAT_SECONDS = 2.0
 READ_ONLY = text("SET TRANSACTION READ ONLY")
 
 
 class RequestRefused(Exception):
-    """A request that is answered with this HTTP status and sentence."""
+    """Answers the request with this HTTP status and sentence."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -57,16 +58,16 @@ class RequestRefused(Exception):
 
 
 class Passwords:
-    """Compares passwords, and counts the wrong ones by address."""
+    """Compares passwords, and counts wrong ones by address."""
 
     def __init__(self, password: SecretStr, clock: Callable[[], float] = time.monotonic) -> None:
         self._password = password.get_secret_value().encode()
         self._clock = clock
         self._wrong: dict[str, list[float]] = {}
-        """Address → when it was wrong."""
+        """Address → times of wrong passwords."""
 
     def check(self, authorization: str | None, address: str) -> None:
-        """Let in who shows the password (RFC 7617). Raises RequestRefused: 401, or 429 after too many wrong ones."""
+        """Check the password (RFC 7617). Raises RequestRefused: 401, or 429 after too many wrong ones."""
         self._forget()
         if len(self._wrong.get(address, ())) >= TRIES or (len(self._wrong) >= ADDRESSES and address not in self._wrong):
             raise RequestRefused(
@@ -78,9 +79,7 @@ class Passwords:
         if given is not None:
             self._wrong.setdefault(address, []).append(self._clock())
             log.warning("a wrong password at the console", address=address)
-        raise RequestRefused(
-            401, "the password, please", {"WWW-Authenticate": 'Basic realm="CJ console", charset="UTF-8"'}
-        )
+        raise RequestRefused(401, "wrong password", {"WWW-Authenticate": 'Basic realm="CJ console", charset="UTF-8"'})
 
     def _forget(self) -> None:
         since = self._clock() - TRIES_SECONDS
@@ -116,7 +115,7 @@ class Console:
         self._database.dispose()
 
     def run(self, ready: Callable[[str], None]) -> None:
-        """Serve until SIGTERM or SIGINT; calls `ready` with a text once it does. Raises OSError."""
+        """Serve until SIGTERM or SIGINT; calls `ready` with the address once listening. Raises OSError."""
         host, _, port = self._settings.console_listen.rpartition(":")
         web.run_app(self.application(), host=host.strip("[]"), port=int(port), access_log=None, print=ready)
 
@@ -158,11 +157,11 @@ class Console:
         return protected(response)
 
     def _check_write(self, request: web.Request) -> None:
-        """A browser sends the password by itself, whichever page asked: so only this page's own requests count."""
+        """Refuse cross-site requests: a browser adds the password to any page's requests."""
         if not self._may_retry:
-            raise RequestRefused(403, "this console only shows: start it with --retry to retry from here")
+            raise RequestRefused(403, "this console is read-only: start it with --retry to retry from here")
         if urlsplit(request.headers.get("Origin", "")).netloc != request.headers.get("Host"):
-            raise RequestRefused(403, "only the console's own page may do that; a proxy before it must pass on Host")
+            raise RequestRefused(403, "only the console's own page may do that; a proxy in front must pass on Host")
         if request.content_type != "application/json":
             raise RequestRefused(415, "send application/json")
 
@@ -178,12 +177,10 @@ class Console:
             try:
                 asked = await request.json()
             except ValueError:
-                raise RequestRefused(400, "that is not JSON") from None
+                raise RequestRefused(400, "the body is not JSON") from None
             said = await asyncio.to_thread(self._ask, lambda session: retry(session, asked), may_write=True)
             if said is None:
-                raise RequestRefused(
-                    409, "there is nothing to retry: it was retried already, or its content was not kept"
-                )
+                raise RequestRefused(409, "nothing to retry: it was retried already, or its content was not stored")
             log.info("retried from the console", what=said)
             return _json({"message": said})
 
@@ -203,7 +200,7 @@ class Console:
         return _json({**self._status[1], "may_retry": self._may_retry})
 
     async def _beating(self, _application: web.Application) -> AsyncIterator[None]:
-        """Show health checks that this process answers."""
+        """Touch the heartbeat file that health checks look at."""
 
         async def beat() -> None:
             while self._settings.heartbeat_path is not None:
@@ -216,7 +213,7 @@ class Console:
 
 
 def protected(response: web.StreamResponse, *, connect: str = "'self'") -> web.StreamResponse:
-    """The response of a page that loads nothing from elsewhere, may be shown in no other, and is kept by nobody."""
+    """Headers: load nothing from other origins, no framing, no caching."""
     response.headers.update(
         {
             "Content-Security-Policy": (

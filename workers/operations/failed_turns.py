@@ -1,7 +1,8 @@
-"""Failed turns: they ended, and the merchant got no answer. A dead one was given up: its workers died too often.
+"""Failed turns: they ended without an answer for the merchant. A dead one was given up because its workers died too
+often.
 
-By then the merchant has read an apology, and a turn ends only once, so a failed turn is never revived. A retry queues
-its input as a new turn of the same event, with RETRY added to the action number.
+A failed turn is never resumed: the merchant has read an apology, and a turn ends only once. A retry queues its input as
+a new turn of the same event, with RETRY added to the action number.
 """
 
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ def failed(
 ) -> list[FailedTurn]:
     """The latest failed turns that were not retried: with the code `error`, ended in the last `since_seconds`.
 
-    `only_owed` leaves out messages of merchants who have written again since.
+    `only_owed` leaves out messages from merchants who have written again since.
     """
     values = {"only_owed": only_owed, "error": error, "since": since_seconds}
     rows = session.execute(FAILED, {**values, "limit": limit, "retry": RETRY}).mappings()

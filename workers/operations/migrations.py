@@ -23,16 +23,16 @@ COMMAND = "alembic upgrade head"
 
 
 class NoMigrations(Exception):
-    """This is an installed package; the migrations exist only in a checkout."""
+    """The migrations exist only in a checkout, and this is an installed package."""
 
 
 def upgrade(database_url: str, revision: str = "head", *, patience_seconds: float | None = None) -> None:
-    """Migrate up to `revision`, after another migration, if there is one, or `patience_seconds`.
+    """Migrate up to `revision`. Waits up to `patience_seconds` for another migration to finish.
 
-    Raises NoMigrations, and UnfitDatabase for one with another encoding than UTF8 or with tables of somebody else; else
-    the library's errors: a person reads them.
+    Raises NoMigrations, UnfitDatabase for a database that is not UTF8 or has another application's tables, or alembic's
+    own errors, which are meant for people.
     """
-    from alembic import command  # a worker only asks for `problem` and need not pay for it
+    from alembic import command  # imported here, because workers only call `problem`
 
     if (unfit := _look(database_url)[0]) is not None:
         raise UnfitDatabase(unfit)
@@ -42,7 +42,7 @@ def upgrade(database_url: str, revision: str = "head", *, patience_seconds: floa
 
 
 def make_roles(database_url: str) -> None:
-    """Make the roles of the kinds of processes, where the superuser migrates and no role needs a password."""
+    """Create the roles of all kinds of process, without passwords; for the embedded database, as its superuser."""
     engine = create_engine(database.sqlalchemy_url(database_url), poolclass=NullPool)
     with engine.begin() as connection:
         roles.create(connection)
@@ -56,13 +56,13 @@ def downgrade(database_url: str, revision: str) -> None:
 
 
 def current(database_url: str) -> str | None:
-    """The revision the database stands at; None for an empty one. Raises StorageUnavailable."""
+    """The database's revision; None if it is empty. Raises StorageUnavailable."""
     return _look(database_url)[1]
 
 
 def _look(database_url: str) -> tuple[str | None, str | None]:
-    """Why our tables cannot be in the database, and its revision."""
-    # Through a pool, the migration may get the connection that this one leaves.
+    """Why the database is unfit (None if it is fit), and its revision."""
+    # Through PgBouncer, the migration may get the server connection that this one leaves.
     with (
         Database(database_url, application_name="cj-migrations", session_settings={}) as connection,
         connection.transaction() as session,
@@ -73,8 +73,8 @@ def _look(database_url: str) -> tuple[str | None, str | None]:
 def problem(database_url: str) -> str | None:
     """Why this code cannot use the database, and the command to run; None if it can.
 
-    A database that is ahead is fine: migrations are additive, and during a deployment workers of the previous version
-    restart on the new schema. Raises StorageUnavailable.
+    A newer schema is fine: migrations are additive, and during a deployment workers of the previous version restart on
+    it. Raises StorageUnavailable.
     """
     unfit, found = _look(database_url)
     if unfit is not None:

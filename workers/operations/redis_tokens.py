@@ -4,12 +4,12 @@ In Redis a shop is a key `merchant:{shop_domain}` whose value is a JSON object: 
 the key's) and optionally `scopes` (a list or a comma-separated string) and `merchant_id`. A key that names a different
 shop from its value is not trusted.
 
-Whose a shop is says the value, or else a file (`read_owners`), or else Postgres, if the shop was ever connected there.
-If nobody says, a merchant is invented, called as the shop (`acme` for acme.myshopify.com), and marked as such: whoever
-connects the shop takes its place (`storage.merchants`).
+A shop's merchant is named by the value, or else by a file (`read_owners`), or else by Postgres, if the shop was ever
+connected. Otherwise a merchant is invented, named after the shop (`acme` for acme.myshopify.com) and marked as such;
+whoever connects the shop replaces it (`storage.merchants`).
 
-Each shop is imported by itself: found, checked, stored, read back and opened. So a run may be interrupted and restarted
-at any time: imported tokens are skipped, and newer connections are never overwritten. A key is deleted only on request,
+Each shop is imported separately: checked, stored, read back and opened. A run may be interrupted and restarted at any
+time: imported tokens are skipped, and newer connections are never overwritten. A key is deleted only on request,
 only after the stored token was opened and compared, and only if its value has not changed since it was read. No report,
 log or error contains a token.
 """
@@ -60,7 +60,7 @@ class UnusableOwners(ValueError):
 
 @dataclass(frozen=True)
 class TokenEntry:
-    """A shop as stored in Redis; `merchant_id` is None if the value does not say whose it is."""
+    """A shop as stored in Redis; `merchant_id` is None if the value does not name one."""
 
     merchant_id: str | None
     shop_domain: str
@@ -77,9 +77,9 @@ class Outcome:
     reason: str
     deleted: bool = False
     merchant_id: str | None = None
-    """Whose the shop is, or would be."""
+    """The shop's merchant, or who it would be."""
     is_invented: bool = False
-    """Nobody says so: it is a guess."""
+    """The merchant is a guess."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Owners:
-    """Whose each shop is, as a file says, and on which line."""
+    """Each shop's merchant according to a file, and on which line it says so."""
 
     name: str = ""
     merchants: Mapping[str, str] = field(default_factory=dict)
@@ -141,7 +141,7 @@ def read_owners(path: Path) -> Owners:
         try:
             shop, merchant_id = _owner(row, columns or (0, 1))
             if shop in lines:
-                raise Unusable(f"{shop} is on line {lines[shop]} already")
+                raise Unusable(f"{shop} is already on line {lines[shop]}")
             if (other := shops_of.get(merchant_id)) is not None:
                 raise Unusable(f"merchant {merchant_id} has {other} on line {lines[other]}; a merchant has one shop")
         except Unusable as problem:
@@ -156,7 +156,7 @@ def read_owners(path: Path) -> Owners:
 
 
 def _columns(row: list[str]) -> tuple[int, int] | None:
-    """Where a header says that the shop and the merchant stand; None if it is none."""
+    """The columns of shop and merchant according to a header; None if the row is not a header."""
     names = [cell.casefold().replace(" ", "_") for cell in row]
     found = [
         next((names.index(name) for name in wanted if name in names), None)
@@ -173,7 +173,7 @@ def _owner(row: list[str], columns: tuple[int, int]) -> tuple[str, str]:
     try:
         domain = normalize_shop_domain(shop)
     except InvalidEvent:
-        raise Unusable(f"{shop[:80]!r} is no shop's domain, <name>.myshopify.com") from None
+        raise Unusable(f"{shop[:80]!r} is not a shop's domain, <name>.myshopify.com") from None
     if _ID.fullmatch(merchant_id) is None:
         raise Unusable(f"{domain} has no merchant: expected 1 to 200 printable characters")
     return domain, merchant_id
@@ -229,7 +229,8 @@ class Migration:
         return sorted(set(self._redis.scan_iter(match=PATTERN, count=SCAN_COUNT)))
 
     def run(self, keys: Iterable[bytes]) -> Report:
-        """Import every key. Raises StorageUnavailable and redis.ConnectionError; what was imported stays."""
+        """Import every key. Raises StorageUnavailable and redis.ConnectionError; shops imported before the error
+        stay."""
         return Report((*self._each(keys), *self._not_met()), self._dry_run)
 
     def _each(self, keys: Iterable[bytes]) -> Iterator[Outcome]:
@@ -254,7 +255,7 @@ class Migration:
                 yield Outcome(name, "failed", str(error))
 
     def _not_met(self) -> Iterator[Outcome]:
-        """Lines of the file about shops that are nowhere: mistyped, most likely."""
+        """Lines of the file about shops that are neither in Redis nor in Postgres: probably typos."""
         for shop, line in self._owners.lines.items():
             if shop in self._met:
                 continue
@@ -265,7 +266,7 @@ class Migration:
                 yield Outcome(f"{self._owners.name}, line {line}", "failed", reason)
 
     def _owner(self, entry: TokenEntry) -> ShopOwner:
-        """Whose the shop is. Raises Unusable."""
+        """The shop's merchant. Raises Unusable."""
         told = self._owners.merchants.get(entry.shop_domain)
         if told is not None and entry.merchant_id not in (None, told):
             line = self._owners.lines[entry.shop_domain]
@@ -277,7 +278,7 @@ class Migration:
             known = merchants.owner_of_shop(session, entry.shop_domain)
             if known is None and merchants.merchant_exists(session, invented):
                 raise Unusable(
-                    f"does not name its merchant, and a merchant {invented} exists, who may be somebody else; "
+                    f"does not name its merchant, and the existing merchant {invented} may be somebody else; "
                     "name it in a file for --merchants"
                 )
         return known or ShopOwner(invented, is_invented=True, status="active")

@@ -1,7 +1,8 @@
-"""Stored events against today's workflows: which rule would take each, and what would be otherwise than it was.
+"""Replays stored events against today's workflows: which rule would take each, and what would differ from what was
+done.
 
-Reads the inbox, and sends nothing. What an event met then is the workflow text that its turn began with. The context
-before an event is not kept: conditions and templates see the conversation's context as it is now, then as today.
+Reads the inbox and sends nothing. The workflow text that applied then is the one its turn started with. Past contexts
+are not stored: conditions and templates see the conversation's current context, both for then and for today.
 """
 
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from workflows.explanation import BUILT_IN, Explanation, explain, opening
 from workflows.loader import load_again
 from workflows.workflow import Workflow, WorkflowSet
 
-#: Events with their conversations, and the turn that shows which workflow each met: its own, else the next one.
+#: Events with their conversations, and the turn that shows which workflow applied: the event's own, else the next one.
 _EVENTS = """
     WITH e AS MATERIALIZED ({events})
     SELECT e.key, e.source, e.id, e.type, e.data, coalesce(e.time, e.received_at) AS time, e.received_at, e.status,
@@ -32,7 +33,7 @@ _EVENTS = """
     LEFT JOIN LATERAL (
         SELECT t.conversation_id, t.seq FROM turns t WHERE t.event_key = e.key ORDER BY t.action LIMIT 1) AS own ON true
     LEFT JOIN LATERAL (
-        -- OFFSET 0: first the merchant's, then the latest, else everybody's conversations are looked through.
+        -- OFFSET 0 makes the planner select the merchant's conversations first, instead of sorting everybody's.
         SELECT o.id FROM (
             SELECT id, updated_at FROM conversations
             WHERE own.conversation_id IS NULL AND e.conversation_id IS NULL
@@ -62,8 +63,8 @@ TEXT_THEN = text("""
 
 @dataclass(frozen=True)
 class Replayed:
-    """A stored event. `then`: what its workflow said about it, None if that is not known. `today`: what today's folder
-    says, None if it would refuse it. `why`: where it comes, and why there."""
+    """A stored event. `then`: what its workflow did with it, None if unknown. `today`: what today's workflows do, None
+    if they would refuse it. `why`: which conversation or workflow it reaches, and why."""
 
     id: str
     source: str
@@ -77,14 +78,14 @@ class Replayed:
 
     @property
     def differs(self) -> bool:
-        """Whether today's folder would do something else."""
+        """Whether today's workflows would do something else."""
         if self.then is None or self.today is None:
             return self.then is not None
         mine, theirs = ((each.workflow, each.taken is None, each.actions) for each in (self.then, self.today))
         return mine != theirs
 
     def change(self) -> tuple[str, ...]:
-        """What is otherwise: the two rules, then the actions that go and those that come."""
+        """The difference: both rules, then the removed and the added actions."""
         then, today = self.then, self.today
         before, after = (() if each is None else each.actions for each in (then, today))
         return (
@@ -94,7 +95,7 @@ class Replayed:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """For programs."""
+        """As JSON."""
         then, today = (None if each is None else each.to_json() for each in (self.then, self.today))
         found = {name: value for name, value in vars(self).items() if name != "why"}
         return {**found, "differs": self.differs, "then": then, "today": today}
@@ -109,13 +110,13 @@ def taker(explanation: Explanation) -> str:
 
 
 def since(session: Session, workflows: WorkflowSet, *, seconds: float, limit: int) -> Iterator[Replayed]:
-    """The events that were handled within so many seconds, the latest first."""
+    """The events handled within the last `seconds`, latest first."""
     types = [event for event in EVENT_TYPES if event not in WITHOUT_CONVERSATION]
     yield from _replayed(session, workflows, SINCE, {"types": types, "seconds": seconds, "limit": limit})
 
 
 def stored(session: Session, workflows: WorkflowSet, event_id: str) -> list[Replayed]:
-    """The stored events with this id, each source's and each refused one."""
+    """The stored events with this id: of every source, refused ones included."""
     return list(_replayed(session, workflows, WITH_ID, {"id": event_id}))
 
 
@@ -124,7 +125,7 @@ def _replayed(session: Session, workflows: WorkflowSet, query: Any, values: dict
     for row in session.execute(query, values).all():
         if row.type not in EVENT_TYPES:
             continue
-        # A conversation moves before its first event's rules are tried, and after those of any other.
+        # For a conversation's first event transitions come before the rules, for later ones after them.
         moved_from = None if row.opened else row.moved_from
         name = moved_from or row.met or row.present or workflows.default.name
         hash = None if moved_from else row.hash
@@ -148,7 +149,7 @@ def _replayed(session: Session, workflows: WorkflowSet, query: Any, values: dict
 
 
 def _explained(workflow: Workflow, row: Any, data: dict[str, Any]) -> Explanation:
-    """With what CJ begins with, where no rule takes the beginning."""
+    """The explanation, with the workflow's initial action if no rule takes the opening event."""
     found = explain(workflow, row.type, data, row.context)
     if row.type == "conversation_started" and row.opened and found.taken is None and workflow.initial_action:
         return replace(found, actions=(workflow.initial_action,))
@@ -156,7 +157,7 @@ def _explained(workflow: Workflow, row: Any, data: dict[str, Any]) -> Explanatio
 
 
 def _today(workflows: WorkflowSet, row: Any, name: str, data: dict[str, Any]) -> tuple[Workflow | None, str]:
-    """The workflow that the event would meet today, None if it would be refused, and a sentence about it."""
+    """The workflow that the event would reach today (None if it would be refused), and a sentence about it."""
     if not row.opened and row.conversation_id is not None:
         found = workflows.or_default(name)
         gone = "" if found.name == name else f"; {name} is gone"
@@ -174,7 +175,7 @@ def _today(workflows: WorkflowSet, row: Any, name: str, data: dict[str, Any]) ->
 
 
 def _text_then(session: Session, hash: str | None, name: str, before: datetime) -> Workflow | None:
-    """The workflow as it was; None if no turn began with it, or this version does not understand it any more."""
+    """The workflow as it was; None if no turn started with it, or if this version can no longer load it."""
     found = session.execute(TEXT, {"hash": hash}).scalar()
     if found is None:
         found = session.execute(TEXT_THEN, {"name": name, "before": before}).scalar()

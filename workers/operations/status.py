@@ -1,7 +1,7 @@
-"""How the system is: what waits, how fast it is, who answers, and in words what is wrong.
+"""The state of the system: what waits, how fast it is, which workers answer, and what is wrong, in sentences.
 
-`read` asks Postgres, the broker and the workers; `problems` says what follows, with the command that shows more. Both
-are used by `cj status` and `cj check`; the gauges of `workers.metrics` are the same numbers.
+`read` asks Postgres, the broker and the workers; `problems` names what is wrong, with the command that shows more.
+`cj status` and `cj check` use both; the gauges of `workers.metrics` are the same numbers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,23 +21,23 @@ from workers.settings import Settings
 LIMIT_SECONDS = 2.0
 """How long the broker and the workers have to answer."""
 WINDOW_SECONDS = 900.0
-"""Speeds are those of so many last seconds."""
+"""Speeds are measured over this many last seconds."""
 WAITS_LONG_SECONDS = 60.0
-"""What waits longer than this will probably not be served by itself."""
+"""What waits longer than this probably needs an operator."""
 SILENT_SECONDS = 10.0
-"""Intake takes milliseconds for an event: with events on the broker, it stores one more often than this."""
+"""Intake takes milliseconds per event: while events are on the broker, it stores one more often than this."""
 FULL_QUEUE = 1000
 OVERDUE_SECONDS = 86_400.0
 CLOCK_SECONDS = 5.0
 
 PROMISES: Mapping[str, float] = {"event handled": 0.5, "turn claimed": 0.5, "first words": 10.0}
-"""Seconds within which 95 of 100 shall be."""
+"""Targets for the 95th percentile, in seconds."""
 WORKERS: Mapping[str, str] = {queues.WORKFLOW: "workflow", queues.TURNS: "agent", queues.SHOPIFY: "shopify"}
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """What is wrong, and the command that shows more. `alarming`: merchants wait for it, or soon will."""
+    """A problem, and the command that shows more. `alarming`: merchants wait because of it, or soon will."""
 
     sentence: str
     command: str
@@ -46,20 +46,20 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Status:
-    """What was found; None where nobody answered."""
+    """What was found; None where a server did not answer."""
 
     backlog: Backlog | None
     speeds: Mapping[str, Speed]
     queues: Mapping[str, int] | None
     workers: Sequence[str] | None
-    """Celery's node names of the workers that answer. The intake is none of them."""
+    """Celery node names of the workers that answer. Intake is not a Celery worker."""
     unfit: Sequence[str] = ()
     """What is wrong with a Redis that is the broker."""
     flooder: tuple[str, int] | None = None
-    """The merchant who had most messages declined in the last hour, and how many."""
+    """The merchant with the most declined messages in the last hour, and how many."""
 
     def to_json(self) -> dict[str, Any]:
-        """With the problems, for programs."""
+        """As JSON, with the problems."""
         found = problems(self)
         return {
             "ok": not any(one.alarming for one in found),
@@ -72,28 +72,28 @@ class Status:
 
 
 def read(settings: Settings) -> Status:
-    """Ask everybody. Never raises: who does not answer is part of the answer."""
+    """Ask all servers and workers. Never raises: what does not answer is part of the status."""
     found, speeds, flooder = _rows(settings.database_url)
     broker_url = settings.broker_url
     return Status(found, speeds, _queues(broker_url), _workers(broker_url), _unfit(broker_url), flooder)
 
 
 def read_rows(settings: Settings) -> Status:
-    """The backlog and the queues; `cj check` says by itself what is wrong with the broker."""
+    """The backlog and the queues only; `cj check` checks the broker itself."""
     found, _, _ = _rows(settings.database_url)
     return Status(found, {}, _queues(settings.broker_url), None)
 
 
 def problems(status: Status) -> Sequence[Trouble]:
-    """What is wrong, the worst first."""
+    """What is wrong, worst first."""
     return sorted(_found(status), key=lambda one: not one.alarming)
 
 
 def _found(status: Status) -> Iterator[Trouble]:
     if status.backlog is None:
-        yield Trouble("Postgres does not answer: nothing is taken in or answered until it does", "cj check")
+        yield Trouble("Postgres does not answer: no event is stored and nothing is answered until it does", "cj check")
     if status.queues is None:
-        yield Trouble("the broker does not answer: nothing is taken in, and workers find their work late", "cj check")
+        yield Trouble("the broker does not answer: no event comes in, and workers find their work late", "cj check")
     for sentence in status.unfit:
         yield Trouble(f"the broker {sentence}", "cj check")
     yield from _absent_workers(status)
@@ -101,7 +101,7 @@ def _found(status: Status) -> Iterator[Trouble]:
         silent = 0.0 if status.backlog is None else status.backlog.silent_seconds
         if count >= FULL_QUEUE or silent > SILENT_SECONDS:
             since = f", none stored for {_span(silent)}" if silent > SILENT_SECONDS else ""
-            cause = "intake is not running, or Postgres takes no writes (a full disk, a standby): its log says which"
+            cause = "intake is not running, or Postgres accepts no writes (a full disk, a standby): its log says which"
             yield Trouble(f"events on the broker: {count:,}{since}; {cause}", "cj check --kind intake")
     if status.backlog is not None:
         yield from _waiting(status.backlog, status)
@@ -109,11 +109,11 @@ def _found(status: Status) -> Iterator[Trouble]:
     if status.flooder is not None:
         merchant_id, count = status.flooder
         what = f"messages of merchant {merchant_id} that were declined in the last hour: {count:,}"
-        yield Trouble(f"{what}; it sends more than is answered", f"cj why {merchant_id}", alarming=False)
+        yield Trouble(f"{what}; it sends more than CJ answers", f"cj why {merchant_id}", alarming=False)
     for what, promised in PROMISES.items():
         speed = status.speeds.get(what)
         if speed is not None and speed.p95 > promised:
-            sentence = f"{what}: 95 of 100 took up to {_span(speed.p95)}, promised are {_span(promised)}"
+            sentence = f"{what}: the 95th percentile is {_span(speed.p95)}, the target {_span(promised)}"
             yield Trouble(sentence, "cj why CONVERSATION", alarming=False)
 
 
@@ -127,9 +127,9 @@ def _absent_workers(status: Status) -> Iterator[Trouble]:
 
 
 def _why_late(found: Backlog, workers: Sequence[str] | None) -> str:
-    """Why turns that could run do not. `workers`: those that answer, if anybody asked."""
+    """Why runnable turns do not run. `workers`: those that answer; None if they were not asked."""
     if found.without_model:
-        return "no language model answers, and each of them asks one before it ends with a promise"
+        return "no language model answers, and each turn tries one before it ends with a promise"
     if workers is not None and not any(name.startswith(WORKERS[queues.TURNS]) for name in workers):
         return "no agent answers"
     if found.running:
@@ -137,7 +137,7 @@ def _why_late(found: Backlog, workers: Sequence[str] | None) -> str:
             f"the agents are busy with {found.running:,}, so these are late, not lost: start more agents, unless one "
             "merchant has them all (CJ_TURNS_AT_A_TIME)"
         )
-    return "agents are away" if workers is None else "agents answer, yet run nothing: their log says why"
+    return "no agent runs them" if workers is None else "agents answer but run nothing: their log says why"
 
 
 def _waiting(found: Backlog, status: Status) -> Iterator[Trouble]:
@@ -155,24 +155,22 @@ def _waiting(found: Backlog, status: Status) -> Iterator[Trouble]:
     if found.replies.oldest_seconds > WAITS_LONG_SECONDS:
         what = f"unacked replies: {found.replies.count:,}, the oldest for {_span(found.replies.oldest_seconds)}"
         if lengths.get(queues.REPLIES):
-            why = f"the chat gateway takes nothing off `replies` ({lengths[queues.REPLIES]:,} lie there)"
+            why = f"the chat gateway does not consume `replies` ({lengths[queues.REPLIES]:,} wait there)"
         else:
-            why = "the chat gateway takes them off `replies` and does not ack, or they cannot be published"
+            why = "the chat gateway consumes `replies` and does not ack, or they cannot be published"
         yield Trouble(f"{what}; {why}", "cj timeline CONVERSATION")
     if abs(found.clock_ahead_seconds) > CLOCK_SECONDS:
         sentence = f"this machine's clock differs from Postgres' by {_span(abs(found.clock_ahead_seconds))}"
         yield Trouble(
-            f"{sentence}; renewals of tokens and certificates go by it", "date; chronyc tracking", alarming=False
+            f"{sentence}; token renewal and certificates depend on it", "date; chronyc tracking", alarming=False
         )
     if found.overdue_seconds > OVERDUE_SECONDS:
-        yield Trouble(
-            f"what had to be deleted {_span(found.overdue_seconds)} ago is still there", "cj check --kind workflow"
-        )
+        yield Trouble(f"rows are overdue for deletion by {_span(found.overdue_seconds)}", "cj check --kind workflow")
 
 
 def _ended(found: Backlog) -> Iterator[Trouble]:
     if found.without_model:
-        sentence = f"answers that are owed because no language model answers: {found.without_model:,}"
+        sentence = f"answers owed because no language model answers: {found.without_model:,}"
         yield Trouble(f"{sentence}; the agents' log says why", "cj why CONVERSATION")
     if found.failed:
         dead = f", {found.dead:,} of them dead" if found.dead else ""
@@ -182,7 +180,7 @@ def _ended(found: Backlog) -> Iterator[Trouble]:
         sentence = f"events refused in the last hour: {found.refused:,}"
         yield Trouble(sentence, "cj events rejected", alarming=False)
     if found.owed:
-        sentence = f"answers promised to merchants, until their stores can be read again: {found.owed:,}"
+        sentence = f"answers promised to merchants once their stores can be read again: {found.owed:,}"
         yield Trouble(sentence, "cj merchant SHOP", alarming=False)
 
 
@@ -211,20 +209,20 @@ def lines(status: Status) -> Iterator[str]:
     elif status.queues is not None:
         yield "workers        could not be asked"
     if status.speeds:
-        yield f"last {WINDOW_SECONDS / 60:.0f} min       cases      p50      p95  promised"
+        yield f"last {WINDOW_SECONDS / 60:.0f} min       cases      p50      p95    target"
         for what, count, p50, p95, promised in speed_rows(status):
             yield f"  {what:14} {count:>8} {p50:>8} {p95:>8}  {promised:>8}"
 
 
 def waiting_rows(status: Status) -> Iterator[tuple[str, str, str]]:
-    """What waits, how many of it, and the age of the oldest, for people to read."""
+    """What waits, how many, and the age of the oldest, as text."""
     if (rows := status.backlog) is not None:
         for what, found in (("events", rows.events), ("turns", rows.turns), ("replies", rows.replies)):
             yield what, f"{found.count:,}", _span(found.oldest_seconds) if found.count else "-"
 
 
 def speed_rows(status: Status) -> Iterator[tuple[str, str, str, str, str]]:
-    """What was measured, how often, p50, p95 and what is promised, for people to read."""
+    """What was measured, how often, p50, p95 and the target, as text."""
     for what, speed in sorted(status.speeds.items()):
         promised = _span(PROMISES[what]) if what in PROMISES else "-"
         yield what, f"{speed.count:,}", _span(speed.p50), _span(speed.p95), promised
@@ -244,7 +242,7 @@ def _span(seconds: float) -> str:
 def _rows(database_url: str) -> tuple[Backlog | None, Mapping[str, Speed], tuple[str, int] | None]:
     found, speeds, flooder = None, dict[str, Speed](), None
     database = Database(database_url, application_name="cj-status")
-    # The speeds last: on a busy day they take longest, and may take too long.
+    # The speeds come last: on a busy day they take longest, and may time out.
     with suppress(StorageError), database, database.reading() as session:
         found, flooder = backlog.read(session), backlog.declined(session)
         speeds = backlog.speeds(session, window_seconds=WINDOW_SECONDS)

@@ -1,4 +1,4 @@
-"""The timeline of one conversation, from event to final reply, read from the rows alone.
+"""The timeline of one conversation, from event to final reply, read from Postgres only.
 
 Milliseconds count from when the causing event was received. All times are Postgres', in UTC.
 """
@@ -34,8 +34,9 @@ STEPS = text("""
     WHERE t.conversation_id = :conversation ORDER BY s.turn_id, s.step
 """)
 REPLIES = text("""
-    SELECT turn_id, sequence, body, created_at, published_at, acked_at, publishes
-    FROM replies WHERE conversation_id = :conversation ORDER BY turn_id, sequence
+    SELECT r.turn_id, r.sequence, r.body, r.created_at, r.published_at, r.acked_at, r.publishes
+    FROM turns t JOIN replies r ON r.turn_id = t.id
+    WHERE t.conversation_id = :conversation ORDER BY r.turn_id, r.sequence
 """)
 
 #: Characters of a message shown in the text output.
@@ -93,7 +94,8 @@ class Timeline:
 
 
 def read(session: Session, name: str, *, at_a_time: int = PER_MERCHANT) -> Timeline | None:
-    """The timeline of a conversation: of that id, or the latest one of a merchant or shop; else None.
+    """The timeline of the conversation with this id, or of the latest one of this merchant or shop; None if there is
+    none.
 
     `at_a_time`: how many turns of a merchant may run.
     """
@@ -171,11 +173,11 @@ class _Moments:
         self._add(turn["finished_at"], turn["status"], end, seq)
 
     def add_standing(self, now: datetime, said: str, seq: int) -> None:
-        """What an open turn does or waits for now."""
+        """What an open turn is doing or waiting for now."""
         self._add(now, "now", said, seq)
 
     def _add_reply(self, reply: RowMapping, seq: int, whole: dict[str, str]) -> None:
-        """`whole`: the words of each message that was not told yet."""
+        """`whole`: the text of each message that was not shown yet."""
         for event in reply["body"].get("data", []):
             if event.get("type") in WORDS:
                 if (words := whole.pop(str(event.get("messageId")), None)) is not None:
@@ -210,7 +212,7 @@ class _Moments:
 
 
 def _messages(replies: Sequence[RowMapping]) -> dict[str, str]:
-    """The words of each message, by its id, although they may have come in parts."""
+    """The text of each message by id, put together from its parts."""
     found: dict[str, str] = {}
     for event in (event for reply in replies for event in reply["body"].get("data", []) if event["type"] in WORDS):
         message = str(event.get("messageId"))
@@ -226,10 +228,10 @@ def _by(rows: Iterable[RowMapping], column: str) -> dict[int, list[RowMapping]]:
 
 
 def _claims(claims: Mapping[str, Any] | None) -> str:
-    """What nothing supported in an answer, and what became of it."""
+    """Claims in an answer that have no ground, and what was done about them."""
     if not claims:
         return ""
-    then = {"withdrawn": "asked again", "left_out": "left out", "said": "said all the same"}.get(claims["then"])
+    then = {"withdrawn": "asked again", "left_out": "left out", "said": "said nevertheless"}.get(claims["then"])
     return f"; without a ground, {then}: {_shortened('; '.join(map(str, claims['ungrounded'])))}"
 
 
@@ -245,7 +247,7 @@ def _call(call: Mapping[str, Any]) -> str:
 
 
 def _outcome(content: Any) -> str:
-    """`ok`, or what was wrong: `shopify.unavailable, data of 10:00 used`."""
+    """`ok`, or the error: `shopify.unavailable, data of 10:00 used`."""
     if not isinstance(content, Mapping) or "success" not in content:
         return "answered"
     if not content["success"]:

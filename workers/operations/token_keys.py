@@ -1,7 +1,7 @@
 """Rotates the key that seals tokens while workers run: put a new key first, reseal everything, remove the old key.
 
-Each batch is its own transaction and locks its rows only briefly, so a worker that renews a token meanwhile waits a few
-milliseconds. Finished batches stay resealed: simply restart an interrupted run.
+Each batch is a transaction and locks its rows only briefly: a worker that renews a token meanwhile waits a few
+milliseconds. Finished batches stay resealed; just rerun an interrupted run.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ class Resealing:
 
 
 def problems(trials: Mapping[int, KeyTrial], vault: Vault) -> Iterator[str]:
-    """What is wrong with the keys by a trial of them: sentences for an operator."""
+    """What a trial says is wrong with the keys: sentences for operators."""
     for key_id, trial in sorted(trials.items()):
         if key_id not in vault.key_ids:
             yield (
@@ -41,17 +41,17 @@ def problems(trials: Mapping[int, KeyTrial], vault: Vault) -> Iterator[str]:
         elif trial.opened == 0:
             yield (
                 f"CJ_TOKEN_KEYS has another key under the id {key_id} than the one that seals stored tokens: none of "
-                f"{trial.tried} opens; put the former key back, and give the new one an id of its own"
+                f"{trial.tried} opens; put the old key back, and give the new one an unused id"
             )
 
 
 def warnings(trials: Mapping[int, KeyTrial], vault: Vault) -> Iterator[str]:
-    """What is wrong with some tokens only."""
+    """What is wrong with only some of the tokens."""
     for key_id, trial in sorted(trials.items()):
         if key_id in vault.key_ids and 0 < trial.opened < trial.tried:
             yield (
                 f"{trial.tried - trial.opened} of {trial.tried} tokens sealed with key {key_id} do not open: another "
-                "key may have stood under its id for a while; `cj tokens reseal` lists the rows"
+                "key may have had its id for a while; `cj tokens reseal` lists the rows"
             )
 
 

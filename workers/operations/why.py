@@ -1,7 +1,7 @@
-"""Why CJ says nothing: what became of a merchant's last events and turns, in sentences, from the rows alone.
+"""Why CJ says nothing: what happened to a merchant's last events and turns, in sentences, read from Postgres only.
 
-`resolve` finds whom a conversation's id, a merchant's id, a shop's domain, or an id of a log line means; `read` looks
-at the rows; `reasons` says what follows. Used by `cj why`, `cj merchant` and `cj timeline`.
+`resolve` finds the merchant for a conversation's id, a merchant's id, a shop's domain or an id from a log line; `read`
+reads the rows; `reasons` explains them. Used by `cj why`, `cj merchant` and `cj timeline`.
 """
 
 import re
@@ -20,24 +20,24 @@ from storage.database import Session
 
 Row = dict[str, Any]
 
-#: What stands before a shop's name where its admin is copied from a browser.
+#: What precedes a shop's name in the address of its admin, as copied from a browser.
 ADDRESS = re.compile(r"https?://(admin\.shopify\.com/store/)?", re.IGNORECASE)
-#: Turns of a merchant that are looked at, the oldest first.
+#: How many of a merchant's turns are read, oldest first.
 LOOKS = 50
-#: Refused events among which one is looked for that names somebody unknown.
+#: How many refused events are searched for an unknown name.
 REFUSED_LOOKS = 10_000
-#: Seconds after which a turn that could run has probably been forgotten, or nobody is there to run it.
+#: Seconds after which a runnable turn has probably been lost, or no agent is there to run it.
 PATIENCE_SECONDS = 10.0
-#: What the error of a turn, or of the last data it asked for, means.
+#: What the error of a turn, or of the data it last asked for, means.
 ERRORS: Mapping[str, str] = {
     "model_unavailable": "no model answered; the agents' log says why (`model failed`)",
     "turn_timeout": "it took longer than its workflow allows",
-    "turn_lost": "its workers died or fell silent three times",
+    "turn_lost": "its workers died or hung three times",
     "too_many_waiting": "too many of the merchant's turns were waiting (CJ_MAX_WAITING_TURNS)",
     "budget_of_the_day": "the merchant's tokens of the day are used up (CJ_TOKENS_PER_DAY)",
     "budget_of_the_minute": "the merchant's turns of the minute are used up (CJ_TURNS_PER_MINUTE)",
     "model_without_words": "the model answered without words",
-    "model_filtered": "the model's provider refused the words",
+    "model_filtered": "the model's provider filtered the request or the answer",
 }
 
 CONVERSATION = text("SELECT id, merchant_id FROM conversations WHERE id = :name")
@@ -46,7 +46,7 @@ SHOP = text("""
     SELECT merchant_id FROM integrations WHERE type = 'shopify' AND shop_domain = :name
     ORDER BY is_active DESC, updated_at DESC LIMIT 1
 """)
-# What log lines tell: `event_id`, `turn_id`. No index has the first, which is looked for last.
+# Ids in log lines: `event_id`, `turn_id`. No index has event ids alone, so they come last.
 LOGGED = text("""
     SELECT merchant_id, conversation_id FROM turns WHERE id = :number
     UNION ALL
@@ -54,7 +54,7 @@ LOGGED = text("""
      ORDER BY key DESC LIMIT 1)
     LIMIT 1
 """)
-# Of the latest: an index has those that were refused, and no other.
+# Among the latest: the index has only refused events.
 REFUSED = text("""
     SELECT e.id, e.type, e.error_code, e.error, e.received_at, clock_timestamp() AS now
     FROM (SELECT * FROM events WHERE status = 'rejected' ORDER BY processed_at DESC LIMIT :looks) AS e
@@ -100,7 +100,7 @@ OPEN_TURNS = text("""
       AND (CAST(:conversation AS text) IS NULL OR t.conversation_id = :conversation)
     ORDER BY t.run_after, t.id LIMIT :looks
 """)
-# Of each conversation by its index: `ORDER BY id` over several would walk all turns backwards.
+# One index lookup per conversation: `ORDER BY id` over several would scan all turns backwards.
 ENDED = text("""
     SELECT t.* FROM unnest(CAST(:conversations AS text[])) AS c (id) CROSS JOIN LATERAL (
         SELECT id, seq, conversation_id, status, error, finished_at, waits_for, run_after FROM turns
@@ -109,17 +109,17 @@ ENDED = text("""
     ORDER BY t.id DESC LIMIT 1
 """)
 UNACKED = text("""
-    SELECT r.conversation_id, count(*) AS number, count(*) FILTER (WHERE r.published_at IS NULL) AS unpublished,
+    SELECT t.conversation_id, count(*) AS number, count(*) FILTER (WHERE r.published_at IS NULL) AS unpublished,
            max(r.publishes) AS publishes, min(r.created_at) AS since
-    FROM replies r WHERE r.conversation_id = ANY (CAST(:conversations AS text[])) AND r.acked_at IS NULL
-      AND r.publishes >= 0
-    GROUP BY r.conversation_id ORDER BY since
+    FROM turns t JOIN replies r ON r.turn_id = t.id
+    WHERE t.conversation_id = ANY (CAST(:conversations AS text[])) AND r.acked_at IS NULL AND r.publishes >= 0
+    GROUP BY t.conversation_id ORDER BY since
 """)
 
 
 @dataclass(frozen=True)
 class Target:
-    """Whom a name means: a merchant, and one of the merchant's conversations if it was the conversation's id."""
+    """What a name refers to: a merchant, and a conversation if the name was a conversation's id."""
 
     merchant_id: str
     conversation_id: str | None = None
@@ -147,12 +147,12 @@ class Case:
     ended: Row | None
     unacked: Sequence[Row]
     declined: int = 0
-    """Messages of the merchant in the last hour that were not taken in, since too many turns waited."""
+    """The merchant's messages that were declined in the last hour because too many turns waited."""
     at_a_time: int = turns.PER_MERCHANT
     """How many turns of a merchant may run (CJ_TURNS_AT_A_TIME)."""
 
     def to_json(self) -> dict[str, Any]:
-        """For programs; no words of the merchant's."""
+        """As JSON, without anything the merchant said."""
         shop = None if self.integration is None else dict(self.integration)
         return {
             "merchant_id": self.target.merchant_id,
@@ -166,8 +166,8 @@ class Case:
 
 
 def resolve(session: Session, name: str) -> Target | None:
-    """Whom `name` means: a conversation's id, else a merchant's, else a shop's domain, its first part or an address of
-    its admin, else an event's or a turn's id."""
+    """What `name` refers to: a conversation's id, else a merchant's, else a shop's domain, its first part or the
+    address of its admin, else an event's or a turn's id."""
     row = session.execute(CONVERSATION, {"name": name}).one_or_none()
     if row is not None:
         return Target(row.merchant_id, row.id)
@@ -185,19 +185,19 @@ def resolve(session: Session, name: str) -> Target | None:
 
 
 def unknown(session: Session, name: str) -> str:
-    """Why `resolve` finds nobody of this name, in a sentence: perhaps the event that named it was refused."""
+    """A sentence that says why `resolve` found nothing: perhaps the event with this name was refused."""
     nobody = f"there is no conversation, merchant or shop {name!r}"
     refused = _one(session, REFUSED, {"name": name, "looks": REFUSED_LOOKS})
     if refused is None:
-        return f"{nobody}: no event of theirs was accepted; see `cj events rejected`"
+        return f"{nobody}: no such event was accepted; see `cj events rejected`"
     came = _ago(refused["now"], refused["received_at"])
-    it = "the event of this id" if refused["id"] == name else "the last event that names it"
+    it = "the event with this id" if refused["id"] == name else "the last event that names it"
     said = f"{it}, {refused['type']} {refused['id']} of {came} ago, was refused"
     return f"{nobody}: {said}: {refused['error_code']}: {refused['error']}; then `cj events retry {refused['id']}`"
 
 
 def read(session: Session, target: Target, *, at_a_time: int = turns.PER_MERCHANT) -> Case:
-    """Look at the rows."""
+    """Read the rows."""
     whose = {"merchant": target.merchant_id, "conversation": target.conversation_id}
     conversations = _all(session, CONVERSATIONS, whose)
     ids = {"conversations": [row["id"] for row in conversations]}
@@ -225,7 +225,7 @@ def _one(session: Session, query: TextClause, values: Row) -> Row | None:
 
 
 def reasons(case: Case) -> Iterator[Reason]:
-    """What keeps CJ from answering, or what was answered last: what is closest to the merchant's last words first."""
+    """What keeps CJ from answering, or what was answered last; what concerns the merchant's latest message first."""
     yield from _about_shop(case)
     yield from _about_events(case)
     if case.declined:
@@ -239,27 +239,27 @@ def reasons(case: Case) -> Iterator[Reason]:
 
 
 def standing(turn: Row, case: Case) -> str:
-    """What an open turn does or waits for, after `turn 3 of conv_1`."""
+    """What an open turn is doing or waiting for, to follow `turn 3 of conv_1`."""
     vain = turn["model_calls"] - turn["steps"]
-    tries = f"; the model was asked {times(vain)} in vain" if vain > 0 and turn["status"] == "queued" else ""
+    tries = f"; the model failed {times(vain)}" if vain > 0 and turn["status"] == "queued" else ""
     died = f"; its worker died {times(turn['failures'])}" if turn["failures"] else ""
     if turn["status"] == "running":
         seconds = _ago(case.now, turn["started_at"])
         if turn["lease_until"] < case.now:
-            return f"is held by {turn['lease_owner']}, which is silent: another worker takes over in a moment{died}"
+            return f"is held by {turn['lease_owner']}, which is silent: another worker takes over soon{died}"
         asking = ", a model is being asked" if vain > 0 else ""
-        return f"is running for {seconds} on {turn['lease_owner']}{asking}{died}"
+        return f"has been running for {seconds} on {turn['lease_owner']}{asking}{died}"
     if turn["seq"] != turn["first_seq"]:
         return f"waits behind turn {turn['first_seq']} of its conversation"
     if turn["run_after"] > case.now:
         left = (turn["run_after"] - case.now).total_seconds()
-        return f"waits for its time, in {left:.1f} s{tries}{died}"
+        return f"is due in {left:.1f} s{tries}{died}"
     if turn["running"] >= case.at_a_time:
-        return f"waits while {turn['running']} other turns of the merchant run (CJ_TURNS_AT_A_TIME is the most){tries}"
+        return f"waits while {turn['running']} other turns of the merchant run (limit: CJ_TURNS_AT_A_TIME){tries}"
     waited = (case.now - turn["run_after"]).total_seconds()
     if waited < PATIENCE_SECONDS:
         return f"is about to be claimed{tries}{died}"
-    return f"could run for {_ago(case.now, turn['run_after'])}, and no agent claims it: see `cj status`{tries}{died}"
+    return f"has been due for {_ago(case.now, turn['run_after'])}, and no agent claims it: see `cj status`{tries}{died}"
 
 
 def _about_shop(case: Case) -> Iterator[Reason]:
@@ -269,10 +269,10 @@ def _about_shop(case: Case) -> Iterator[Reason]:
     elif shop["status"] == "needs_reauth":
         since = _ago(case.now, shop["updated_at"])
         yield Reason(
-            f"Shopify has not accepted the connection of {shop['shop_domain']} for {since}: it must be made again"
+            f"Shopify has refused the connection of {shop['shop_domain']} for {since}: the merchant must reconnect"
         )
     elif shop["status"] == "uninstalled":
-        yield Reason(f"{shop['shop_domain']} has uninstalled the app: it must be connected again")
+        yield Reason(f"{shop['shop_domain']} has uninstalled the app: the merchant must reconnect")
 
 
 def _about_events(case: Case) -> Iterator[Reason]:
@@ -287,7 +287,7 @@ def _about_events(case: Case) -> Iterator[Reason]:
         yield Reason(what + put_off, "cj status")
     latest = case.latest
     if latest is None:
-        yield Reason("no event of this merchant is kept: nothing came in the last 30 days", "cj events rejected")
+        yield Reason("no event of this merchant is stored: nothing came in the last 30 days", "cj events rejected")
     elif latest["status"] == "rejected":
         came = _ago(case.now, latest["received_at"])
         said = f"the last event, {latest['type']} of {came} ago, was refused: {latest['error_code']}: {latest['error']}"
@@ -296,7 +296,7 @@ def _about_events(case: Case) -> Iterator[Reason]:
         came = _ago(case.now, latest["received_at"])
         yield Reason(
             f"the last event, {latest['type']} of {came} ago, led to no turn: no rule of the workflow took it, or it "
-            "was older than what is stored",
+            "was older than the stored connection",
             "cj workflows explain EVENT.json",
         )
 
@@ -305,10 +305,10 @@ def _about_replies(case: Case) -> Iterator[Reason]:
     for row in case.unacked:
         since, which = _ago(case.now, row["since"]), f"unacked replies of {row['conversation_id']}: {row['number']}"
         if row["unpublished"] == row["number"]:
-            said = f"{which}, which could not be published for {since}: the broker is away"
+            said = f"{which}, which could not be published for {since}: the broker is down"
         else:
             published = f"published {times(row['publishes'])}"
-            said = f"{which}, the oldest for {since}, {published}: the chat gateway is away, or does not ack"
+            said = f"{which}, the oldest for {since}, {published}: the chat gateway is down, or does not ack"
         yield Reason(said, f"cj timeline {row['conversation_id']}")
 
 
@@ -317,14 +317,12 @@ def _about_end(case: Case, turn: Row) -> Reason:
     which = f"turn {turn['seq']} of {turn['conversation_id']}, the last one, ended {since} ago"
     if turn["waits_for"] == "model":
         left = max((turn["run_after"] - case.now).total_seconds(), 0.0)
-        said = (
-            f"{which} and waits for a model: none answers; the agents' log says why. The next look is in {left:.1f} s"
-        )
+        said = f"{which} and waits for a model: none answers; the agents' log says why. The next try is in {left:.1f} s"
         return Reason(said, "cj status")
     if turn["error"] is None:
         error = next((row["last_error"] for row in case.conversations if row["id"] == turn["conversation_id"]), None)
         lacked = f"; it lacked data: {error}" if error else ""
-        return Reason(f"{which} and was answered{lacked}", f"cj timeline {turn['conversation_id']}")
+        return Reason(f"{which} with an answer{lacked}", f"cj timeline {turn['conversation_id']}")
     dead = " (dead)" if turn["status"] == "dead" else ""
     meaning = ERRORS.get(turn["error"])
     said = f"{which} with {turn['error']}{dead}" + (f": {meaning}" if meaning else "")

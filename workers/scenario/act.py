@@ -1,4 +1,4 @@
-"""Carries out the actions of a scenario, each as in production the party does it whose it is, and injects faults."""
+"""Carries out a scenario's actions the way the auth service, the gateway or an operator would, and injects faults."""
 
 import json
 import secrets
@@ -34,11 +34,11 @@ from workers.scenario.time_travel import ScenarioClock
 
 AUTH, GATEWAY = "/auth", "/gateway"
 FROM_GATEWAY = ("conversation_started", "message_received")
-#: How long time waits for an ordered kill to take place.
+#: Seconds for which an action that needs it waits for an ordered kill.
 KILL_SECONDS = 10.0
 SLOW_SECONDS = 2.0
 
-#: What the development store calls a scenario's faults.
+#: The development store's names of a scenario's faults.
 STORE_FAULTS: Mapping[str, str] = {
     "rate_limit": "throttled",
     "unauthorized": "unauthorized",
@@ -52,7 +52,7 @@ STORE_FAULTS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Ids:
-    """The merchant, shop and conversation of a scenario: what steps do not have to name."""
+    """The default merchant, shop and conversation of a scenario's steps."""
 
     merchant_id: str = "test_123"
     shop_domain: str = "test.myshopify.com"
@@ -60,7 +60,7 @@ class Ids:
 
     @classmethod
     def of(cls, definition: ScenarioDefinition) -> "Ids":
-        """Those of whoever connects a store, else of the first event; where none is named, the usual ones."""
+        """From the step that connects a store, else from the first event, else the usual defaults."""
         connections = [step.data for step in definition.steps if isinstance(step, SimulateOauthComplete)]
         events = [step.data for step in definition.steps if isinstance(step, PublishEvent)]
         data = next(iter((*connections, *events)), {})
@@ -71,20 +71,20 @@ class Ids:
             return cls(**named)
 
     def event_data(self, event_type: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """`given` with the ids that events of this type need."""
+        """`given` with the ids that events of this type require."""
         model = CATALOG.get(event_type)
         fields = model.model_fields if model is not None else {}
         needed = {name: value for name, value in vars(self).items() if name in fields and fields[name].is_required()}
         return {**needed, **given}
 
     def oauth_data(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The data of an `oauth_complete` as the auth service sends it."""
+        """The data of an `oauth_complete` as sent by the auth service."""
         usual = {"provider": "shopify", "success": True, "shop_domain": self.shop_domain}
         return {**usual, "merchant_id": self.merchant_id, **given}
 
 
 def store_fault(fault: PlannedFault) -> dict[str, Any] | None:
-    """Arguments for `DevelopmentStore.fault` besides the shop; None for a fault of the model."""
+    """Arguments for `DevelopmentStore.fault` other than the shop; None for a fault of the model."""
     place, _, data_type = fault.on.partition(".")
     if place != "shopify":
         return None
@@ -98,7 +98,7 @@ def store_fault(fault: PlannedFault) -> dict[str, Any] | None:
 
 
 class Actions:
-    """Carries out one scenario's actions, and adds to its log what was done and when."""
+    """Carries out one scenario's actions, and logs them with their times."""
 
     def __init__(
         self, environment: Environment, definition: ScenarioDefinition, clock: ScenarioClock, log: ScenarioLog
@@ -106,7 +106,7 @@ class Actions:
         self.ids = Ids.of(definition)
         #: (source, id) of every event that was published.
         self.published: set[tuple[str, str]] = set()
-        self._kills: list[Kill] = []  # ordered, and nobody has died of them yet
+        self._kills: list[Kill] = []  # ordered kills that have not happened yet
         self._environment, self._stack = environment, environment.stack
         self._given, self._definition = definition.given, definition
         self._size = "new" if self._given.store == "empty" else self._given.store
@@ -114,7 +114,7 @@ class Actions:
         self._done = 0
 
     def prepare(self) -> None:
-        """Set up what is given, and inject the faults."""
+        """Set up the given state, and inject the faults."""
         given, ids, store = self._given, self.ids, self._environment.store
         with self._stack.database.transaction() as session:
             merchants.add_merchant(session, ids.merchant_id)
@@ -138,7 +138,7 @@ class Actions:
         self._environment.model.play(self._definition.model, self._definition.faults)
 
     def act(self, action: Action) -> float:
-        """Carry out an action; returns when that was, in the scenario's seconds."""
+        """Carry out an action; returns its time, in the scenario's seconds."""
         at = self._clock.now()
         done = self._perform(action)
         if isinstance(action, AdvanceClock):
@@ -147,13 +147,13 @@ class Actions:
         return at
 
     def skip(self, seconds: float) -> None:
-        """Nobody works for so long: have the time pass at once."""
+        """Skip idle time."""
         at = self._clock.now()
         self._pass_time(seconds)
         self._note(at, f"nobody works, {seconds:.2f} s pass")
 
     def pending_kill(self) -> Kill | None:
-        """An ordered kill whose failpoint no process has reached yet. Those that took place are noted."""
+        """An ordered kill whose failpoint no process has reached yet. Logs those that have happened."""
         for kill in list(self._kills):
             if not self._environment.killer.is_pending(kill.worker, str(kill.at)):
                 self._kills.remove(kill)
@@ -198,14 +198,14 @@ class Actions:
 
     def _publish_event(self, action: PublishEvent) -> str:
         data = self.ids.event_data(action.type, action.data)
-        if action.type == "app_uninstalled":  # Shopify revokes the token before it tells anybody
+        if action.type == "app_uninstalled":  # Shopify revokes the token before it sends the webhook
             self._environment.store.tokens.revoke(str(data.get("shop_domain")))
         for _ in range(action.times):
             self._publish(action.type, data, id=action.id)
         return f"{action.type} published{f' {action.times} times' if action.times > 1 else ''}"
 
     def _publish(self, event_type: str, data: Mapping[str, Any], *, id: str | None = None) -> None:
-        """As another language would: unchecked, so that also what must be refused gets there."""
+        """Publish without validation, as a publisher in another language, so that invalid events get through, too."""
         source = GATEWAY if event_type in FROM_GATEWAY else AUTH
         id = id or str(uuid.uuid4())
         now = datetime.now(UTC).isoformat()

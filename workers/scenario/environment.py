@@ -1,8 +1,8 @@
-"""Where scenarios run: servers, workers, development store and scripted model, started once and emptied between one
-scenario and the next.
+"""Where scenarios run: servers, workers, development store and scripted model, started once and emptied between
+scenarios.
 
-The workers are processes of their own, as in production. Each pytest process has an environment of its own, so that
-scenarios in parallel processes do not meet.
+The workers are separate processes, as in production. Each pytest process has its own environment, so parallel scenarios
+do not interfere.
 """
 
 import contextlib
@@ -40,13 +40,13 @@ from workers.scenario.scripted_model import MODEL, ScriptedModel
 from workflows.loader import load_folder
 from workflows.workflow import WorkflowSet
 
-#: How long a turn, or a fetch, of the scenario before may go on before its worker is killed.
+#: Seconds for which a turn, or a fetch, of the previous scenario may continue before its worker is killed.
 TURN_SECONDS, FETCH_SECONDS = 3.0, 1.0
 READY_SECONDS = 60.0
-#: CJ_RECOVERY_FACTOR of the workers: while time jumps, lost things are missed soon.
+#: CJ_RECOVERY_FACTOR of the workers, so that they notice losses soon when time jumps.
 RECOVERY_FACTOR = 0.2
-#: Where files are memory, and how much of it must be free: nothing here has to outlive the run.
-MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+#: A folder in memory, and how much of it must be free: nothing here has to outlive the run.
+MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
 MEMORY_NEEDED = 2 * 1024**3
 
 _TURNS = text("SELECT count(*) FILTER (WHERE status = 'running'), coalesce(max(id), 0) FROM turns")
@@ -66,8 +66,8 @@ class Environment:
         model: ScriptedModel | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        """`workflows`: the folder of workflow YAML; None: the shipped ones. `environ` is added to the workers' own: it
-        may name another model than the scripted one. Raises InvalidWorkflows.
+        """`workflows`: the folder of workflow YAML; default: the shipped ones. `environ` is added to the workers'
+        variables and may name another model than the scripted one. Raises InvalidWorkflows.
         """
         self.workflows: WorkflowSet = load_folder(workflows)
         self._workflows_folder = workflows
@@ -79,11 +79,11 @@ class Environment:
         self._environ = dict(environ or {})
         self.store = DevelopmentStore()
         self.killer = Killer(self._folder / "orders")
-        #: The highest number of a turn of earlier scenarios: replies of those are not for this one.
+        #: The highest turn id of earlier scenarios, whose replies do not belong to this one.
         self.last_turn = 0
 
     def start(self) -> None:
-        """Start everything; takes some seconds. Raises EmbeddedServerError, StackFailed."""
+        """Start everything, which takes some seconds. Raises EmbeddedServerError, StackFailed."""
         with ExitStack() as until_it_runs:
             until_it_runs.callback(self.close)
             self.killer.folder.mkdir()
@@ -137,20 +137,20 @@ class Environment:
     # --- between two scenarios --------------------------------------------------------------------------------------
 
     def clear(self) -> None:
-        """Forget the scenario before. Raises Late."""
+        """Forget the previous scenario. Raises Late."""
         self.killer.withdraw()
-        if self.model.is_failing:  # the agent remembers that and would leave the model alone for a while
+        if self.model.is_failing:  # the agent's breaker is open and would skip the model for a while
             self.kill("agent")
         self.wait_ready()
-        self._end("agent", self._is_emptied, TURN_SECONDS, "a turn of the scenario before to end")
-        self._end("shopify", lambda: not self._is_fetching(), FETCH_SECONDS, "a fetch of the scenario before to end")
+        self._end("agent", self._is_emptied, TURN_SECONDS, "a turn of the previous scenario to end")
+        self._end("shopify", lambda: not self._is_fetching(), FETCH_SECONDS, "a fetch of the previous scenario to end")
         self.store.reset()
         self.stack.gateway.forget()  # the next conversation has the same id
-        for server in ("broker", "cache"):  # an unacked event of the scenario before would be new to an empty database
+        for server in ("broker", "cache"):  # to an empty database an unacked old event would be a new one
             self.redis(server).flushdb()
 
     def _end(self, kind: str, is_over: Callable[[], bool], seconds: float, what: str) -> None:
-        """Wait for the end of something; after so long kill the worker that does it."""
+        """Wait for the end of something; after `limit` seconds kill the worker that does it."""
         try:
             wait_until(is_over, limit=seconds)
         except Late:
@@ -163,7 +163,7 @@ class Environment:
         try:
             with self.stack.database.transaction() as session:
                 return self._empty(session)
-        except StorageError:  # a worker held a row for too long
+        except StorageError:  # a worker held a lock for too long
             return False
 
     def _empty(self, session: Session) -> bool:
@@ -177,7 +177,7 @@ class Environment:
         return True
 
     def forget_context_updates(self) -> None:
-        """Those that were made to set up a scenario."""
+        """Forget the context updates that set up a scenario."""
         with self.stack.database.transaction() as session:
             session.execute(_FORGET_CONTEXT_UPDATES)
 
@@ -193,18 +193,18 @@ class Environment:
             raise Late(f"not ready: {', '.join(late)}\n" + "\n".join(self.stack.lines[-20:]))
 
     def kill(self, kind: str) -> int:
-        """kill -9 of the process of a kind; returns its process id once that is noticed."""
+        """kill -9 a process of a kind; returns its process id once the supervisor has noticed."""
         pid = wait_until(lambda: self._pids().get(kind, 0), limit=READY_SECONDS, what=f"{kind} to run")
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: self._pids().get(kind) != pid, what=f"the end of {kind}")
         return pid
 
     def lives(self, owner: str) -> bool:
-        """Whether the owner of a lease takes work."""
+        """Whether the owner of a lease is alive."""
         return leases.pid_of(owner) in self._pids().values()
 
     def is_busy(self) -> bool:
-        """Whether somebody is being asked something, is about to get a message, or is just starting."""
+        """Whether the store or model is handling a request, a message is on its way, or a process is starting."""
         if self.model.open_requests or self._is_fetching() or len(self._pids()) < len(KINDS):
             return True
         with self.redis("broker").pipeline(transaction=False) as pipeline:
@@ -213,18 +213,18 @@ class Environment:
             return any(pipeline.execute())
 
     def _pids(self) -> dict[str, int]:
-        """Process ids by kind, of the workers that take work."""
+        """Process ids of ready workers, by kind."""
         return self.stack.supervisor.ready_pids()
 
     def _is_fetching(self) -> bool:
-        """Whether a worker asks the store or waits until it may; for a moment also after that worker's death."""
+        """Whether a worker is querying the store or waiting to; for a moment also after that worker's death."""
         flights = self.redis("cache").scan_iter(match=FLIGHTS, count=1000)
         return self.store.request_log.open_requests > 0 or next(flights, None) is not None
 
     # --- time and memory --------------------------------------------------------------------------------------------
 
     def advance_clock(self, seconds: float) -> float:
-        """Let time pass for everything stored; returns when that was, as Unix time."""
+        """Let time pass for everything stored; returns the Unix time of the jump."""
         with self.stack.database.transaction() as session:
             at = time_travel.advance(session, seconds, lives=self.lives, lease_seconds=LEASE_SECONDS)
         for server in ("broker", "cache"):
@@ -232,7 +232,7 @@ class Environment:
         return at
 
     def wake_due_turns(self) -> None:
-        """The workers' own timers do not know that time has passed."""
+        """Wake workers for due turns, because their timers do not know that time has passed."""
         with self.stack.database.transaction() as session:
             due = [turn for turn in turns.under_way(session) if turn.owner is None and turn.seconds <= 0]
         for turn in due:

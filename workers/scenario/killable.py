@@ -1,7 +1,7 @@
 """A process that can be killed at a failpoint: `python -m workers.scenario.killable FOLDER NAME MODULE [ARGS…]`.
 
 Runs MODULE as `python -m MODULE ARGS…` would. Whenever the process reaches a failpoint for which there is a file
-FOLDER/NAME@FAILPOINT, it removes the file and ends by SIGKILL, as a machine that loses power would.
+FOLDER/NAME@FAILPOINT, it removes the file and kills itself with SIGKILL, as if the machine lost power.
 """
 
 import os
@@ -16,12 +16,12 @@ from workers.local.procfile import Process
 
 
 def killable(process: Process, folder: Path) -> str:
-    """The command of a Procfile's process, run through this module; that of a kind without failpoints as it is."""
+    """The command of a Procfile's process, run through this module; unchanged for a kind without failpoints."""
     return run_through(__name__, process, folder) if process.name.partition(".")[0] in FAILPOINTS else process.command
 
 
 class Killer:
-    """Orders to die, as files in a folder."""
+    """Orders to kill a process, as files in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -31,16 +31,16 @@ class Killer:
         self._file(kind, point).touch()
 
     def is_pending(self, kind: str, point: str) -> bool:
-        """Whether no process has died of this order yet."""
+        """Whether the order was not carried out yet."""
         return self._file(kind, point).exists()
 
     def withdraw(self) -> None:
-        """Nobody has to die any more."""
+        """Cancel all orders."""
         for order in self.folder.glob("*@*"):
             order.unlink(missing_ok=True)
 
     def listener(self, kind: str) -> Callable[[str], None]:
-        """Kills this process of that kind at the failpoints that are ordered."""
+        """A failpoint listener that kills this process, of that kind, when it is ordered."""
 
         def reached(point: str) -> None:
             try:

@@ -66,20 +66,20 @@ class PlannedFault(Section):
     on: Text
     """Where: shopify.counts (or another data type), shopify.*, or model."""
     call: Annotated[int, Field(ge=1, le=1000)] | Literal["every"] = 1
-    """Which request there: the first, the second …, or every."""
+    """Which request there: 1 for the first, and so on, or every."""
     fail: FaultKind
     """How."""
     seconds: Seconds | None = None
-    """slow: how long the answer takes (2). rate_limit: how long to wait (0.2; of the model 1)."""
+    """slow: how long the answer takes (2). rate_limit: how long to wait (0.2; for the model 1)."""
 
 
 class TimeLimits(Section):
     """Limits of the whole scenario, in seconds from its first action."""
 
     first_fetch_seconds: Seconds | None = None
-    """When Shopify must have been asked for the first time."""
+    """Until when Shopify must have been asked for the first time."""
     total_seconds: Seconds | None = None
-    """When the last thing expected must have come."""
+    """Until when the last expectation must have been met."""
 
 
 # --- actions ----------------------------------------------------------------------------------------------------
@@ -90,17 +90,17 @@ class SimulateOauthComplete(Section):
 
     action: Literal["simulate_oauth_complete"]
     data: dict[str, Any] = Field(default_factory=dict)
-    """The event's data; what is not given is filled in."""
+    """The event's data; missing fields are filled in."""
 
 
 class PublishEvent(Section):
-    """Any event, also one that must be refused."""
+    """Any event, even one that must be refused."""
 
     action: Literal["event"]
     type: Text
     """The event's type."""
     data: dict[str, Any] = Field(default_factory=dict)
-    """The event's data; ids that the type needs and that are not given are filled in."""
+    """The event's data; missing ids that the type requires are filled in."""
     id: Text | None = None
     """The event's id; events with the same id are the same event."""
     times: int = Field(1, ge=1, le=100)
@@ -116,11 +116,11 @@ class MerchantMessage(Section):
 
 
 class AdvanceClock(Section):
-    """Time passes, and whatever expires in the meantime is gone. A kill ordered for a failpoint takes place first."""
+    """Time passes, and whatever expires meanwhile is gone. A kill ordered for a failpoint happens first."""
 
     action: Literal["advance_clock"]
     seconds: float = Field(gt=0, le=366 * 86_400)
-    """How much time."""
+    """How many seconds."""
 
 
 class Kill(Section):
@@ -130,8 +130,8 @@ class Kill(Section):
     worker: WorkerKind
     """Which kind."""
     at: Text | None = None
-    """When: at once, or at the next arrival at this failpoint (`workers.failpoints`), such as model.before; such a
-    kill stands before the action that leads there."""
+    """When: at once, or when a process next reaches this failpoint (`workers.failpoints`), such as model.before; put
+    such a kill before the action that leads there."""
 
 
 class Flush(Section):
@@ -146,12 +146,12 @@ class Flush(Section):
 
 
 class Expectation(Section):
-    """Something that must come after what was expected before it; other things may lie between."""
+    """Something that must come after the previous expectation; other things may lie between."""
 
     min_delay: Seconds | None = None
-    """It comes at least so long after the step before."""
+    """It comes at least this many seconds after the previous step."""
     within: Seconds | None = None
-    """It comes at most so long after the step before."""
+    """It comes at most this many seconds after the previous step."""
 
 
 class ContextUpdate(Expectation):
@@ -159,7 +159,7 @@ class ContextUpdate(Expectation):
 
     expect: Literal["context_update"]
     values: dict[str, Any] = Field(min_length=1)
-    """What it holds then; further keys do not matter."""
+    """What it holds then; other keys do not matter."""
 
 
 class CjToolCall(Expectation):
@@ -169,9 +169,9 @@ class CjToolCall(Expectation):
     tool: Name = "shopify_data"
     """Which tool."""
     params: dict[str, Any] = Field(default_factory=dict)
-    """With which arguments; further ones do not matter."""
+    """The arguments; others do not matter."""
     result: dict[str, Any] = Field(default_factory=dict)
-    """What the result holds, such as {success: true, cached: true}; further keys do not matter."""
+    """What the result holds, such as {success: true, cached: true}; other keys do not matter."""
     max_seconds: Seconds | None = None
     """How long the call may take."""
 
@@ -181,11 +181,11 @@ class CjMessage(Expectation):
 
     expect: Literal["cj_message"]
     contains: Texts = Field(default_factory=list)
-    """Words in it; if several, all of them."""
+    """Text in it; if several, all of them."""
     excludes: Texts = Field(default_factory=list)
-    """Words not in it; if several, none of them."""
+    """Text not in it; if several, none of them."""
     matches: Text | None = None
-    """A regular expression that is found in it."""
+    """A regular expression that matches somewhere in it."""
     final: bool | None = None
     """Whether it is the last message of its turn."""
 
@@ -208,13 +208,13 @@ class TransitionTo(Expectation):
 
 
 class WorkflowEvent(Expectation):
-    """The systems outside are told of something (`emit`)."""
+    """Other systems are told of something (`emit`)."""
 
     expect: Literal["workflow_event"]
     name: Name
     """What happened."""
     data: dict[str, Any] = Field(default_factory=dict)
-    """What it says; further keys do not matter."""
+    """Its data; other keys do not matter."""
 
 
 class ErrorCode(Expectation):
@@ -230,17 +230,17 @@ class ShopifyRequest(Expectation):
 
     expect: Literal["shopify_request"]
     data_type: DataType | None = None
-    """What it asks for; without it anything."""
+    """What is requested; default: anything."""
 
 
 class Nothing(Section):
-    """Nothing of a kind happens: neither since the step before nor for some time from now."""
+    """Nothing of a kind happens: neither since the previous step nor for some time from now."""
 
     expect: Literal["nothing"]
     kind: EntryKind = "any"
     """Which kind."""
     seconds: Seconds = Field(1.0, alias="for")
-    """For how long from now."""
+    """For how many seconds from now."""
 
 
 Action = Annotated[
@@ -277,13 +277,13 @@ class ScenarioDefinition(Section):
     """A scenario: one conversation of one merchant, step by step."""
 
     name: Text
-    """What the test is called."""
+    """The test's name."""
     description: Text | None = None
     """One line for people."""
     given: Given = Field(default_factory=Given)
     """What is there before the first step."""
     model: list[ModelAnswer] | None = Field(None, min_length=1)
-    """What the language model answers, in order; without it the demo model speaks."""
+    """The language model's answers, in order; without it the demo model answers."""
     faults: list[PlannedFault] = Field(default_factory=list)
     """What goes wrong."""
     limits: TimeLimits = Field(default_factory=TimeLimits)
@@ -293,7 +293,7 @@ class ScenarioDefinition(Section):
 
 
 def files(paths: Sequence[Path]) -> list[Path]:
-    """The scenario files: each path itself, or every *.yaml and *.yml in and under it if it is a folder."""
+    """The scenario files: each path, or every *.yaml and *.yml in and under it if it is a folder."""
     found = [
         sorted(each for each in path.rglob("*") if each.suffix in (".yaml", ".yml")) if path.is_dir() else [path]
         for path in paths

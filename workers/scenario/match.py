@@ -1,4 +1,4 @@
-"""What happened, in a log with times, and whether it is what was expected. Pure: values in, values out."""
+"""The log of what happened, with times, and its comparison with expectations. Pure."""
 
 import re
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -19,9 +19,9 @@ from workers.scenario.language import (
     WorkflowEvent,
 )
 
-#: Kinds of entries that no expectation can name; they are there for whoever reads the log.
+#: Kinds of entries that no expectation can name; they are there for readers of the log.
 ACTION, TURN = "action", "turn"
-#: Rows of one commit, and the clocks of two processes, may differ by this much.
+#: How much the times of rows of one commit, and the clocks of two processes, may differ.
 TOLERANCE_SECONDS = 0.02
 NOT_YET_KNOWN = "not known yet"
 
@@ -38,17 +38,17 @@ class LogEntry:
     at: float
     kind: str
     text: str
-    """As people read it."""
+    """The text for readers."""
     body: dict[str, Any] = field(default_factory=dict)
     """What expectations are compared with."""
     is_open: bool = False
-    """More will be known about it: the result of a tool call, whether a message was the last one."""
+    """Whether more will be known later: the result of a tool call, whether a message was the last one."""
     number: int = 0
     """Tells entries of the same moment apart; set by the log."""
 
     @property
     def place(self) -> Place:
-        """Where it stands in the log."""
+        """Its position in the log."""
         return self.at, self.number
 
 
@@ -59,7 +59,7 @@ class ScenarioLog:
         self._entries: dict[Hashable, LogEntry] = {}
 
     def add(self, key: Hashable, entry: LogEntry) -> None:
-        """Add an entry, or replace the one of this key: more is known about it now."""
+        """Add an entry, or replace the one with this key when more is known."""
         before = self._entries.get(key)
         number = len(self._entries) if before is None else before.number
         self._entries[key] = replace(entry, number=number)
@@ -68,27 +68,27 @@ class ScenarioLog:
         return iter(sorted(self._entries.values(), key=lambda entry: entry.place))
 
     def after(self, place: Place) -> list[LogEntry]:
-        """What happened after a place in the log."""
+        """The entries after a place in the log."""
         return [entry for entry in self if entry.place > place]
 
 
 @dataclass(frozen=True)
 class Matched:
-    """It came."""
+    """The expected entry was found."""
 
     entry: LogEntry
 
 
 @dataclass(frozen=True)
 class Unmatched:
-    """It has not come yet. `differs`: why entries of the same kind are not it, by their number."""
+    """It has not happened yet. `differs`: why entries of the same kind do not match, by their number."""
 
     differs: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """It came, but not as expected; or what must not come came."""
+    """It happened, but not as expected; or something happened that must not."""
 
     why: str
     entry: LogEntry
@@ -98,7 +98,7 @@ Outcome = Matched | Unmatched | Mismatch
 
 
 def find(wanted: Expected, entries: Sequence[LogEntry], *, since: float, truth: Truth) -> Outcome:
-    """Look for `wanted` among `entries`; `since` is when the step before happened."""
+    """Look for `wanted` among `entries`; `since`: when the previous step happened."""
     if isinstance(wanted, Nothing):
         return _must_not_come(wanted, entries)
     differs: dict[int, str] = {}
@@ -116,14 +116,14 @@ def find(wanted: Expected, entries: Sequence[LogEntry], *, since: float, truth: 
 
 
 def seconds_text(value: float) -> str:
-    """As people read it: 1.0 s, 0.013 s."""
+    """Such as 1.0 s, 0.013 s."""
     return f"{value:.3f} s" if value < 0.1 else f"{value:.2f} s" if value < 1 else f"{value:.1f} s"
 
 
 def _must_not_come(wanted: Nothing, entries: Sequence[LogEntry]) -> Outcome:
     for entry in entries:
         if entry.kind == wanted.kind or (wanted.kind == "any" and entry.kind not in (ACTION, TURN)):
-            return Mismatch(f"{entry.kind} came, nothing was to come", entry)
+            return Mismatch(f"{entry.kind} came, but nothing was expected", entry)
     return Unmatched()
 
 
@@ -140,7 +140,7 @@ def _timing(wanted: Expectation, entry: LogEntry, since: float) -> str | None:
     return None
 
 
-# --- why an entry is not what is wanted; None if it is ----------------------------------------------------------
+# --- why an entry does not match; None if it does ---------------------------------------------------------------
 
 
 def _context_update(wanted: ContextUpdate, entry: LogEntry, _truth: Truth) -> str | None:
@@ -178,7 +178,7 @@ def _message(wanted: CjMessage, entry: LogEntry, truth: Truth) -> str | None:
 
 
 def _nearly(part: str, said: str) -> str:
-    """What alone keeps a text from being part of another."""
+    """A hint if a text is almost contained in another."""
     if part.casefold() in said.casefold():
         return ": only capitals differ"
     return ": only spaces differ" if "".join(part.split()) in "".join(said.split()) else ""
@@ -207,7 +207,7 @@ _COMPARE: Mapping[type[Any], Callable[[Any, LogEntry, Truth], str | None]] = {
 
 
 def _missing(wanted: Any, found: Any, at: str) -> str | None:
-    """Why `found` does not hold all that is `wanted`. Maps may hold more, lists may not."""
+    """Why `found` does not contain all that is `wanted`. Maps may contain more, lists may not."""
     if isinstance(wanted, dict) and isinstance(found, dict):
         for key, value in wanted.items():
             place = f"{at}.{key}" if at else str(key)

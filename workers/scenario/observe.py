@@ -1,6 +1,4 @@
-"""Fills a scenario's log with what really happened: replies as a gateway saw them, rows as they were committed,
-requests as the store got them.
-"""
+"""Fills a scenario's log with what happened: replies that the gateway got, committed rows, requests at the store."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,7 +12,7 @@ from workers.model.response import parse_arguments
 from workers.scenario.match import TURN, LogEntry, ScenarioLog
 from workers.scenario.time_travel import ScenarioClock
 
-#: Notes every change of a conversation's context when it is made; others see the note once it is committed.
+#: A trigger that records every change of a conversation's context; the record is visible once committed.
 WATCH = """
 CREATE TABLE scenario.context_updates (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz DEFAULT clock_timestamp(),
@@ -48,27 +46,27 @@ OPERATIONS: Mapping[str, str] = {
     "week_orders": "WeekOrders",
     "sales": "Sales",
 }
-#: Replies tell their time in whole milliseconds, the rest cut off.
+#: Times in replies are truncated to milliseconds.
 REPLIES_CUT = 0.001
 _DATA_TYPES = {operation: data_type for data_type, operation in OPERATIONS.items()}
 
 
 class Observer:
-    """Looks at a stack whenever it is told to, and adds to the log what is new."""
+    """Adds to the log what is new in a stack, at each call of `look`."""
 
     def __init__(self, stack: Stack, clock: ScenarioClock, log: ScenarioLog, *, after_turn: int) -> None:
-        """Replies of turns up to `after_turn` belong to an earlier scenario."""
+        """Replies of turns up to `after_turn` belong to earlier scenarios."""
         self._stack, self._clock, self._log = stack, clock, log
         self._after_turn = after_turn
         self._seen = len(stack.gateway.shown)
         self._replies: list[Reply] = []
         self._open_calls: dict[str, tuple[str, Reply]] = {}
         self._ended_calls: dict[str, tuple[Reply, float]] = {}
-        """With the moment of the result, which may be told with the words behind it."""
+        """With the time of the result, which may be sent later, with the words after it."""
 
     @property
     def shown(self) -> int:
-        """How many replies of this scenario the gateway was shown."""
+        """How many replies of this scenario the gateway got."""
         return len(self._replies)
 
     def look(self) -> None:
@@ -118,12 +116,12 @@ class Observer:
         self._log.add((reply.id, place), entry)
 
     def _add_messages(self, turn: int, until: tuple[Reply, int] | None = None) -> None:
-        """The messages of a turn, or those until a place in a reply, so that they stand in the order in which they were
-        shown: the last one is final once the turn has ended, until then it may be.
+        """Add a turn's messages, or those before a position in a reply, in the order in which they were shown. The last
+        one is final once the turn has ended; until then it may be.
 
-        The sentence of an error is none: the error is in the log."""
+        An error's sentence is left out: the error itself is in the log."""
         replies = [reply for reply in self._replies if turn_of(reply) == turn]
-        messages: dict[str, tuple[Reply, int, str]] = {}  # one that came in parts stands where it began
+        messages: dict[str, tuple[Reply, int, str]] = {}  # a message in parts is placed at its start
         for reply in replies:
             for place, event in enumerate(reply.data):
                 if event["type"] == "TEXT_MESSAGE_CONTENT" and not event["messageId"].endswith("-error"):
@@ -160,7 +158,7 @@ class Observer:
         for made_by, conversation_id, moment, before, context in rows:
             changed = {key: value for key, value in context.items() if key not in before or before[key] != value}
             if changed:
-                # Slightly earlier, else replies of the same commit may stand before it.
+                # Slightly earlier, so that replies of the same commit come after it.
                 at = self._clock.of_workers(moment) - REPLIES_CUT
                 body = {"context": context, "changed": set(changed)}
                 entry = LogEntry(at, "context_update", _json(changed), body)
@@ -185,13 +183,13 @@ def _json(value: Any) -> str:
 
 
 def turn_of(reply: Reply) -> int:
-    """The turn's number in the database: a reply's id is turn_<number>:<sequence>:…. Negative for one apart."""
+    """The turn's id in the database: a reply's id is turn_<id>:<sequence>:…. Negative for a reply outside turns."""
     kind, _, number = reply.id.partition(":")[0].partition("_")
     return int(number) if kind == "turn" else -int(number)
 
 
 def _calls(rows: Sequence[Sequence[Any]]) -> dict[str, tuple[Any, dict[str, Any] | None]]:
-    """Arguments and result of every tool call, by the id that it has for gateways."""
+    """Arguments and result of every tool call, by its id in replies."""
     found = {}
     for turn_id, step, assistant, tool_results in rows:
         results = [result["content"] for result in tool_results or ()]

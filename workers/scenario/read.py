@@ -1,8 +1,8 @@
-"""Reads scenario files and reports every mistake with its place and what was probably meant.
+"""Reads scenario files and reports every mistake with its position and what was probably meant.
 
 oauth.yaml:12:13: unknown expectation 'cj_mesage', did you mean 'cj_message'?
 
-pydantic finds what is wrong with keys and values; what is right there but could never happen is found after that.
+pydantic finds wrong keys and values; expectations that could never be met are found after that.
 """
 
 import re
@@ -45,7 +45,7 @@ from workflows.source import Path as KeyPath
 from workflows.suggest import closest, or_one_of
 from workflows.yaml_reader import line_and_col
 
-#: A mistake's place, and what to say about it.
+#: A mistake's path, and the message.
 Mistake = tuple[KeyPath, str]
 
 FAULT_PLACES = ("model", "shopify.*", *(f"shopify.{data_type}" for data_type in DATA_TYPES))
@@ -56,12 +56,12 @@ _SECTIONS: Mapping[str, tuple[type[Section], str]] = {
     "limits": (TimeLimits, "'limits'"),
 }
 _NOUNS = {"action": "action", "expect": "expectation"}
-#: Below these keys a value may be anything, also empty.
+#: Below these keys values may be anything, including empty.
 _FREE = frozenset({"data", "context", "values", "params", "result", "call"})
 
 
 class InvalidScenario(Exception):
-    """A scenario cannot be run as it is written; `problems` are all that is wrong with it."""
+    """A scenario has mistakes, all of them in `problems`."""
 
     def __init__(self, problems: Collection[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: problem.place))
@@ -70,7 +70,7 @@ class InvalidScenario(Exception):
 
 @dataclass(frozen=True)
 class Passage:
-    """Some lines of the file, and the number of the first; lines count from 1."""
+    """Some lines of the file, and the number of the first, from 1."""
 
     line: int
     text: str
@@ -78,7 +78,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A scenario and where its parts stand in its file."""
+    """A scenario and the positions of its parts in its file."""
 
     file: str
     definition: ScenarioDefinition
@@ -87,14 +87,14 @@ class Scenario:
 
     @property
     def name(self) -> str:
-        """What the test is called."""
+        """The test's name."""
         return self.definition.name
 
 
 def read(path: Path, *, file: str | None = None, workflows: Collection[str] | None = None) -> Scenario:
     """The scenario in a file, called `file` in messages. Raises InvalidScenario, OSError.
 
-    `workflows` are the names of workflows that exist; None: not known.
+    `workflows`: the names of existing workflows; None if unknown.
     """
     name = file or str(path)
     try:
@@ -130,10 +130,10 @@ def _passage(document: Document, path: KeyPath) -> Passage:
 
 
 def _definition(document: Document) -> ScenarioDefinition | None:
-    """Validate the data of a document; adds what is wrong to it and returns None if anything is."""
+    """Validate the data of a document; adds problems to it, and returns None if there are any."""
     data = document.data
     if not isinstance(data, dict):
-        document.at((), f"a scenario is a map that begins with 'name: …', this is {describe(data)}")
+        document.at((), f"a scenario is a map that begins with 'name: …', not {describe(data)}")
         return None
     if "prompts" in data and "steps" not in data:
         document.at((), "this is a workflow, not a scenario: `cj workflows check` checks it; a scenario has 'steps'")
@@ -150,15 +150,15 @@ def _definition(document: Document) -> ScenarioDefinition | None:
 
 
 class _ScenarioReporter:
-    """Says in the author's words what pydantic has found, once for each place."""
+    """Words pydantic's errors for authors, once for each position."""
 
     def __init__(self, document: Document, told: set[KeyPath]) -> None:
         self._document, self._data = document, document.data
         self._told = told
-        self._calls: set[KeyPath] = set()  # those with a mistake: one is told of each
+        self._calls: set[KeyPath] = set()  # positions with a mistake: one is reported for each
 
     def report(self, errors: list[ErrorDetails]) -> None:
-        """Unknown keys first: a key that one of them was meant to be is not missing as well."""
+        """Unknown keys first: if one is a misspelt key, that key is not reported as missing, too."""
         for error in sorted(errors, key=lambda error: error["type"] != "extra_forbidden"):
             location = error["loc"] if error["loc"][0] != "steps" else (*error["loc"][:2], *error["loc"][4:])
             path = path_of(location, self._data, missing=error["type"] == "missing")
@@ -201,7 +201,7 @@ class _ScenarioReporter:
     def _unknown_step(self, path: KeyPath, step: Any) -> None:
         at = self._document.at
         if not isinstance(step, dict):
-            return at(path, f"a step is a map that begins with action or expect, this is {describe(step)}")
+            return at(path, f"a step is a map that begins with action or expect, not {describe(step)}")
         begins = [key for key in STEPS if key in step]
         if len(begins) > 1:
             return at(path, "a step is an action or an expectation, not both: begin a new '- ' item")
@@ -218,7 +218,7 @@ class _ScenarioReporter:
 
 
 def _section(path: KeyPath, data: Any) -> tuple[type[Section], str]:
-    """The section at `path`, and what messages call it."""
+    """The section at `path`, and its name in messages."""
     if path[:1] == ("steps",) and len(path) > 1:
         step = value_at(data, path[:2])
         [key] = [key for key in STEPS if key in step]
@@ -278,7 +278,7 @@ def _faults(definition: ScenarioDefinition) -> Iterator[Mistake]:
 
 
 def _tool_call(at: KeyPath, step: CjToolCall, definition: ScenarioDefinition) -> Iterator[Mistake]:
-    """A scripted model may call what does not exist."""
+    """Check a tool call; only a scripted model may call tools that do not exist."""
     yield from _literal((*at, "params"), step.params)
     yield from _literal((*at, "result"), step.result)
     scripted = [called for answer in definition.model or () for call in answer.call for called in call.items()]
@@ -298,7 +298,7 @@ def _facts(at: KeyPath, texts: Collection[str]) -> Iterator[Mistake]:
 
 
 def _literal(at: KeyPath, value: Any) -> Iterator[Mistake]:
-    """A fact where none is filled in."""
+    """Report a fact where none is filled in."""
     if isinstance(value, dict | list):
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _literal((*at, key), inner)

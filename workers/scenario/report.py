@@ -1,4 +1,4 @@
-"""What a person reads when a scenario fails: where, what was expected, and the timed log of what happened."""
+"""The report of a failed scenario: where, what was expected, and the timed log of what happened."""
 
 import json
 import textwrap
@@ -26,9 +26,9 @@ def failure_report(
     differs: Mapping[int, str] = MappingProxyType({}),
     worker_lines: Sequence[str] = (),
 ) -> str:
-    """How a scenario went otherwise than expected. `passage`: the step as it stands in the file; `matched`: numbers of
-    the entries that earlier steps expected; `after`: the place in the log up to which things are matched; `differs`:
-    why entries are not what was expected, by their number; `worker_lines`: see `complaints`.
+    """The report. `passage`: the step as in the file; `matched`: numbers of the entries that earlier steps matched;
+    `after`: the place in the log up to which it is matched; `differs`: why entries do not match, by their number;
+    `worker_lines`: see `complaints`.
     """
     source = textwrap.dedent(passage.text).splitlines()
     width = len(str(passage.line + len(source) - 1))
@@ -54,7 +54,7 @@ def failure_report(
 
 
 def complaints(lines: Iterable[str]) -> tuple[str, ...]:
-    """The latest of the workers' log lines that tell of a problem or why no rule took an event, as people read them."""
+    """The latest of the workers' log lines about a problem or why no rule took an event, in readable form."""
     told = [line for line in map(_complaint, lines) if line is not None]
     return tuple(told[-WORKER_LINES:])
 

@@ -1,4 +1,4 @@
-"""Runs scenarios: does what they say, waits for what they expect, and reports what was otherwise."""
+"""Runs scenarios: carries out their actions, waits for their expectations, and reports differences."""
 
 import math
 import time
@@ -28,21 +28,21 @@ from workers.scenario.report import complaints, failure_report
 from workers.scenario.time_travel import Pending, ScenarioClock, TimeTraveller
 from workflows.loader import load_folder
 
-#: How long an expectation without `within` is waited for.
+#: Seconds to wait for an expectation without `within`.
 PATIENCE_SECONDS = 30.0
-#: How much later than it happened something may be seen.
+#: Seconds until something that happened has surely been observed.
 SLACK_SECONDS = 2.0
-#: After so long without anything under way nothing more can come.
+#: After this many seconds with nothing in progress, nothing more can come.
 QUIET_SECONDS = 0.2
-#: What a jump of time sets off is over when nobody has worked for so long.
+#: After this many idle seconds, everything caused by a time jump is over.
 SETTLING_SECONDS = 0.2
-#: How often to look. Time jumps when nobody works at two looks in a row.
+#: Seconds between looks. Time jumps if nobody works at two looks in a row.
 POLL_SECONDS = 0.03
 
 
 @dataclass(frozen=True)
 class ScenarioResult:
-    """How one scenario went. `problem` is None if it went well, else the whole report."""
+    """The result of one scenario. `problem` is None if it passed, else the whole report."""
 
     file: str
     name: str
@@ -51,10 +51,10 @@ class ScenarioResult:
 
 
 def run_files(paths: Sequence[Path], *, workflows: Path | None = None) -> Generator[ScenarioResult, None, None]:
-    """Run every scenario of `files(paths)` and tell of each as it ends. Files with mistakes come first.
+    """Run every scenario of `files(paths)`, and yield each result as it ends. Files with mistakes come first.
 
-    Nothing is started when no file can be run. Raises InvalidWorkflows, OSError, and what starting the servers and
-    workers may raise.
+    Nothing is started if no file can be run. Raises InvalidWorkflows, OSError, and errors of starting servers and
+    workers.
     """
     names = load_folder(workflows).names
     scenarios: list[Scenario] = []
@@ -74,7 +74,7 @@ def run_files(paths: Sequence[Path], *, workflows: Path | None = None) -> Genera
 
 
 class Run:
-    """One scenario on its way."""
+    """One scenario while it runs."""
 
     def __init__(self, scenario: Scenario, environment: Environment) -> None:
         self._scenario, self._environment, self._stack = scenario, environment, environment.stack
@@ -91,7 +91,7 @@ class Run:
         self._settled_from: float | None = None  # None: time has not jumped since the step began
 
     def run(self) -> str | None:
-        """Run it; None if everything came as expected, else the report."""
+        """Run it; None if everything happened as expected, else the report."""
         self._actions.prepare()
         for step, passage in zip(self._scenario.definition.steps, self._scenario.steps, strict=True):
             if not isinstance(step, Expectation | Nothing):
@@ -101,12 +101,12 @@ class Run:
         return self._beyond_limits() or self._nobody_killed()
 
     def _act(self, step: Action) -> None:
-        self._observer.look()  # what happened before must not be timed after a jump of the clock
+        self._observer.look()  # so that earlier entries get their times before the clock jumps
         self._since = self._actions.act(step)
         self._began = self._since if self._began is None else self._began
         self._quiet_from = None
         if isinstance(step, SimulateOauthComplete | PublishEvent | MerchantMessage):
-            self._place = (self._since, math.inf)  # what comes of it comes after it
+            self._place = (self._since, math.inf)  # its effects come after it
 
     def _expect(self, step: Expected, passage: Passage) -> str | None:
         until = self._clock.now() + self._patience(step)
@@ -139,13 +139,13 @@ class Run:
             time.sleep(POLL_SECONDS)
 
     def _came_before(self, step: Expected, truth: Truth) -> Mapping[int, str]:
-        """What is wanted, but came too early, or was taken by a step before: expectations are met in order."""
+        """Notes on entries that would match but came too early, or were matched by an earlier step."""
         any_time: Expected = step.model_copy(update={"min_delay": None, "within": None})
         passed = [entry for entry in self._log if entry.place <= self._place]
         free = [entry for entry in passed if entry.number not in self._matched]
         for entries, why in (
-            (free, "this is what was wanted, but it came before what the step above waited for: expect it earlier"),
-            (passed, "this is what was wanted, but a step above has it already"),
+            (free, "this would match, but it came before the entry that the step above matched: expect it earlier"),
+            (passed, "this would match, but an earlier step has matched it already"),
         ):
             match find(any_time, entries, since=0.0, truth=truth):
                 case Matched(entry=entry):
@@ -153,17 +153,17 @@ class Run:
         return {}
 
     def _why_never(self, step: Expectation, *, is_quiet: bool, is_over: bool) -> str | None:
-        """Why it will not come any more; None if it may."""
+        """Why it can no longer come; None if it still may."""
         if self._environment.model.problem is not None:
             return f": {self._environment.model.problem}"
         if is_over:
             return f" within {seconds_text(PATIENCE_SECONDS if step.within is None else step.within)}"
-        if is_quiet and not isinstance(step, ShopifyRequest):  # a fetch ahead of its turn is not seen before its end
+        if is_quiet and not isinstance(step, ShopifyRequest):  # a prefetch is not seen before its end
             return ", and nothing is under way any more"
         return None
 
     def _patience(self, step: Expected) -> float:
-        """Seconds to wait from now, of the scenario's time."""
+        """Seconds to wait from now, in the scenario's time."""
         if isinstance(step, Nothing):
             return step.seconds
         if step.within is None:
@@ -176,20 +176,20 @@ class Run:
         return self._environment.store.truth(self._actions.ids.shop_domain)
 
     def _is_quiet(self) -> bool:
-        """Whether nothing has been under way for a while."""
+        """Whether nothing has been in progress for a while."""
         return self._quiet_from is not None and time.monotonic() - self._quiet_from > QUIET_SECONDS
 
     def _is_settled(self) -> bool:
-        """Whether what the last jump of time set off has been seen."""
+        """Whether everything caused by the last time jump has been observed."""
         return self._settled_from is None or time.monotonic() - self._settled_from > SETTLING_SECONDS
 
     def _let_time_pass(self, until: float) -> None:
-        """Is anything under way, and does anybody work on it? If not, time may jump, but not beyond `until`."""
+        """Record whether anything is in progress. If nobody works on it, time may jump, but not beyond `until`."""
         with self._stack.database.transaction() as session:
             pending = Pending.look(session, published=self._actions.published, shown=self._observer.shown)
         is_busy = self._environment.is_busy()
         self._quiet_from = None if is_busy or pending.is_anything else self._quiet_from or time.monotonic()
-        # An agent remembers in real time how long to leave a model alone that fails: that wait is not skipped.
+        # An agent's breaker skips a failing model for a while of real time: that wait is not skipped.
         is_busy = is_busy or self._environment.model.is_failing
         is_working = self._traveller.is_working(pending, is_busy=is_busy)
         self._skip(min(self._traveller.jump(pending, is_working=is_working), until - self._clock.now()))
@@ -199,7 +199,7 @@ class Run:
     def _skip(self, seconds: float) -> None:
         if seconds <= 0:
             return
-        self._observer.look()  # what happened before must not be timed after the jump
+        self._observer.look()  # so that earlier entries get their times before the jump
         self._actions.skip(seconds)
         self._settled_from, self._quiet_from = time.monotonic(), None
 
@@ -222,7 +222,7 @@ class Run:
         return None
 
     def _nobody_killed(self) -> str | None:
-        """A kill that never took place has tested nothing."""
+        """A failure if an ordered kill never happened: it tested nothing."""
         kill = self._actions.pending_kill()
         if kill is None:
             return None

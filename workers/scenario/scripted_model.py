@@ -1,4 +1,4 @@
-"""The language model of scenarios: it answers by a script, and fails where a scenario wants it to."""
+"""The language model of scenarios: it answers from a script, and fails where a scenario says so."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -10,34 +10,34 @@ from workers.model.local_server import Message, ModelServer, completion, drop, e
 from workers.model.response import message_of
 from workers.scenario.language import ModelAnswer, PlannedFault
 
-#: CJ_MODEL of workers that ask it.
+#: CJ_MODEL of workers that use it.
 MODEL = "openai/scenario"
-#: How long a model that never answers does not answer.
+#: Seconds for which a model that "never" answers is silent.
 HANG_SECONDS = 600.0
 SLOW_SECONDS = 2.0
 RETRY_AFTER_SECONDS = 1.0
 
 
 class ScriptedModel(ModelServer):
-    """Answers by a script, else as the demo model.
+    """Answers from a script, or else as the demo model.
 
-    Which answer is due is read from the request: it is the one after the last that the conversation holds. So an
-    answer that was lost, because a worker was killed or the merchant wrote again, is given again, and none is skipped.
+    The request determines which answer is due: the one after the last in its conversation. So an answer that was lost,
+    because a worker was killed or the merchant wrote again, is given again, and none is skipped.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        #: What the script had no answer for; None while all is well.
+        #: A message if the script ran out of answers; else None.
         self.problem: str | None = None
-        #: Whether it failed when it was asked last; whoever asked may leave it alone for a while.
+        #: Whether the last request failed; then the agent's breaker may skip the model for a while.
         self.is_failing = False
-        #: How often it was asked since `play`.
+        #: Requests since `play`.
         self.asked = 0
         self._script: Sequence[ModelAnswer] | None = None
         self._faults: Sequence[PlannedFault] = ()
 
     def play(self, script: Sequence[ModelAnswer] | None, faults: Sequence[PlannedFault] = ()) -> None:
-        """Answer by this script from now on (None: as the demo model), failing as the faults on `model` say."""
+        """Answer from this script from now on (None: as the demo model), failing as the faults on `model` say."""
         self._script, self._faults = script, [fault for fault in faults if fault.on == "model"]
         self.asked, self.problem, self.is_failing = 0, None, False
 
@@ -59,7 +59,7 @@ class ScriptedModel(ModelServer):
 
 
 async def _fail(fault: PlannedFault, request: web.Request) -> web.Response | None:
-    """What comes instead of the reply; None if the reply comes all the same, only late."""
+    """The response in place of an answer; None if the answer is only delayed."""
     match fault.fail:
         case "slow":
             await asyncio.sleep(SLOW_SECONDS if fault.seconds is None else fault.seconds)
@@ -80,7 +80,7 @@ async def _fail(fault: PlannedFault, request: web.Request) -> web.Response | Non
 
 
 def due(script: Sequence[ModelAnswer], messages: Sequence[Message]) -> int:
-    """The number of the answer that is due: the one after the last that the conversation holds."""
+    """The number of the answer that is due: the one after the last in the conversation."""
     number = 0
     for message in messages:
         if message.get("role") != "assistant":

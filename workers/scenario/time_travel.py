@@ -1,12 +1,12 @@
-"""Time that passes without anybody waiting for it.
+"""Skips time.
 
-Every time in the workers' database is Postgres' `clock_timestamp()`. In the database of scenarios another function of
-this name stands before it: real time, and an offset that is kept in one row. Advancing time is one update of this row.
-What Redis keeps for a limited time is gone so much earlier.
+All times in the workers' database come from Postgres' `clock_timestamp()`. The scenarios' database shadows it with a
+function that adds an offset, stored in one row, to real time. Advancing time is one update of this row. Redis' keys are
+made to expire earlier by the same amount.
 
-While nobody works and something is due later (a pause between two messages, a lost message that is missed, the lease
-of a worker that was killed), the scenario's time jumps there. What somebody does in the meantime (a store that answers
-slowly, a fetch that waits to be allowed, a worker that starts) takes the time it takes.
+While nobody works and something is due later (a pause between two messages, the recovery of a lost message, the lease
+of a killed worker), the scenario's time jumps there. Work (a slow store, a fetch that waits for points, a worker that
+starts) takes real time.
 """
 
 import time
@@ -40,18 +40,18 @@ SELECT (SELECT count(*) FROM events WHERE status = 'received'), (SELECT count(*)
 """)
 _KNOWN_EVENTS = text("SELECT source, id FROM events WHERE status <> 'received'")
 
-#: Unix times are greater; other scores in Redis are not times.
+#: Scores in Redis above this are Unix times; others are not times.
 _A_TIME = 1e9
-#: How long nobody must have worked when something is overdue: it may have been lost, or somebody is slow to take it.
+#: Seconds of idleness required if something is overdue: it may be lost, or just not taken yet.
 PATIENCE_SECONDS = 0.3
-#: How far time jumps then: it is not known when the loss is noticed. Before the next jump comes another wait.
+#: Seconds to jump then, since it is unknown when the loss is noticed. Another wait follows before the next jump.
 FIRST_STEP, LONGEST_STEP = 1.0, 2.0
-#: Beyond the moment, so that it is over for everyone.
+#: Seconds beyond the due time, so that it has passed for everyone.
 MARGIN_SECONDS = 0.002
 
 
 def install(database_url: str) -> None:
-    """Put the clock into a database that has no tables yet."""
+    """Install the clock in a database without tables."""
     database = Database(database_url, pool_size=1)
     with database.transaction() as session:
         session.execute(text(INSTALL))
@@ -59,7 +59,7 @@ def install(database_url: str) -> None:
 
 
 def advance(session: Session, seconds: float, *, lives: Callable[[str], bool], lease_seconds: float) -> float:
-    """Advance the workers' clock; returns when, as Unix time. Leases are renewed of whoever lives."""
+    """Advance the workers' clock; returns the Unix time. Renews the leases of living owners."""
     session.execute(_NO_CLAIM)
     held = [(turn.turn_id, turn.attempt) for turn in turns.under_way(session) if turn.owner and lives(turn.owner)]
     session.execute(_ADVANCE, {"seconds": seconds})
@@ -73,9 +73,9 @@ def reset(session: Session) -> None:
 
 
 def expire_earlier(client: redis.Redis, seconds: float) -> None:
-    """Let whatever a Redis keeps for a limited time, or at a time, be over earlier.
+    """Make Redis keys expire earlier, and move times in Redis into the past.
 
-    Fetches in flight are left alone: who leads one lives and would have renewed it.
+    Fetches in flight are left alone: their leader is alive and would have renewed them.
     """
     flights = set(client.scan_iter(match=FLIGHTS))
     for key in client.scan_iter():
@@ -92,32 +92,32 @@ def expire_earlier(client: redis.Redis, seconds: float) -> None:
 
 
 class ScenarioClock:
-    """The scenario's seconds, from its beginning on: real ones, and those that passed in jumps."""
+    """The scenario's time in seconds since its start: real time plus jumps."""
 
     def __init__(self) -> None:
         self._began = time.time()
         self._jumps: list[tuple[float, float]] = []
 
     def jumped(self, seconds: float, *, at: float) -> None:
-        """Time has jumped, at this Unix time."""
+        """Record a jump at this Unix time."""
         self._jumps.append((at, seconds))
 
     def now(self) -> float:
-        """Seconds since the scenario began."""
+        """Seconds since the scenario started."""
         return self.of_real(time.time())
 
     def of_real(self, unix: float) -> float:
-        """The same for a moment of real time, a Unix time."""
+        """The scenario's time at a Unix time."""
         return unix - self._began + sum(seconds for at, seconds in self._jumps if at <= unix)
 
     def of_workers(self, moment: datetime | None) -> float:
-        """The same for a moment of the workers' clock, such as the time of a reply; None: now."""
+        """The scenario's time for a time by the workers' clock, such as a reply's; None: now."""
         return self.now() if moment is None else moment.timestamp() - self._began
 
 
 @dataclass(frozen=True)
 class Pending:
-    """What is under way: events nobody has handled, replies nobody was shown, turns that go on by themselves."""
+    """What is in progress: unhandled events, replies not shown yet, open turns."""
 
     events: int
     replies: int
@@ -125,7 +125,7 @@ class Pending:
 
     @classmethod
     def look(cls, session: Session, *, published: Collection[tuple[str, str]], shown: int) -> "Pending":
-        """What is under way when these events (source, id) were published and `shown` replies were shown."""
+        """What is in progress, given the published events (source, id) and the number of `shown` replies."""
         received, replies = session.execute(_COUNTS).one()
         known = {(source, id) for source, id in session.execute(_KNOWN_EVENTS)}
         on_their_way = sum(event not in known for event in published)
@@ -138,10 +138,10 @@ class Pending:
 
 
 class TimeTraveller:
-    """Looks on, and says how far time may jump."""
+    """Says how far time may jump."""
 
     def __init__(self, lives: Callable[[str], bool]) -> None:
-        """`lives`: whether the owner of a lease takes work."""
+        """`lives`: whether the owner of a lease is alive."""
         self._lives = lives
         self._idle_since: float | None = None
         self._step = FIRST_STEP
@@ -151,9 +151,9 @@ class TimeTraveller:
         return is_busy or any(turn.owner is not None and self._lives(turn.owner) for turn in pending.turns)
 
     def jump(self, pending: Pending, *, is_working: bool) -> float:
-        """Seconds to jump now: 0 unless something is due later and nobody works, now and at the last look.
+        """Seconds to jump now: 0 unless something is due later and nobody works, now and at the previous look.
 
-        At one look alone a task may be about to begin.
+        At a single look a task may just be about to start.
         """
         now = time.monotonic()
         if is_working or not pending.is_anything:
@@ -166,7 +166,7 @@ class TimeTraveller:
         return 0.0
 
     def _wait(self, pending: Pending, idle: float) -> float | None:
-        """Seconds until something goes on; None if that is to be waited for."""
+        """Seconds until something continues; None if real time must pass."""
         due = min((turn.seconds for turn in pending.turns), default=0.0)
         is_known = due > 0 and not pending.events
         if not is_known and idle < PATIENCE_SECONDS:
@@ -174,4 +174,4 @@ class TimeTraveller:
         if is_known and not pending.replies:
             return due
         step, self._step = self._step, min(self._step * 2, LONGEST_STEP)
-        return min(step, due) if is_known else step  # a reply that was lost is sent again before that, perhaps
+        return min(step, due) if is_known else step  # a lost reply may be sent again before that

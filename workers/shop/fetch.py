@@ -35,14 +35,15 @@ log = logs.get(__name__)
 FETCH_SECONDS = 6.0
 """Deadline of one fetch, including all pages and retries."""
 SAME_TOKEN_SECONDS = 1.0
-"""So long after it was read a token serves the next fetch of its message; then it is read anew."""
+"""Seconds for which a token serves the further fetches of its message; then it is read again."""
 REMEMBERED_SECONDS = 5.0
 LONGEST_REMEMBERED_SECONDS = 10.0
-"""How long a failure of the whole shop answers the next fetch at once; longer if Shopify says so, up to the second."""
+"""Seconds for which a failure of the whole shop also answers further fetches; longer if Shopify says so, up to the
+second value."""
 OF_THE_SHOP = frozenset({"timeout", "connection", "server_error", "challenge", "requests", "cost", "budget"})
-"""Reasons of a failure that another question to the same shop would meet, too."""
+"""Reasons of failures that any other query to the same shop would meet, too."""
 LEAD_TTL_MS = 3_000
-"""How long after its last heartbeat the leader of a flight counts as dead, and the next request leads."""
+"""Seconds after its last heartbeat until the leader of a flight counts as dead and the next request leads."""
 RENEW_SECONDS = 1.0
 """How often a leader sends a heartbeat."""
 OUR_FAULT = (
@@ -54,9 +55,9 @@ NO_TOKEN = "Unable to access store data. Suggest reconnecting the store."  # noq
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """A message to the Shopify worker: ids only. `request_id` says where the answer goes; None for a prefetch.
+    """A message to the Shopify worker: ids only. `request_id` names where the answer goes; None for a prefetch.
 
-    `period` and `compare_to` are of sales, which have a default for each; None for the other data types.
+    `period` and `compare_to` are for sales, which have defaults; None for other data types.
     """
 
     merchant_id: str
@@ -68,7 +69,7 @@ class FetchRequest:
     period: str | None = None
     compare_to: str | None = None
     traceparent: str | None = None
-    """Of who asks, while it is traced."""
+    """The requester's, if tracing is on."""
 
     def __post_init__(self) -> None:
         of_sales = self.data_type == "sales"
@@ -90,7 +91,7 @@ class FetchRequest:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "FetchRequest":
-        """Raises ValueError for anything that is not a request of a known data type, period and comparison."""
+        """Raises ValueError for anything that is not a valid request with a known data type, period and comparison."""
         known = {name: value.get(name) for name in cls.__dataclass_fields__}
         if not isinstance(known["merchant_id"], str) or known["data_type"] not in DATA_TYPES:
             raise ValueError("not a fetch request")
@@ -100,7 +101,7 @@ class FetchRequest:
 
     @property
     def key(self) -> str:
-        """What is fetched: the data type, of sales with its period and comparison."""
+        """What is fetched: the data type; for sales with its period and comparison."""
         return ".".join(filter(None, (self.data_type, self.period, self.compare_to)))
 
     def to_json(self) -> dict[str, Any]:
@@ -130,8 +131,8 @@ class ShopifyFetcher:
     def fetch(self, request: FetchRequest, earlier: AccessToken | None = None) -> AccessToken | None:
         """Answer `request`: from the cache, from a fetch in flight, or from Shopify.
 
-        Returns the token for the next request of the same message, which takes it as `earlier` and need not read it;
-        None if it was refused, or is so old that it is to be read again.
+        Returns the token, to pass as `earlier` with the next request of the same message; None if it was refused, or is
+        so old that it must be read again.
         """
         began = time.monotonic()
         token = earlier if earlier is not None and earlier.integration.merchant_id == request.merchant_id else None
@@ -142,7 +143,7 @@ class ShopifyFetcher:
         return token if is_good and token.age < SAME_TOKEN_SECONDS else None
 
     def _token(self, request: FetchRequest) -> AccessToken | None:
-        """The token to use; None if there is none, and the request was told so."""
+        """The token to use; None if there is none, and the request was answered accordingly."""
         try:
             token = self._keeper.current(request.merchant_id, time.monotonic() + FETCH_SECONDS)
             if token is None:
@@ -157,7 +158,7 @@ class ShopifyFetcher:
         return None
 
     def _fetch(self, request: FetchRequest, token: AccessToken) -> bool:
-        """Answer `request`. False if the token was refused, or nobody knows."""
+        """Answer `request`. False if the token was refused, or may have been."""
         flight = self._cache.flight_key(request.merchant_id, token.integration.connection, request.key)
         match self._cache.join(flight, request.request_id, lead_ttl_ms=self._lead_ttl_ms):
             case Hit(value=kept):
@@ -185,7 +186,7 @@ class ShopifyFetcher:
                     result = failure
                 result["data_type"] = request.data_type
         except Exception:
-            # A bug of ours: answer those who wait; the next request may try again.
+            # A bug: answer those who wait; the next request may try again.
             log.exception("fetch failed", data_type=request.data_type)
             result = results.failed(request.data_type, ShopifyError.code, ShopifyError.blame().sentence)
         kept, seconds = (results.kept(result), results.fresh_seconds(result)) if result["success"] else (None, 0)
@@ -235,10 +236,10 @@ class ShopifyFetcher:
         except ShopifyError as error:
             metrics.shopify_read(error.code)
             details = {"error_code": error.code, "reason": error.operator, "request_id": error.request_id}
-            if isinstance(error, Unauthorized):  # it is tried again; giving it up is what is worth a warning
+            if isinstance(error, Unauthorized):  # it is tried again; only giving it up deserves a warning
                 log.info("access token refused", **details)
             elif error.reason == OWN_BUCKET:
-                log.warning("not asked: the shop's points are used up", **details)
+                log.warning("Shopify not queried: the shop's points are used up", **details)
             else:
                 log.warning("Shopify refused", **details)
             result = results.refused(request.data_type, error)
@@ -250,10 +251,10 @@ class ShopifyFetcher:
         return results.fetched(request.data_type, found, now)
 
     def _ask_patiently(self, request: FetchRequest, token: AccessToken, deadline: float) -> tuple[Result, int | None]:
-        """Ask; if the token is refused, with another one, or with the same one a second later. Returns the result, and
-        the version of the token that was accepted.
+        """Query Shopify; if the token is refused, again with another one, or with the same one a second later. Returns
+        the result, and the version of the accepted token.
 
-        A connection is given up only after that second refusal, and if no other request got an answer in between.
+        A connection is given up only after that second refusal, and only if no other request succeeded in between.
         """
         before: dict[int, int] = {}
         while True:
@@ -271,7 +272,7 @@ class ShopifyFetcher:
     def _after_refusal(self, token: AccessToken, before: dict[int, int], deadline: float) -> AccessToken:
         """The token to try next. Raises ShopifyError if there is none.
 
-        `before`: for each token refused so far, how often others had used it by then.
+        `before`: for each token refused so far, how often others had used it successfully by then.
         """
         found = token.integration
         version, shop = found.token_version, found.shop_domain
@@ -281,7 +282,7 @@ class ShopifyFetcher:
                 raise Temporary(f"{shop}: the token is refused, yet others use it", reason="refused_at_first")
             raise self._keeper.give_up(token)
         before[version] = used
-        # A token that was renewed just now is given time, not renewed again.
+        # A token that was just renewed is given time, not renewed again.
         other = self._keeper.after_refusal(token, deadline, renew=len(before) == 1)
         if other.integration.token_version == version:
             if time.monotonic() + SECOND_LOOK_SECONDS >= deadline:

@@ -2,9 +2,10 @@
 
 These facts are stored (`storage.connections.ShopFacts`), so that a fetch takes one request. Merchants grant and revoke
 permissions without reconnecting
-(https://shopify.dev/docs/apps/build/authentication-authorization/app-installation/manage-access-scopes): what Shopify
-says of them beside the data of orders wins, and is stored. It is asked for the facts alone when the time zone is needed
-and unknown or a day old, or when a refusal says nothing of the permissions; of several who need them one asks.
+(https://shopify.dev/docs/apps/build/authentication-authorization/app-installation/manage-access-scopes): the
+permissions that Shopify returns with order data take precedence, and are stored. A separate query for the facts is
+needed only if the time zone is needed and unknown or a day old, or if a refusal does not mention permissions; of
+several concurrent readers one sends it.
 """
 
 import threading
@@ -37,18 +38,18 @@ from workers import logs
 log = logs.get(__name__)
 
 FACTS_SECONDS = 24 * 3600.0
-"""How long a shop's time zone and permissions stay valid."""
+"""Seconds for which a shop's time zone and permissions stay valid."""
 DENIED_AGAIN_SECONDS = 600.0
 """When a permission is missing, facts younger than this are trusted and not fetched again."""
 JUST_ASKED_SECONDS = 10.0
-"""Facts so young are those that another thread was asking for."""
+"""Facts younger than this were just fetched by another thread."""
 ABORTING_ERRORS = (Unauthorized, Forbidden, StoreUnavailable, Throttled)
 
 ClientFactory = Callable[[AccessToken], ShopifyClient]
 
 
 class ShopReader:
-    """Reads for one process; safe to share among threads."""
+    """Reads for one process; thread-safe."""
 
     def __init__(self, database: Database, client_for: ClientFactory) -> None:
         self._database = database
@@ -59,7 +60,7 @@ class ShopReader:
     def read(self, token: AccessToken, data_type: str, *, now: datetime, deadline: float, **which: Any) -> Fetched:
         """Read one of `events.data_types.DATA_TYPES` by `deadline` (`time.monotonic()`). Raises ShopifyError.
 
-        `which` are the period and comparison of sales, as `fetch` takes them.
+        `which`: period and comparison of sales, as `fetch` takes them.
         """
         client = self._client_for(token)
         with self._lock:
@@ -68,7 +69,7 @@ class ShopReader:
 
 
 class _Turnstile:
-    """Lets one thread at a time ask for the facts of a shop."""
+    """Lets one thread at a time fetch a shop's facts."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -119,7 +120,7 @@ class _Reading:
         return self._fuller(fetched, ShopFacts(told, facts.time_zone if facts else None, None))
 
     def _told(self, fetched: Fetched) -> tuple[str, ...] | None:
-        """What Shopify said of the permissions beside the data, kept if it is news."""
+        """The permissions that Shopify returned with the data; stored if they have changed."""
         if fetched.scopes is None:
             return None
         told = tuple(sorted(fetched.scopes))
@@ -133,7 +134,7 @@ class _Reading:
         return told
 
     def _fuller(self, fetched: Fetched, newer: ShopFacts | None) -> Fetched:
-        """Read again with newer permissions; on failure, what was read without them."""
+        """Read again with newer permissions; on failure, returns what was read before."""
         if newer is None:
             return fetched
         try:
@@ -158,15 +159,15 @@ class _Reading:
 
     @property
     def _needs_facts(self) -> bool:
-        """Days are counted in the shop's time zone. Permissions that nobody knows are tried."""
+        """Whether the time zone is needed and unknown. Unknown permissions are just tried."""
         return self._data_type in ("week_orders", "sales")
 
     def _must_ask(self, facts: ShopFacts | None) -> bool:
         return self._needs_facts if facts is None else facts.age_seconds > FACTS_SECONDS
 
     def _after_denial(self, facts: ShopFacts | None, denied: Sequence[str]) -> ShopFacts | None:
-        """Facts to read again with: the permissions have changed since the fetch began, or the `denied` ones are
-        granted, Shopify itself says so. None if there are no such facts."""
+        """Facts to read again with: the permissions have changed since the fetch started, or Shopify says that the
+        `denied` ones are granted. None if there are no such facts."""
         known = facts or self._known()
         if known is None or known.age_seconds > DENIED_AGAIN_SECONDS:
             try:
@@ -181,8 +182,8 @@ class _Reading:
         return known
 
     def _ask(self, before: ShopFacts | None) -> ShopFacts | None:
-        """Fetch and store current facts; returns `before` if Shopify did not provide them. Of several the first asks,
-        and the others take what was found."""
+        """Fetch and store current facts; returns `before` if Shopify did not provide them. The first of several
+        concurrent callers fetches, the others use its result."""
         if not self._asking.lock.acquire(timeout=max(self._deadline - time.monotonic(), 0.0)):
             return before
         try:

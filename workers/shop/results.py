@@ -3,10 +3,10 @@
     {success, data_type, data | error, error_code, remedy?, cached, as_of, missing?, data_window?, stale?, retry_after?,
      permissions?, prefetched?}
 
-`remedy` says who can mend a failure (`shopify.errors.Remedy`): "reconnect", "merchant", "app" or "wait";
-`permissions`, what may not be read, in the words of people. `stale` is present if the data is outdated because Shopify
-gave nothing newer: `{code, reason, retry_after?}`; the reason may be shown to the merchant. `retry_after` is in
-seconds. `prefetched`: the turn began with it, nobody asked.
+`remedy` says who can fix a failure (`shopify.errors.Remedy`): "reconnect", "merchant", "app" or "wait"; `permissions`
+says in everyday words what may not be read. `stale` is present if the data is outdated because Shopify delivered
+nothing newer: `{code, reason, retry_after?}`; the merchant may see the reason. `retry_after` is in seconds.
+`prefetched`: the turn started with it; the model did not ask.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,14 +27,14 @@ TTL_SECONDS: Mapping[str, int] = {
     "week_orders": 300,
     "sales": 600,
 }
-"""How long each data type stays fresh."""
+"""Seconds for which each data type stays fresh."""
 INCOMPLETE_SECONDS = 30
-"""How long data stays fresh if a missing part may be available on the next try."""
+"""Seconds for which data stays fresh if a missing part may be available on the next try."""
 TRANSIENT = frozenset({Temporary.code, Throttled.code})
 AWAITED = frozenset({Unauthorized.code, "shopify.not_connected"})
-"""Errors that end when the merchant connects the store (again)."""
+"""Errors that are resolved when the merchant (re)connects the store."""
 THE_STORE = frozenset(error.code for error in ACCESS_LOST)
-"""Errors that invalidate earlier data: we no longer have access to the store."""
+"""Errors that invalidate earlier data: CJ no longer has access to the store."""
 
 
 def failed(data_type: Any, code: str, error: str, **more: Any) -> Result:
@@ -62,8 +62,8 @@ def fetched(data_type: str, found: Fetched, as_of: datetime) -> Result:
 
 
 def awaited(found: Iterable[Result]) -> dict[str, float]:
-    """The data types that these results lack wholly or in part, until a later one brings them, for a reason that
-    passes; and the seconds after which Shopify says it may have passed."""
+    """The data types that these results lack, wholly or in part, for a temporary reason, and that no later result
+    brings; and the seconds after which Shopify says to try again."""
     lacking: dict[str, float] = {}
     for result in found:
         data_type = result.get("data_type")
@@ -82,7 +82,7 @@ def kept(result: Result) -> dict[str, Any]:
 
 
 def fresh_seconds(result: Result) -> int:
-    """How long a result stays fresh. Days of a shop (`week_orders`, `sales`) are others after its midnight."""
+    """How long a result stays fresh. Days (`week_orders`, `sales`) change at the shop's midnight."""
     whole = TTL_SECONDS[result["data_type"]]
     zone = time_zone(result["data"].get("time_zone"))
     if zone is not None:
@@ -99,7 +99,7 @@ def cached(data_type: str, found: Mapping[str, Any]) -> Result:
 
 
 def stale(data_type: str, found: Mapping[str, Any], instead_of: Result) -> Result:
-    """A result from the cache in place of a failure."""
+    """A cached result in place of a failure."""
     why = {"code": instead_of["error_code"], "reason": instead_of["error"]}
     if "retry_after" in instead_of:
         why["retry_after"] = instead_of["retry_after"]
@@ -107,7 +107,7 @@ def stale(data_type: str, found: Mapping[str, Any], instead_of: Result) -> Resul
 
 
 def key(result: Result) -> str:
-    """What was asked for: `workers.shop.fetch.FetchRequest.key`."""
+    """What was requested: `workers.shop.fetch.FetchRequest.key`."""
     data_type, data = result.get("data_type"), result.get("data") or {}
     return f"sales.{data.get('period')}.{data.get('compare_to')}" if data_type == "sales" else str(data_type)
 

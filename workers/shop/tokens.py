@@ -4,8 +4,8 @@
     token = keeper.after_refusal(token, deadline)            # Shopify returned 401: the next one to try
     raise keeper.give_up(token)                              # it was refused again a while later
 
-One process renews a token while the others keep using the old one, or wait for the new one if it has expired. A token
-known to be dead is marked `needs_reauth`; any other failure says nothing about the token and leaves it in place.
+One process renews a token while the others keep using the old one or, if it has expired, wait for the new one. A token
+known to be dead is marked `needs_reauth`; after any other failure it stays in place.
 """
 
 import time
@@ -28,11 +28,12 @@ from workers.failpoints import in_transaction
 log = logs.get(__name__)
 
 EARLY_SECONDS = 300.0
-"""How long before it expires a token is renewed: time for many attempts, and for requests in flight to finish."""
+"""Seconds before its expiry that a token is renewed: enough for many attempts, and for requests in flight to finish."""
 POLL_SECONDS = 0.05
 """How often the row is polled while another process renews the token."""
 PATIENCE_SECONDS = 3.0
-"""How long to retry storing a new pair while Postgres is unavailable: longer than elsewhere, as a pair is precious."""
+"""Seconds to retry storing a new pair while Postgres is down: longer than elsewhere, because losing a pair is
+costly."""
 
 WHILE_POSTGRES_IS_AWAY = Retrying(
     retry=retry_if_exception_type(StorageUnavailable),
@@ -46,10 +47,10 @@ Refresh = Callable[[str, SecretStr, float], TokenPair]
 
 
 class TokenKeeper:
-    """Provides tokens for one process; safe to share among threads."""
+    """Provides tokens for one process; thread-safe."""
 
     def __init__(self, database: Database, vault: Vault, refresh: Refresh | None) -> None:
-        """`refresh` is None if this installation has no client id and secret, so nothing can be renewed."""
+        """`refresh` is None if this installation has no client id and secret and cannot renew tokens."""
         self._database = database
         self._vault = vault
         self._refresh = refresh
@@ -74,7 +75,7 @@ class TokenKeeper:
         return token
 
     def after_refusal(self, refused: AccessToken, deadline: float, *, renew: bool = True) -> AccessToken:
-        """Another token than the one Shopify refused, renewed if it can be; the same one if there is no other yet.
+        """A different token from the one Shopify refused, renewed if possible; the same one if there is no other yet.
 
         Raises TokenUnreadable, StorageUnavailable, Unauthorized for a connection that has ended, Forbidden if this
         installation cannot renew it, and another ShopifyError if this is still unknown by `deadline`.
@@ -93,12 +94,13 @@ class TokenKeeper:
         return renewed
 
     def give_up(self, token: AccessToken) -> Unauthorized:
-        """Mark the connection of this token, which Shopify keeps refusing; returns the error that says so."""
+        """Mark this token's connection as `needs_reauth`, because Shopify keeps refusing it; returns the error to
+        raise."""
         self._mark(token)
         return _ended(token)
 
     def _renewed(self, token: AccessToken, deadline: float, *, refused: bool = False) -> AccessToken | None:
-        """A newer token, by renewing this one or waiting for whoever does; this one while it is still valid.
+        """A newer token, by renewing this one or waiting for the process that does; this one while it is still valid.
 
         Raises Unauthorized for a dead grant, after marking the connection.
         """
@@ -139,7 +141,7 @@ class TokenKeeper:
             log.info("another token was stored in the meantime", shop_domain=renewal.shop_domain)
 
     def _keep(self, renewal: Renewal, pair: TokenPair) -> bool:
-        """Store the pair. A commit whose answer was lost is found out by running it again: nobody holds the lease."""
+        """Store the pair. If a commit's answer is lost, running it again finds out: the lease is gone."""
 
         def store(session: Session) -> bool:
             return merchants.store_renewal(
@@ -178,4 +180,4 @@ def _version(token: AccessToken) -> int:
 
 def _ended(token: AccessToken) -> Unauthorized:
     shop = token.integration.shop_domain
-    return Unauthorized(f"{shop}: the access token is not accepted; the store must be connected again")
+    return Unauthorized(f"{shop}: the access token is not accepted; the store must be reconnected")

@@ -1,7 +1,7 @@
 """Handles an accepted event: conversation, context, turns and the event's mark, in one transaction.
 
-`handle` runs inside the caller's transaction and touches only Postgres; it returns what to tell other workers after the
-commit. Running it again for the same event finds the mark and does nothing.
+`handle` runs inside the caller's transaction and uses only Postgres; it returns what to send after the commit. Run
+again for the same event, it finds the mark and does nothing.
 """
 
 import logging
@@ -35,22 +35,22 @@ from workflows.workflow import Workflow, WorkflowSet
 log = logs.get(__name__)
 
 CONNECT_PATIENCE_SECONDS = 3.0
-"""How long an `oauth_complete` may arrive ahead of the commit that stores its token."""
+"""Seconds by which an `oauth_complete` may arrive before the commit that stores its token."""
 POSTPONE_SECONDS = 0.5
 CONNECTION = "connection"
-"""Key of the context: the facts of the merchant's connection as they were put into it last."""
+"""Context key: the connection's facts as last written to the context."""
 GREETED = "greeted"
-"""Key of the context: the connection that the merchant was greeted for last, {shop_domain, at}."""
+"""Context key: the connection for which the merchant was last greeted, {shop_domain, at}."""
 ONE_GREETING = timedelta(seconds=30)
-"""A browser may call the auth service back twice for one connection: within so long that is one greeting."""
+"""A browser may call the auth service back twice for one connection: within this many seconds that is one greeting."""
 
 UNKNOWN_MERCHANT = "event.unknown_merchant"
 NO_RULE = "no rule took the event"
-"""How the log line begins that says why."""
+"""The start of the log line that says why."""
 MOST_SENT_AGAIN = 10_000
-"""Replies at one request; the frontend asks for more with the last one it got."""
+"""Replies per request; the frontend continues with the last one it got."""
 SENT_TOGETHER = 500
-"""Of those; what a worker's death may repeat, and far less than a gateway remembers."""
+"""Replies per batch: how many a worker's death may repeat; far fewer than a gateway remembers."""
 SHOPIFY_REQUIREMENT = "shopify_oauth"
 
 
@@ -64,7 +64,7 @@ class Refused(Exception):
 
 
 class TooEarly(Refused):
-    """The event arrived before what it refers to: it is postponed for a while before it is refused."""
+    """The event arrived before what it refers to: it is postponed for a while, then refused."""
 
 
 def handle(
@@ -78,8 +78,8 @@ def handle(
 ) -> Effects | None:
     """Handle the inbox row `event_key`; None if there is nothing left to do for it.
 
-    `max_waiting`: turns of its merchant that may wait; a message above it is answered with a sentence. `at_a_time`:
-    those that may run. `per_merchant`: events that are handled before others of their merchant are put off.
+    `max_waiting`: how many of the merchant's turns may wait; further messages are declined. `at_a_time`: how many may
+    run. `per_merchant`: how many of a merchant's events wake workers; others are put off.
     """
     row = inbox.take(session, event_key, per_merchant=per_merchant)
     if row is None:
@@ -99,7 +99,7 @@ def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waitin
         return Effects(**done, replies=refuse(session, row, row.error_code, row.error or ""))
     effects = Effects(row.merchant_id, row.id, row.traceparent)
     try:
-        with session.begin_nested():
+        with session.attempt():
             _Handler(session, workflows, row, effects, max_waiting, at_a_time).run()
     except TooEarly as early:
         if row.age_seconds < CONNECT_PATIENCE_SECONDS:
@@ -115,9 +115,9 @@ def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waitin
             privacy.forget_contacts(session, row)
         return Effects(**done, replies=replies)
     if effects.is_deletion:
-        return effects  # the event is done when its leftovers are cleared, see `settle`
+        return effects  # not processed before its leftovers are cleared, see `settle`
     if effects.sent_again is not None:
-        return effects  # the event is done when the broker has all that it asks for
+        return effects  # not processed before the broker has everything
     if row.type in privacy.ENDS_HERE:
         privacy.forget_contacts(session, row)  # the merchant's data is gone already
     inbox.processed(session, row.key, traceparent=tracing.traceparent())
@@ -131,7 +131,7 @@ def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waitin
 
 
 def settle(session: Session, event_key: int) -> Effects | None:
-    """End the deletion of this event, after its leftovers were cleared; None if somebody else did."""
+    """Finish this event's deletion after its leftovers were cleared; None if another worker did."""
     row = inbox.take(session, event_key)
     if row is None or row.key != event_key or row.progress is None:
         return None
@@ -142,7 +142,7 @@ def settle(session: Session, event_key: int) -> Effects | None:
 
 
 def refuse(session: Session, row: InboxRow, code: str, message: str) -> list[OutgoingReply]:
-    """Mark a taken event as unusable; the replies tell its conversation, if it names one."""
+    """Mark an event as refused; replies tell its conversation, if it names one."""
     is_new = inbox.refuse(session, row.key, code, message)
     known = row.type if row.type in CATALOG else "unknown"
     metrics.event(known, "refused")
@@ -181,14 +181,14 @@ class _Handler:
         self._is_of_the_shop = is_of_the_shop(row)
         self._is_reconnection = False
         self._stored: Conversation | None = None
-        """The conversation as its row is; None as long as it has none."""
+        """The conversation's row; None while there is none."""
 
     def run(self) -> None:
         merchant_id = str(self._data["merchant_id"])
         self._known = connections.known(self._session, merchant_id, most_waiting=self._turns.most_waiting)
         self._turns.waiting = self._known.waiting
         integration = self._known.integration
-        if self._row.progress is None:  # else it passed these checks before
+        if self._row.progress is None:  # otherwise it has passed these checks already
             if self._is_erased():
                 return
             integration = self._claimed(merchant_id, integration)
@@ -197,7 +197,7 @@ class _Handler:
             self._delete(privacy.carry_out(self._session, self._row, merchant_id))
         elif self._row.type in REQUESTS:
             self._carry_out_request(merchant_id)
-        elif self._row.progress is not None:  # an uninstallation, done but for its leftovers
+        elif self._row.progress is not None:  # an uninstall, done except for its leftovers
             self._delete(privacy.leave(self._session, self._row, merchant_id))
         elif self._core(merchant_id, integration):
             if self._row.type == "app_uninstalled":
@@ -207,11 +207,11 @@ class _Handler:
             log.info("event is older than what is stored", event_type=self._row.type)
 
     def _delete(self, leftovers: Leftovers | None) -> None:
-        """The event is a deletion; `leftovers` is None as long as rows are left."""
+        """Carry out a deletion; `leftovers` is None while rows are left."""
         self._effects.is_deletion, self._effects.leftovers = True, leftovers
 
     def _carry_out_request(self, merchant_id: str) -> None:
-        """Stop turns, or send replies again. Both tell of other events' runs, and have none of their own."""
+        """Stop turns, or send replies again. Both concern other events' runs, and have none of their own."""
         conversation = conversations.get(self._session, str(self._data["conversation_id"]))
         if conversation is None:
             return
@@ -226,10 +226,10 @@ class _Handler:
         self._effects.wake_ups += turns.next_to_wake(self._session, conversation.id, merchant_id)
 
     def _send_again(self, conversation: Conversation) -> None:
-        """The next replies behind a place; first of all the history in one reply, if it is asked for.
+        """The next replies after a place; first the history in one reply, if requested.
 
-        What was found is kept as the event's progress before it is published, and how far it was published after it: if
-        the worker dies or the broker is away, the sweeper has it sent again, from the same place.
+        The progress is stored in the event before publishing, and again after: if the worker dies or the broker is
+        down, the sweeper has it sent again from the same place.
         """
         where = {"merchant_id": conversation.merchant_id, "conversation_id": conversation.id}
         begun = SentAgain(**self._row.progress) if self._row.progress is not None else None
@@ -255,16 +255,16 @@ class _Handler:
         self._effects.event_key = self._row.key
 
     def _converse(self, merchant_id: str, integration: Integration | None) -> None:
-        """Do what the event means in its conversation, and queue the turns that it asks for."""
+        """Carry out the event's actions in its conversation, and queue its turns."""
         conversation = self._plan(merchant_id, integration)
         if conversation is not None:
             self._keep(conversation)
             self._turns.queue(conversation)
 
     def _plan(self, merchant_id: str, integration: Integration | None) -> Conversation | None:
-        """What a rule of the workflow says, else the default; returns the conversation, if there is one."""
+        """Plan what a rule of the workflow says, else the default; returns the conversation, if there is one."""
         if self._row.type == "oauth_complete":
-            # One after the other: the second of two at once finds the conversation that the first one opened.
+            # Serialised: the second of two concurrent events finds the conversation that the first one opened.
             merchants.lock(self._session, merchant_id)
         conversation, fresh = self._conversation(merchant_id, integration)
         if conversation is None:
@@ -299,7 +299,7 @@ class _Handler:
         return conversation
 
     def _is_erased(self) -> bool:
-        """Whether there is nothing to do because all the merchant's data was erased after the event."""
+        """Whether to ignore the event because all of the merchant's data was erased after it."""
         at = self._known.erased_at
         if at is None or self._happened_at > at:
             return False
@@ -309,8 +309,8 @@ class _Handler:
         raise Refused(privacy.ERASED, reason)
 
     def _claimed(self, merchant_id: str, integration: Integration | None) -> Integration | None:
-        """The merchant's shop. If only an invented merchant has the shop that the event tells of, it is the event's
-        merchant's from now on: who else would be told of it?"""
+        """The merchant's shop. If the event's shop belongs to an invented merchant, it is transferred to the event's
+        merchant."""
         shop = self._data.get("shop_domain")
         is_connected = self._is_of_the_shop and bool(self._data.get("success"))
         if shop is None or not (is_connected or self._row.type in (*privacy.EVENTS, "app_uninstalled")):
@@ -321,23 +321,23 @@ class _Handler:
         owner = merchants.owner_of_shop(self._session, str(shop))
         if owner is None or not owner.is_invented or owner.merchant_id == merchant_id:
             return integration
-        with self._session.begin_nested() as attempt:
+        with self._session.attempt() as undo:
             merchants.add_merchant(self._session, merchant_id)
             if not connections.claim_shop(self._session, self._row.key):
-                attempt.rollback()
+                undo()
                 return integration
         log.info("a shop of an invented merchant has a real one", merchant_id=merchant_id, shop_domain=shop)
         return connections.integration_of(self._session, merchant_id)
 
     def _check_merchant(self, merchant_id: str, integration: Integration | None) -> None:
-        """The shop an event names must be the shop stored for its merchant."""
+        """Check that the event's shop is the one stored for its merchant."""
         kind, shop = self._row.type, self._data.get("shop_domain")
         if kind == "conversation_started":
             merchants.add_merchant(self._session, merchant_id)
             return
         waits = self._is_of_the_shop and bool(self._data.get("success"))
         if kind == "oauth_complete" and not self._is_of_the_shop:
-            shop = None  # not ours to check
+            shop = None  # a provider without stored shops
         if waits and shop is not None and integration is None:
             other = connections.integration_by_shop(self._session, str(shop))
             if other is not None and other.merchant_id != merchant_id:
@@ -356,13 +356,13 @@ class _Handler:
             raise Refused("event.shop_merchant_mismatch", self._mismatch(str(shop)))
 
     def _mismatch(self, shop: str) -> str:
-        """For operators."""
+        """The message about a shop of another merchant, for operators."""
         owner = merchants.owner_of_shop(self._session, shop)
         whose = "nobody's" if owner is None else f"merchant {owner.merchant_id}'s ({owner.status})"
         return f"shop_domain {shop[:80]!r} is {whose}, not the event's merchant's"
 
     def _core(self, merchant_id: str, integration: Integration | None) -> bool:
-        """The event's built-in effects, independent of the workflow; False if it is too old to have any."""
+        """The event's built-in effects, independent of workflows; False if it is too old to have any."""
         if self._row.type == "app_uninstalled" and integration is not None:
             if not connections.disconnect(self._session, self._row.key):
                 return False
@@ -398,7 +398,7 @@ class _Handler:
         return Conversation(new_id, merchant_id, self._first_workflow(context).name, context, "open", 0), True
 
     def _seen(self, conversation: Conversation) -> dict[str, Any]:
-        """What rules see of the event in this conversation."""
+        """What rules see of the event and the conversation."""
         context = {**conversation.context, "workflow": conversation.workflow}
         return engine.seen(self._data, context, time=self._happened_at, now=self._now)
 
@@ -411,7 +411,7 @@ class _Handler:
         return self._row.received_at + timedelta(seconds=self._row.age_seconds)
 
     def _keep_connection(self, conversation: Conversation, integration: Integration | None) -> Conversation:
-        """Bring the connection's facts in the context up to date; what a rule has put in their place since stays."""
+        """Update the connection's facts in the context; values that a rule has overwritten stay."""
         facts = _connection_facts(integration)
         known = conversation.context.get(CONNECTION)
         before = known if isinstance(known, dict) else {}
@@ -419,7 +419,8 @@ class _Handler:
         return self._merge(conversation, {**changed, CONNECTION: facts}) if changed else conversation
 
     def _begin_anew(self, conversation: Conversation) -> Conversation:
-        """Forget what a new connection ends: that the merchant was asked for it, and what is known of the store."""
+        """Forget what a new connection makes obsolete: that the merchant was asked to reconnect, and data about the
+        store."""
         if not self._data.get("success"):
             return conversation
         self._is_reconnection = conversation.context.get(turns.RECONNECT_ASKED) is not None
@@ -429,8 +430,8 @@ class _Handler:
         return conversation
 
     def _ask_again(self, conversation: Conversation) -> None:
-        """What the merchant asked while the store could not be read is asked again now, behind the actions: the turn
-        that tells of the connection takes it in. In other conversations the agent comes to it by itself."""
+        """Ask again, after the actions, what the merchant asked while the store could not be read: the turn about the
+        connection absorbs it. In other conversations an agent gets to it later."""
         owed = turns.owed(self._session, conversation.merchant_id)
         here = [(turn_id, text) for turn_id, conversation_id, text in owed if conversation_id == conversation.id]
         elsewhere = [turn_id for turn_id, conversation_id, _ in owed if conversation_id != conversation.id]
@@ -446,7 +447,7 @@ class _Handler:
         return {"shop_domain": integration.shop_domain, "at": self._row.received_at.isoformat()}
 
     def _was_greeted(self, conversation: Conversation, integration: Integration) -> bool:
-        """Whether this is the second event of one connection, which neither ended nor was refused meanwhile."""
+        """Whether this is a second event about one connection that has neither ended nor been refused since."""
         greeted = conversation.context.get(GREETED)
         if not isinstance(greeted, dict) or greeted.get("shop_domain") != integration.shop_domain:
             return False
@@ -467,7 +468,7 @@ class _Handler:
         return self._workflows.opener(self._row.type, seen)[0]
 
     def _replace_workflow(self, conversation: Conversation, workflow: Workflow) -> Conversation:
-        """The file of the conversation's workflow was renamed or removed: continue in the default workflow."""
+        """Continue in the default workflow: the conversation's workflow file was renamed or removed."""
         log.warning(
             "the conversation's workflow is gone; continuing in another",
             conversation_id=conversation.id,
@@ -479,7 +480,7 @@ class _Handler:
     def _start(
         self, conversation: Conversation, workflow: Workflow, integration: Integration | None, fresh: bool
     ) -> tuple[Conversation, Workflow]:
-        """A conversation that starts with its workflow's requirements already met starts in the next workflow."""
+        """Start in the next workflow if the workflow's requirements are already met."""
         if not fresh or self._row.type == "oauth_complete":
             return conversation, workflow
         met = {SHOPIFY_REQUIREMENT} if integration is not None and integration.is_active else set()
@@ -532,7 +533,7 @@ class _Handler:
             self._turns.plan(self._input(first), workflow.name)
 
     def _explain(self, conversation: Conversation, workflow: Workflow) -> None:
-        """Say why no rule took the event. What an event does on its own is no trouble, and worth no line."""
+        """Log why no rule took the event; only at DEBUG if the event has a default."""
         if self._row.type in explanation.BUILT_IN:
             if not workflow.rules.get(self._row.type) or not logging.getLogger().isEnabledFor(logging.DEBUG):
                 return
@@ -542,7 +543,7 @@ class _Handler:
         log.info(NO_RULE, why=why.line(), conversation_id=conversation.id)
 
     def _settle(self, conversation: Conversation) -> Conversation:
-        """Make the transitions that are due, when no queued turn will make them at its end."""
+        """Make due transitions, unless a queued turn will make them at its end."""
         current = self._workflows.get(conversation.workflow)
         context = {**conversation.context, "workflow": current.name, "now": self._now.isoformat()}
         for hop in engine.settle(self._workflows, current, context):
@@ -551,7 +552,7 @@ class _Handler:
         return conversation
 
     def _move(self, conversation: Conversation, hop: Transition, said: str | None) -> Conversation:
-        """Move the conversation. The event's turn tells the gateway, with CJ's text if there is any."""
+        """Move the conversation. The event's turn tells the gateway, with CJ's message if there is one."""
         self._turns.tell_move(Move(conversation.workflow, hop.target_workflow, said))
         return replace(conversation, workflow=hop.target_workflow)
 
@@ -559,7 +560,7 @@ class _Handler:
         return replace(conversation, context={**conversation.context, **storable(dict(values))})
 
     def _keep(self, conversation: Conversation) -> None:
-        """Write what has become of the conversation, which is locked, or new: its events are handled one by one."""
+        """Store the conversation, which is locked or new."""
         before, self._stored = self._stored, conversation
         if before is None:
             conversations.open(
@@ -577,8 +578,8 @@ class _Handler:
 
 
 def _connection_facts(integration: Integration | None) -> dict[str, Any]:
-    """What a context says of the merchant's connection. A token that Shopify refuses changes nothing here: the merchant
-    is asked to reconnect, see `turns.RECONNECT_ASKED`."""
+    """The connection's facts for the context. A token that Shopify refuses changes nothing here: the merchant is asked
+    to reconnect, see `turns.RECONNECT_ASKED`."""
     if integration is None or integration.status == "needs_reauth":
         return {}
     if integration.status == "uninstalled":

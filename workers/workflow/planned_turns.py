@@ -1,7 +1,7 @@
-"""The turns that one event asks for: planned while its rules are carried out, and queued once all of them are.
+"""The turns of one event: planned while its rules are carried out, and queued afterwards.
 
-Planned first, because a turn tells of what happened before it, and the last one of what happened behind it too: each
-move of the conversation to another workflow, and what the workflow told the systems outside.
+They are planned first because a turn's run reports what happened before it, and the last one also what happened after
+it: transitions to other workflows, and what the workflow emitted.
 """
 
 from collections.abc import Mapping
@@ -34,8 +34,8 @@ TOO_MANY_WAITING = (
 
 @dataclass(frozen=True)
 class SentAgain:
-    """How far the answer to a `replies_requested` has come: everything up to (turn, sequence), and how many replies may
-    follow. It is kept as the event's progress."""
+    """The progress of a `replies_requested`: everything up to (turn, sequence) was sent, and how many replies may
+    follow. Stored as the event's progress."""
 
     turn: int
     sequence: int
@@ -44,57 +44,57 @@ class SentAgain:
 
 @dataclass
 class Effects:
-    """What to tell other workers once the transaction is committed."""
+    """What to send to workers and the gateway after the commit."""
 
     merchant_id: str | None = None
     event_id: str | None = None
     traceparent: str | None = None
     turn_ids: list[int] = field(default_factory=list)
-    wake_ups: list[int] = field(default_factory=list)  # of these turns, those that may find room now
+    wake_ups: list[int] = field(default_factory=list)  # those of these turns that may be claimable now
     replies: list[OutgoingReply] = field(default_factory=list)
-    """To events that no turn answers, and to messages that wait."""
+    """Replies to events without a turn, and about waiting messages."""
     is_over_limit: bool = False
-    """The message was one too many."""
+    """Whether the message was declined."""
     prefetches: list[tuple[str, str]] = field(default_factory=list)
     forget_cache_of: list[str] = field(default_factory=list)
     is_deletion: bool = False
     leftovers: Leftovers | None = None
     """What to clear before a deletion can be settled."""
     sent_again: SentAgain | None = None
-    """To be noted with event `event_key` once the broker has `replies`."""
+    """To be stored with event `event_key` once the broker has `replies`."""
     event_key: int = 0
     postponed_seconds: float | None = None
     done_key: int | None = None
-    """Of the event, if there is nothing left to do for it."""
+    """The trace id of the event, if there is nothing left to do for it."""
     is_crowded: bool = False
     """Whether events of the merchant may have been put off."""
 
 
 class PlannedTurns:
-    """Those of one event. `max_waiting` turns of its merchant may wait, `at_a_time` may run."""
+    """The planned turns of one event. `max_waiting` turns of its merchant may wait, `at_a_time` may run."""
 
     def __init__(self, session: Session, row: InboxRow, effects: Effects, max_waiting: int, at_a_time: int) -> None:
         self._session = session
         self._row = row
         self._effects = effects
-        # Messages leave room for what is to be said about a connection.
+        # Messages leave room for turns about a connection.
         self._max_waiting = max_waiting if row.type == MESSAGE else 2 * max_waiting
         self._at_a_time = at_a_time
         self.waiting = 0
-        """The merchant's turns that wait, with those that are queued here."""
+        """The merchant's waiting turns, including those queued here."""
         self._action = 0
         self._planned: list[tuple[TurnInput, str | None]] = []
         """With the workflow each is planned in."""
         self._asked_again: list[TurnInput] = []
-        """Behind the planned turns: the one that tells of the connection takes them in."""
+        """Queued after the planned turns: the turn about the connection absorbs them."""
         self._follow_ups: list[tuple[FollowUp, str]] = []
         """With the workflow each is planned in."""
         self._moves: list[Move] = []
         self._emitted: list[Emitted] = []
-        """What no planned turn tells of yet."""
+        """What no planned turn reports yet."""
 
     def plan(self, said: TurnInput, workflow: str | None) -> None:
-        """Plan a turn; it tells of the moves before it."""
+        """Plan a turn; its run reports the transitions before it."""
         self._planned.append((replace(said, moves=tuple(self._moves), emitted=tuple(self._emitted)), workflow))
         self._moves.clear()
         self._emitted.clear()
@@ -104,49 +104,49 @@ class PlannedTurns:
         self._follow_ups.append((action, workflow))
 
     def ask_again(self, text: str) -> None:
-        """Plan a turn for what the merchant asked once already."""
+        """Plan a turn for an earlier question of the merchant."""
         self._asked_again.append(TurnInput("merchant", text, metadata={"again": True}))
 
     def tell_move(self, move: Move) -> None:
-        """Have the gateway told of the move, by the next turn or by the last one."""
+        """Report a transition to the gateway, in the next planned turn or else in the last one."""
         self._moves.append(move)
 
     def tell_emitted(self, name: str, data: dict[str, Any]) -> None:
-        """Have the systems outside told."""
+        """Report an emitted event, likewise."""
         if len(strict_json.dumps(storable(data))) > MAX_FREE_DATA:
-            log.warning("an emitted event says too much; its data is left out", name=name, most_bytes=MAX_FREE_DATA)
+            log.warning("an emitted event's data is too large; it is left out", name=name, most_bytes=MAX_FREE_DATA)
             data = {}
         self._emitted.append(Emitted(name, data))
 
     @property
     def has_moved(self) -> bool:
-        """Whether the conversation moved, and no planned turn tells of it yet."""
+        """Whether the conversation moved and no planned turn reports it yet."""
         return bool(self._moves)
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no turn yet to queue at once, and nothing that needs one to be told."""
+        """Whether there is neither a turn to queue now nor anything that needs one to report it."""
         return not self._planned and not self._moves and not self._emitted
 
     @property
     def most_waiting(self) -> int:
-        """How far the merchant's waiting turns are to be counted."""
+        """Up to which number the merchant's waiting turns must be counted."""
         return max(self._max_waiting, self._crowd)
 
     @property
     def has_no_room(self) -> bool:
-        """Whether as many of the merchant's turns wait as may."""
+        """Whether the merchant's limit of waiting turns is reached."""
         return self.waiting >= self._max_waiting
 
     @property
     def _crowd(self) -> int:
-        """So many waiting turns of a merchant that a wake-up for one more would find no room. Then none is needed:
-        whoever ends a turn of the merchant wakes the next ones, see `turns.next_to_wake`."""
+        """The number of a merchant's waiting turns from which on a new turn needs no wake-up: it could not run, and
+        whoever ends a turn wakes the next ones, see `turns.next_to_wake`."""
         return 2 * self._at_a_time + 1
 
     def queue(self, conversation: Conversation) -> None:
-        """Queue all that is planned. An event that names a conversation has a run there, with an end, even if nothing
-        is to be said."""
+        """Queue all planned turns. An event that names a conversation gets a run there, with an end, even if there is
+        nothing to say."""
         for said, workflow in self._all():
             if self.has_no_room:
                 self.decline(conversation, said, workflow)
@@ -160,8 +160,8 @@ class PlannedTurns:
     def decline(
         self, conversation: Conversation, said: TurnInput, workflow: str | None, code: str = turns.TOO_MANY_WAITING
     ) -> None:
-        """The turn ends at once: nothing waits, no model is asked. One reply is its whole run: the fewer replies answer
-        a flood, the less the others' wait behind them."""
+        """End a turn at once, without a model call. Its whole run is one reply, so that a flood delays others' replies
+        less."""
         turn_id = turns.queue_turn(
             self._session,
             **self._next_turn(conversation),
@@ -215,12 +215,12 @@ class PlannedTurns:
             after_seconds=action.seconds,
         )
         if turn_id is None:
-            log.warning("a follow-up is left out: as many wait as may", conversation_id=conversation.id)
+            log.warning("a follow-up is left out: too many are waiting", conversation_id=conversation.id)
             return
         self._tell_run(conversation, turn_id, said, None)
 
     def _tell_run(self, conversation: Conversation, turn_id: int, said: TurnInput, error: str | None) -> None:
-        """The whole run of a turn that never runs."""
+        """Report the whole run of a turn that never runs."""
         run_id = f"turn_{turn_id}"
         run = agui.run_started(conversation.id, run_id, conversation.workflow)
         run += notices.begun(replace(said, moves=()), run_id)
@@ -233,7 +233,7 @@ class PlannedTurns:
         self._effects.replies += outbox.append(self._session, turn_id, [NewReply(agui.END_KEY, run)])
 
     def _next_turn(self, conversation: Conversation) -> Mapping[str, Any]:
-        """Whose the event's next turn is, and which of the event's."""
+        """The identity of the event's next turn: conversation, event and action number."""
         self._action += 1
         return {
             "conversation_id": conversation.id,
@@ -244,12 +244,12 @@ class PlannedTurns:
 
 
 def is_of_the_shop(row: InboxRow) -> bool:
-    """Whether the event says how connecting a store went; another provider's connection changes nothing there."""
+    """Whether the event reports the result of connecting a store, not of another provider."""
     return row.type == "oauth_complete" and row.data.get("provider") == SHOPIFY
 
 
 def _words_within(row: InboxRow, said: TurnInput) -> float | None:
-    """Seconds until the merchant must have heard something; None if the turn says what it has to say at once."""
+    """Seconds until the merchant must have heard something; None if the turn speaks at once."""
     if said.sender == "cj":
         return None
     return turns.CONNECTED_WORDS_SECONDS if is_of_the_shop(row) else turns.WORDS_SECONDS

@@ -1,13 +1,13 @@
 """Shopify's privacy webhooks.
 
     customers_data_request   changes nothing: an operator answers the stored row with `cj privacy export`
-    customers_redact         blanks whatever names the customer or the orders: fetched data, messages, replies; cache
+    customers_redact         blanks all mentions of the customer or the orders: fetched data, messages, replies; cache
     shop_redact              erases all data of the merchant, including tokens; a tombstone stays. If the shop was
                              connected again since, only what is older than the new connection is erased
 
-Shopify allows 30 days (https://shopify.dev/docs/apps/build/privacy-law-compliance); we act at once. Both deletions take
-as many transactions as they need: `carry_out` is one of them, and the event stays in the inbox until the last. An event
-older than its merchant's tombstone is refused and its content dropped, so that a replay brings nothing back.
+Shopify allows 30 days (https://shopify.dev/docs/apps/build/privacy-law-compliance); CJ acts at once. A deletion takes
+as many transactions as it needs: each call of `carry_out` is one, and the event stays in the inbox until the last. An
+event older than its merchant's tombstone is refused and its content dropped, so that a replay brings nothing back.
 """
 
 from collections.abc import Sequence
@@ -27,16 +27,17 @@ log = logs.get(__name__)
 DATA_REQUEST, CUSTOMERS_REDACT, SHOP_REDACT = "customers_data_request", "customers_redact", "shop_redact"
 EVENTS = frozenset({DATA_REQUEST, CUSTOMERS_REDACT, SHOP_REDACT})
 ENDS_HERE = frozenset({CUSTOMERS_REDACT, SHOP_REDACT})
-"""Events that no conversation sees."""
+"""Events that never reach a conversation."""
 ERASED = "event.erased"
 """Error code of an event that arrived after its merchant's data was erased."""
 REDACT_AFTER = timedelta(hours=48)
-"""Shopify sends shop_redact so long after an uninstallation, or later."""
+"""Shopify sends shop_redact this long after an uninstall, or later."""
 
 
 @dataclass(frozen=True)
 class Leftovers:
-    """What is to be cleared outside of Postgres before a deletion is done: always the cache, perhaps the replies."""
+    """What must be cleared outside Postgres before a deletion is done: always the cache, sometimes replies on the
+    broker."""
 
     event_key: int
     merchant_id: str
@@ -49,13 +50,13 @@ def left_shop(session: Session, merchant_id: str, shop_domain: str) -> bool:
 
 
 def carry_out(session: Session, row: InboxRow, merchant_id: str) -> Leftovers | None:
-    """Carry out as much of a deletion as fits into one transaction; what is left outside when all rows are done."""
+    """Carry out as much of a deletion as fits into one transaction; returns the leftovers once all rows are done."""
     walk = _walk(session, row)
     if row.type == CUSTOMERS_REDACT:
         if not walk.is_closed:
             privacy.blank_some(session, Person.of_event(merchant_id, row.data), walk, but_event=row.key)
     elif not walk.is_closed:
-        merchants.lock(session, merchant_id)  # nobody connects the shop between this decision and the commit
+        merchants.lock(session, merchant_id)  # so that the shop is not connected between this decision and the commit
         former = connections.former(session, merchant_id)
         erased = privacy.erased_at(session, FORMER, merchant_id)
         before = reconnected_at(row, connections.integration_of(session, merchant_id), former, erased)
@@ -65,10 +66,10 @@ def carry_out(session: Session, row: InboxRow, merchant_id: str) -> Leftovers | 
 
 
 def settle(session: Session, row: InboxRow, merchant_id: str) -> Leftovers | None:
-    """End a deletion whose leftovers were cleared; leftovers again if a reply was blanked meanwhile."""
+    """Finish a deletion whose leftovers were cleared; returns leftovers again if a reply was blanked meanwhile."""
     walk = Walk(**(row.progress or {}))
     if row.type == CUSTOMERS_REDACT:
-        # A turn may have read the cache between the last transaction and its clearing.
+        # A turn may have read the cache between the last transaction and the clearing.
         walk.on_the_broker = False
         privacy.close_blanking(session, Person.of_event(merchant_id, row.data), walk, but_event=row.key)
         if walk.on_the_broker:
@@ -82,7 +83,7 @@ def settle(session: Session, row: InboxRow, merchant_id: str) -> Leftovers | Non
 
 
 def leave(session: Session, row: InboxRow, merchant_id: str) -> Leftovers:
-    """An uninstallation is done in Postgres: what is left is the cache."""
+    """The leftovers of an uninstall that is done in Postgres: the cache."""
     if row.progress is None:
         inbox.keep_progress(session, row.key, privacy.begin(session, LEFTOVERS).to_json())
     return Leftovers(row.key, merchant_id, on_the_broker=False)
@@ -91,22 +92,22 @@ def leave(session: Session, row: InboxRow, merchant_id: str) -> Leftovers:
 def reconnected_at(
     row: InboxRow, integration: Integration | None, former: Sequence[FormerConnection], erased: datetime | None
 ) -> datetime | None:
-    """When the merchant connected a shop again since the uninstallation that a shop_redact is about; None: not since.
+    """When the merchant connected a shop again after the uninstall that a shop_redact is about; None if not.
 
-    What is older belonged to a former connection. What is younger, its tokens above all, is left alone. `erased`: up
-    to when a former connection's data was erased.
+    Older data belongs to an earlier connection; newer data, above all tokens, is kept. `erased`: up to when an earlier
+    connection's data was erased.
     """
     if integration is None:
         return None
     shop, happened, connected = row.data["shop_domain"], happened_at(row), integration.connected_at
     if integration.shop_domain != shop:
-        return connected  # it is about a shop that the merchant has left
+        return connected  # the shop_redact is about a shop that the merchant has left
     if integration.status == "uninstalled":
         return None
     earlier = [connection for connection in former if connection.shop_domain == shop]
     if connected > happened or (earlier and connected > happened - REDACT_AFTER):
         return connected
-    # However late it comes: an uninstallation before this connection is still owed its shop_redact.
+    # However late it arrives, a shop_redact still applies to an uninstall before this connection.
     is_owed = any(connection.uninstalled_at is not None for connection in earlier)
     is_paid = erased is not None and erased >= connected
     return connected if is_owed and not is_paid else None
@@ -118,12 +119,12 @@ def forget(session: Session, row: InboxRow) -> None:
 
 
 def forget_contacts(session: Session, row: InboxRow) -> None:
-    """Drop e-mail and phone of a request that has nothing left to look for."""
+    """Drop e-mail and phone from a request that no longer needs them."""
     privacy.forget_contacts(session, row.key)
 
 
 def happened_at(row: InboxRow) -> datetime:
-    """When the event happened; if it does not say, when it was received."""
+    """When the event happened or, without `time`, when it was received."""
     return row.time or row.received_at
 
 

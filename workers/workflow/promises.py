@@ -1,8 +1,8 @@
-"""Keeps what ended turns promised: CJ looks again by itself, and tells what was missing, once; it answers what no model
-answered, once one does; and says what a workflow's follow-up is to say at its time, if it still has a point.
+"""Keeps the promises of ended turns: retries missing data and tells it once; answers what no model answered once one
+does; and runs a workflow's follow-up at its time if its condition still holds.
 
-Nothing is said here: a look that finds nothing leaves no trace in the conversation. What there is to tell becomes a
-turn of its own, a system event that a model answers.
+This module says nothing itself, and a look that finds nothing leaves no trace in the conversation. What there is to
+tell becomes a new turn, a system message that a model answers.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ LONGEST_PAUSE_SECONDS = 30.0
 
 
 class PromiseKeeper:
-    """Looks at promises that are due (`storage.turns.promises`). Safe to call twice, and from many threads."""
+    """Checks promises that are due (`storage.turns.promises`). Idempotent and thread-safe."""
 
     def __init__(self, database: Database, tools: Tools, wake_ups: WakeUps) -> None:
         self._database = database
@@ -46,10 +46,10 @@ class PromiseKeeper:
         self._wake_ups = wake_ups
 
     def keep(self, turn_id: int) -> None:
-        """Look at what this ended turn promised, if anything, and queue the turns that tell it."""
+        """Check this ended turn's promise, if any, and queue the turns that keep it."""
         try:
             queued = self._keep(turn_id)
-        except StorageError as error:  # it is due again in a while
+        except StorageError as error:  # it will be due again later
             log.warning("a promise waits for Postgres", turn_id=turn_id, error_code=error.code)
             return
         for queued_id in queued:
@@ -64,7 +64,7 @@ class PromiseKeeper:
             is_wanted = waits_for == "time" and self._is_wanted(session, first)
             since = turns.fetched_since(session, first.conversation_id, first.seq)
             integration = connections.integration_of(session, first.merchant_id)
-        if waits_for == "model":  # an agent has looked, and found one
+        if waits_for == "model":  # an agent has checked that a model answers
             return self._answer(promises[0])
         if waits_for == "time":
             log.info("a follow-up is due", conversation_id=first.conversation_id, is_wanted=is_wanted)
@@ -89,7 +89,7 @@ class PromiseKeeper:
 
     @staticmethod
     def _is_wanted(session: Session, planned: Claim) -> bool:
-        """Whether a workflow's follow-up still has a point, by its condition."""
+        """Whether a follow-up's condition still holds."""
         conversation = conversations.get(session, planned.conversation_id)
         if conversation is None or conversation.status != "open":
             return False
@@ -102,8 +102,8 @@ class PromiseKeeper:
         return self._tools.run(promise.turn, calls, shop=shop, allowed=None, seconds=LOOK_SECONDS)
 
     def _answer(self, promise: Promise) -> list[int]:
-        """Queue the turn that answers all that waits for a model in the conversation, and ends these promises with its
-        end. None while another turn is open, which does the same."""
+        """Queue a turn that answers everything in the conversation that waits for a model; its end ends these promises.
+        None while another turn is open, which does the same."""
         with self._database.transaction() as session:
             conversations.get(session, promise.turn.conversation_id, lock=True)
             is_due = turns.promised(session, promise.turn.turn_id) and not turns.is_open(
@@ -115,9 +115,9 @@ class PromiseKeeper:
     def _queue(
         self, promises: Sequence[Promise], said: Sequence[TurnInput] | None, workflow: str | None = None
     ) -> list[int]:
-        """End the promises, and queue the turns that tell what they were about; nothing if that was done meanwhile.
+        """End the promises and queue the turns that keep them; does nothing if that was done meanwhile.
 
-        `said` is None if what was asked is asked again.
+        `said` is None if the question is asked again.
         """
         first = promises[0]
         with self._database.transaction() as session:

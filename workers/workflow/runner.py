@@ -1,8 +1,8 @@
 """Handles accepted events, each in one transaction and in conversation order, then notifies other workers.
 
 An event whose handling fails unexpectedly is retried with growing pauses and finally refused: it blocks its
-conversation for a while, not forever, and an operator finds it with `cj events rejected`. Each time counts as an
-attempt. A deletion that the law demands is never refused for such a reason: `cj privacy requests` shows how it stands.
+conversation for a while, not forever, and operators find it with `cj events rejected`. Each try counts as an attempt. A
+privacy deletion is never refused for such a reason: `cj privacy requests` shows its state.
 """
 
 from contextlib import suppress
@@ -27,14 +27,14 @@ FAILED = "event.handling_failed"
 
 
 def run(tools: Resources, *event_keys: int) -> None:
-    """Handle the events, each after those of its conversation that came before it; one that is done is left alone."""
+    """Handle the events, each after the earlier ones of its conversation; skips those that are done."""
     merchant_ids: set[str] = set()
     over_limit: set[str] = set()
     for event_key in event_keys:
         _run_one(tools, event_key, merchant_ids, over_limit)
     most = tools.settings.events_at_a_time
     tools.wake_ups.oldest_events(tools.database, merchant_ids - over_limit, per_merchant=most)
-    # Declining a flood as fast as it comes would take the processors from everybody else.
+    # Declining a flood as fast as it comes would take the CPU from everybody else.
     pause = most / tools.settings.declined_per_second
     tools.wake_ups.oldest_events(tools.database, over_limit, per_merchant=most, after_seconds=pause)
 
@@ -50,7 +50,7 @@ def _run_one(tools: Resources, event_key: int, merchant_ids: set[str], over_limi
                 return
     except StorageUnavailable as error:
         log.warning("event waits for Postgres; the sweeper will retry it", event_key=event_key, reason=str(error))
-        with suppress(StorageError):  # Postgres is away altogether
+        with suppress(StorageError):  # Postgres is down altogether
             _postpone(tools, event_key, refuse=False)
     except Exception:
         log.exception("event could not be handled", event_key=event_key)
@@ -108,9 +108,9 @@ def _postpone(tools: Resources, event_key: int, *, refuse: bool = True) -> None:
 
 
 def notify(tools: Resources, effects: Effects) -> bool:
-    """Wake other workers after the commit, most urgent first: the first prefetch runs while the model is answering, and
-    a later one that has not begun when it is asked for is fetched for whoever asks. False if the broker did not take
-    the replies."""
+    """Wake other workers after the commit, most urgent first: the first prefetch runs while the model is answering; a
+    later one that has not started when its data is needed is fetched on demand. False if the broker did not accept the
+    replies."""
     for merchant_id in effects.forget_cache_of:
         tools.cache.drop(merchant_id)
     fetches = [

@@ -1,11 +1,11 @@
-"""Everything that can be known to be wrong with a workflow before it runs, found in one reading of its file.
+"""Finds everything that is wrong with a workflow before it runs, in one pass over its file.
 
     sections    keys, actions and kinds of value, by the classes of definition.py and actions.py
     rules       under 'system_events' and 'behavior', and the conditions and templates there
     reach       rules and transitions that are never taken, workflows that lead to each other
 
 Each part is checked on the plain data, so that an error in one place hides none in another. Errors keep a worker from
-starting; warnings are allowed, but will not do what they seem to say. May import everything in `workflows` but engine,
+starting; warnings mark what will not do what it seems to say. May import everything in `workflows` except engine,
 explanation, loader and schema.
 """
 
@@ -22,23 +22,23 @@ from workflows.source import Document, Path
 from workflows.suggest import or_one_of
 from workflows.workflow import Rule, TransitionRule, Workflow
 
-#: What comes in every merchant's life and does nothing on its own, and of whom it is.
+#: Events that every merchant causes and that have no default, and how messages describe the merchant.
 _LIFE: Sequence[tuple[str, str, str]] = (
     ("oauth_complete", CONNECTION, "whose store is connected"),
     ("oauth_complete", "provider == 'shopify' and success == false", "who could not connect a store"),
 )
 _WAY_ON = "\"shopify_connected == true and 'counts' in fetched\""
-#: What is wrong with the name of a model, or None.
+#: Returns what is wrong with a model's name, or None.
 ModelProblem = Callable[[str], str | None]
 
 
 def check(
     document: Document, workflow_names: Collection[str] | None, set_elsewhere: Collection[str] = ()
 ) -> WorkflowDefinition | None:
-    """Add every problem of a document to it, and return its definition unless one of them is an error.
+    """Add all problems of a document to it, and return its definition unless one of them is an error.
 
-    `workflow_names`: all that are loaded along with this one; None if that is not known, and then the targets of
-    transitions are not looked up. `set_elsewhere`: keys of the context that the others set.
+    `workflow_names`: all workflows loaded along with this one; None if unknown, and then the targets of transitions are
+    not checked. `set_elsewhere`: context keys that the others set.
     """
     if document.root is None:
         return None
@@ -50,7 +50,7 @@ def check(
 
 
 def check_circles(documents: Mapping[str, Document], transitions: Mapping[str, Sequence[TransitionRule]]) -> None:
-    """Add a problem where two workflows lead to each other. Both maps are by workflow name."""
+    """Add a problem where two workflows transition to each other. Both maps are by workflow name."""
     for circle in circles(transitions):
         path = ("behavior", "transitions", circle.transition, "condition")
         way = f"this transition leads in a circle: {circle.first} -> {circle.second} -> {circle.first}"
@@ -62,7 +62,7 @@ def check_circles(documents: Mapping[str, Document], transitions: Mapping[str, S
 
 
 def check_models(document: Document, definition: WorkflowDefinition, problem_of: ModelProblem) -> None:
-    """Add a problem where a model is named that nobody could ask."""
+    """Add a problem where a named model cannot be used."""
     model = definition.model
     named: list[tuple[Path, str | None]] = [(("model", "name"), model.name)]
     named += [(("model", "fallbacks", at), name) for at, name in enumerate(model.fallbacks)]
@@ -72,7 +72,7 @@ def check_models(document: Document, definition: WorkflowDefinition, problem_of:
 
 
 def check_silence(document: Document, workflow: Workflow) -> None:
-    """Add a warning where an event of a merchant's life comes in this workflow and CJ says nothing."""
+    """Add a warning where such an event arrives in this workflow and CJ says nothing."""
     if "oauth_complete" not in workflow.rules:
         message = "a merchant who connects a store while in this workflow hears nothing: no rule takes oauth_complete"
         document.at(("name",), message, key=True, severity="warning")
@@ -94,19 +94,19 @@ def check_silence(document: Document, workflow: Workflow) -> None:
             if not _speaks(rule):
                 path: Path = ("system_events", event, rule.index)
                 path = path if document.find(path) else path[:-1]
-                message = f"{event} meets silence here: this rule takes it, and has no 'process_message'"
+                message = f"CJ says nothing to {event} here: this rule takes it, and has no 'process_message'"
                 document.at((*path, "actions"), message, key=True, severity="warning")
 
 
 def check_way_on(document: Document, workflow: Workflow) -> None:
-    """Add a warning where a conversation is led on at its start or never."""
+    """Add a warning if a conversation can move on only at its start."""
     start = workflow.already_authenticated
     actions = (action for rules in workflow.rules.values() for rule in rules for action in rule.actions)
     moves = any(isinstance(action.section, TransitionAction) for action in actions)
     if start is not None and workflow.requirements and not workflow.transitions and not moves:
         message = (
             f"a conversation that begins before its store is connected never moves on to {start.target_workflow!r}: "
-            f"this is taken only where a conversation starts; add a transition with a condition, such as {_WAY_ON}"
+            f"this is only taken when a conversation starts; add a transition with a condition, such as {_WAY_ON}"
         )
         document.at(("behavior", "transitions", str(start.name)), message, key=True, severity="warning")
 

@@ -1,7 +1,7 @@
-"""Who opens a conversation: decided by the files, checked for conflicts, and shown as a table.
+"""Which workflow opens a conversation: derived from the files, checked for conflicts, and shown as a table.
 
-A rule opens one where it holds; what no rule takes goes to the first workflow that may open a conversation. Two
-workflows that could both be meant need to say which goes first.
+A rule opens one if it holds; an event that no rule takes opens one in the first workflow that may. If two workflows
+could both open one, they must say which comes first.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ _BOOLEANS = {
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """An event opens a conversation in a workflow: where the rule holds, or, without one, wherever no rule does."""
+    """An event opens a conversation in a workflow: if the rule holds, or, without one, if no rule does."""
 
     event: str
     workflow: Workflow
@@ -34,7 +34,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """A rule, and what must be so for it to hold."""
+    """A rule, and the facts under which it holds."""
 
     workflow: Workflow
     rule: Rule
@@ -42,13 +42,13 @@ class _Claim:
 
 
 class Openings:
-    """What opens a conversation in which of these workflows."""
+    """Which events open a conversation in which of these workflows."""
 
     def __init__(self, workflows: Mapping[str, Workflow]) -> None:
         self._known = {each.name: each for each in in_order(workflows.values())}
 
     def table(self) -> Iterator[Opening]:
-        """By event, in the order in which they are tried, without what can never be."""
+        """By event, in the order in which they are tried, without impossible ones."""
         for event in OPENING_EVENTS:
             claims = self._claims(event)
             for at, claim in enumerate(claims):
@@ -67,7 +67,8 @@ class Openings:
                     yield one, other, events
 
     def unheard(self) -> Workflow | None:
-        """The workflow in which a connection opens a conversation although no rule need take it; None if one must."""
+        """The workflow in which a connection opens a conversation without any rule taking it; None if a rule always
+        does."""
         here = with_booleans(facts_of(compiled(CONNECTION)), _BOOLEANS["oauth_complete"])
         is_taken = cover_all([claim.facts for claim in self._claims("oauth_complete")], here)
         return None if is_taken else next(iter(self._rest("oauth_complete")), None)
@@ -85,7 +86,7 @@ class Openings:
         return [each for each in self._known.values() if each.opens_any(event)]
 
     def _is_decided(self, one: str, other: str) -> bool:
-        """Whether the files say which of two goes first."""
+        """Whether the files say which of two workflows comes first."""
         says = other in after(one, self._known) or one in after(other, self._known)
         return says or rank(one, self._known) != rank(other, self._known)
 
@@ -99,7 +100,7 @@ class Openings:
         return any(self._both(claims, a, b) for a in mine for b in theirs)
 
     def _both(self, claims: list[_Claim], a: _Claim, b: _Claim) -> bool:
-        """Whether both could take one event that nobody before them takes."""
+        """Whether both could take the same event, one that no earlier workflow takes."""
         facts = a.facts | b.facts
         return not impossible(facts) and not any(
             covers(claim.facts, facts)
@@ -113,8 +114,8 @@ class Openings:
 
 
 def check_openings(documents: Mapping[str, Document], workflows: Mapping[str, Workflow], *, are_all: bool) -> None:
-    """Add a problem where the files do not say who opens a conversation, or cannot mean what they say. `are_all`: these
-    are a whole folder."""
+    """Add a problem where the files do not say which workflow opens a conversation, or contradict themselves.
+    `are_all`: these are all files of a folder."""
     openings = Openings(workflows)
     for one, other, events in openings.conflicts():
         document = documents[one]
@@ -149,7 +150,7 @@ def _check_order(document: Document, workflow: Workflow, workflows: Mapping[str,
 def _check_reached(
     document: Document, workflow: Workflow, workflows: Mapping[str, Workflow], opened: set[tuple[str, str]]
 ) -> None:
-    """Warn of a workflow with rules for what opens a conversation, in which none ever is."""
+    """Warn about a workflow that has rules for opening events but that no conversation ever reaches."""
     name, wanted = workflow.name, [event for event in OPENING_EVENTS if event in workflow.rules]
     if workflow.opens is not None or not wanted or any(other == name for other, _ in opened):
         return

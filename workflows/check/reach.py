@@ -1,7 +1,7 @@
-"""Rules and transitions that can never be taken, and workflows that lead to each other.
+"""Rules and transitions that can never be taken, and workflows that transition to each other.
 
-A condition is taken apart at its `and`s into facts, and conditions are compared fact by fact. So "never" is always
-true, and what would take more thought (most an `or`, two conditions that add up to everything) is not reported.
+A condition is split at its `and`s into facts, and conditions are compared fact by fact. So everything reported is
+certain, and harder cases (an `or`, two conditions that together cover everything) are mostly not reported.
 """
 
 import operator
@@ -15,7 +15,7 @@ from workflows.expression import parse
 from workflows.expression.evaluate import BUDGET, Expression, ordered, same
 from workflows.workflow import TransitionRule
 
-#: Most cases that are told apart to say whether conditions together leave none.
+#: How many cases are distinguished at most, to say whether conditions together cover everything.
 TRIES = 500
 _ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -24,10 +24,10 @@ _OPPOSITES = {"==": "!=", "!=": "==", "in": "not in", "not in": "in"}
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that must be so for a condition to hold.
+    """A fact that must be true for a condition to hold.
 
-    `subject` is a field that compares by `op` with `value`, which is a list with the ops "in" and "not in"; or, with
-    the op "is", a question answered by true or false.
+    `subject` is a field that compares by `op` with `value`, a list for the ops "in" and "not in"; or, with the op "is",
+    a true-or-false expression.
     """
 
     subject: str
@@ -37,7 +37,7 @@ class Fact:
     source: str = field(compare=False)
 
     def entails(self, other: "Fact") -> bool:
-        """Whether `other` is so whenever this is."""
+        """Whether `other` is true whenever this is."""
         if self == other:
             return True
         if self.subject != other.subject or "is" in (self.op, other.op):
@@ -45,7 +45,7 @@ class Fact:
         if self.op == "in":
             return all(other.satisfied_by(value) for value in self.value)
         if self.op == "not in" or other.op == "not in":
-            # "None of these" says that it is none of some of these; an order, with any number, says nothing of it.
+            # "None of these" implies "none of some of these"; `<` and the like imply nothing about it.
             return self.op == other.op and not any(self.satisfied_by(value) for value in other.value)
         if self.op[0] != other.op[0] or not ordered(self.value, other.value):
             return False
@@ -53,7 +53,7 @@ class Fact:
         return bool(_ORDERS[self.op[0]](self.value, other.value)) or (as_strict and self.value == other.value)
 
     def excludes(self, other: "Fact") -> bool:
-        """Whether this and `other` cannot both be so."""
+        """Whether this and `other` cannot both be true."""
         if self.subject != other.subject:
             return False
         if "is" in (self.op, other.op):
@@ -67,16 +67,16 @@ class Fact:
         return not (ordered(self.value, other.value) and (_ORDERS[self.op[0]](other.value, self.value) or touch))
 
     def denied(self) -> "Fact":
-        """What is so where this is not."""
+        """The opposite fact."""
         if self.op == "is":
             return replace(self, key=str(self.key != "True"))
         if self.op in _OPPOSITES:
             return replace(self, op=_OPPOSITES[self.op])
-        # An order does not hold of what cannot be compared either, so its opposite is no order.
+        # `<` is also false for values that cannot be compared, so its opposite is not `>=`.
         return Fact(self.source, "is", "False", None, f"not ({self.source})")
 
     def satisfied_by(self, value: Any) -> bool:
-        """Whether a field with this value makes it so."""
+        """Whether a field with this value makes it true."""
         if self.op in _ORDERS:
             return ordered(value, self.value) and bool(_ORDERS[self.op](value, self.value))
         return any(same(value, each, [BUDGET]) for each in self.value) is (self.op == "in")
@@ -87,23 +87,23 @@ _NEVER = Fact("", "is", "never", None, "false")
 
 
 def facts_of(condition: Expression) -> Facts:
-    """Everything that must be so for a condition to hold."""
+    """All facts that must be true for a condition to hold."""
     return frozenset(_facts(condition.tree, condition.source, truth=True))
 
 
 def impossible(facts: Facts) -> bool:
-    """Whether they cannot all be so at once."""
+    """Whether they cannot all be true at once."""
     empty = any(fact.op == "in" and not fact.value for fact in facts)
     return empty or _NEVER in facts or any(one.excludes(other) for one, other in combinations(facts, 2))
 
 
 def covers(earlier: Facts, later: Facts) -> bool:
-    """Whether all of `earlier` is so whenever all of `later` is."""
+    """Whether all of `earlier` are true whenever all of `later` are."""
     return all(any(fact.entails(wanted) for fact in later) for wanted in earlier)
 
 
 def cover_all(claims: Sequence[Facts], given: Facts = frozenset()) -> bool:
-    """Whether at least one of `claims` is so wherever `given` is; False if TRIES do not suffice to tell."""
+    """Whether at least one of `claims` is true whenever `given` is; False if TRIES do not suffice to tell."""
     return _cover_all(claims, given, [TRIES])
 
 
@@ -122,7 +122,7 @@ def _cover_all(claims: Sequence[Facts], given: Facts, tries: list[int]) -> bool:
 
 
 def with_booleans(facts: Facts, booleans: Collection[str]) -> Facts:
-    """The same facts, those about fields that are always true or false written in one way."""
+    """The same facts, with those about true-or-false fields in a normal form."""
     return frozenset(
         replace(fact, op="is", key=str((fact.op == "in") is fact.value[0]))
         if fact.subject in booleans and fact.op in ("in", "not in") and fact.value in ([True], [False])
@@ -132,8 +132,8 @@ def with_booleans(facts: Facts, booleans: Collection[str]) -> Facts:
 
 
 def never_taken(conditions: Sequence[Expression | None]) -> Iterator[tuple[int, int | None]]:
-    """Of rules tried in order, those that are never taken: (index, index of the earlier rule that takes everything
-    that it would), or (index, None) if its condition cannot hold. A None among `conditions` is one with errors."""
+    """The rules, tried in order, that are never taken: (index, index of the earlier rule that takes everything it
+    would), or (index, None) if its condition cannot hold. None in `conditions` stands for one with errors."""
     known = [None if condition is None else facts_of(condition) for condition in conditions]
     for index, facts in enumerate(known):
         if facts is None:
@@ -148,9 +148,9 @@ def never_taken(conditions: Sequence[Expression | None]) -> Iterator[tuple[int, 
 
 @dataclass(frozen=True, slots=True)
 class Circle:
-    """Two workflows that lead to each other in one and the same context.
+    """Two workflows that transition to each other in the same context.
 
-    `transition` is the one that leads from the first to the second. `when`: what must be so, empty if it always is.
+    `transition` leads from the first to the second. `when`: in which contexts, empty for all.
     """
 
     first: str
@@ -161,7 +161,7 @@ class Circle:
 
 @dataclass(frozen=True, slots=True)
 class _Exit:
-    """A transition of a workflow: what must be so for it, and for those that are tried before it."""
+    """A transition of a workflow, with its facts and those of the transitions tried before it."""
 
     transition: Transition
     facts: Facts
@@ -169,9 +169,9 @@ class _Exit:
 
 
 def circles(transitions: Mapping[str, Sequence[TransitionRule]]) -> Iterator[Circle]:
-    """Every pair of workflows that would hand a conversation back and forth. `transitions`: by workflow, in order.
+    """Every pair of workflows that would pass a conversation back and forth. `transitions`: by workflow, in order.
 
-    Longer circles are rare, and engine.settle never goes round one twice.
+    Longer circles are rare, and engine.settle never follows one twice.
     """
     exits = {name: _exits(name, rules) for name, rules in transitions.items()}
     for first in sorted(exits):
@@ -191,13 +191,13 @@ def _exits(name: str, rules: Sequence[TransitionRule]) -> list[_Exit]:
 
 
 def _inside(name: str, facts: Facts) -> Facts:
-    """The facts in a workflow of this name: what they say of `workflow` is known."""
+    """The facts within the workflow of this name, where those about `workflow` are decided."""
     known = {fact: fact.satisfied_by(name) for fact in facts if fact.subject == "workflow" and fact.op != "is"}
     return frozenset({_NEVER}) if False in known.values() else facts - known.keys()
 
 
 def _leads_back(out: _Exit, way: _Exit, first: str) -> bool:
-    """Whether one context takes both."""
+    """Whether one context leads there and back."""
     if way.transition.target_workflow != first:
         return False
     facts = out.facts | way.facts
@@ -205,7 +205,7 @@ def _leads_back(out: _Exit, way: _Exit, first: str) -> bool:
 
 
 def _facts(node: parse.Node, source: str, *, truth: bool) -> Iterator[Fact]:
-    """What must be so for a node to be true, or false."""
+    """The facts under which a node is true, or false."""
     match node:
         case parse.Logic() if (node.word == "and") is truth:
             for part in node.parts:
@@ -254,7 +254,7 @@ def _values(node: parse.Node) -> list[Any] | None:
 
 
 def _any_of(node: parse.Logic, source: str, *, truth: bool) -> Fact:
-    """`a == 1 or a == 2` is one fact about `a`; any other choice is a question of its own."""
+    """`a == 1 or a == 2` is one fact about `a`; any other `or` is an opaque fact."""
     written = _written(node, source)
     shown = written if truth else f"not ({written})"
     found = [list(_facts(part, source, truth=truth)) for part in node.parts]

@@ -33,8 +33,8 @@ _NO_EVENT = "nothing is filled in here: there is no event to take fields from"
 class RuleChecker:
     """Adds problems with rules, transitions and their texts to a document.
 
-    `workflow_names`: those that a transition may lead to; None if that is not known. `set_elsewhere`: keys of the
-    context that other workflows set. What is wrong with keys and kinds of value is passed over: sections.py reports it.
+    `workflow_names`: possible targets of transitions; None if unknown. `set_elsewhere`: context keys that other
+    workflows set. Wrong keys and kinds of value are ignored here: sections.py reports them.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class RuleChecker:
         self.data = map_of(document.data)
         self.workflow_names = workflow_names
         self.known = context_fields(workflow_names)
-        # And what the actions put into it: here, or, of any kind, elsewhere.
+        # And the keys that actions set: here, with their kinds, or elsewhere, with any kind.
         self.context: dict[str, Kind] = {**dict.fromkeys(set_elsewhere), **self.known}
 
     def check(self) -> None:
@@ -72,7 +72,7 @@ class RuleChecker:
             self.size(("prompts", agent, "system"), map_of(prompt).get("system"))
 
     def size(self, path: Path, prompt: Any) -> None:
-        """A prompt beside which too little else fits into a request to a model."""
+        """Check that a prompt leaves enough room in a request to a model."""
         tokens = len(prompt.encode()) // BYTES_PER_TOKEN if isinstance(prompt, str) else 0
         limit = map_of(self.data.get("limits")).get("prompt_tokens") or PROMPT_TOKENS
         if type(limit) is int and tokens * 2 > limit:
@@ -91,7 +91,7 @@ class RuleChecker:
         self.conditions("rule", paths, rule_fields(event, self.context), self.elsewhere(event))
 
     def elsewhere(self, event: str) -> dict[str, str]:
-        """What to say about a name that is no field of an event."""
+        """Advice on names that are not fields of an event."""
         others = {name: other for other in reversed(EVENT_TYPES) for name in event_fields(other)}
         in_context = {key: f"that is in the context: write context.{key}" for key in self.context}
         of_others = {name: f"that is a field of {other}, not of {event}" for name, other in others.items()}
@@ -118,7 +118,7 @@ class RuleChecker:
             self.conditions("follow_up", [path], fields, _event_fields_advice("follow_up", fields))
 
     def update(self, path: Path, key: str, value: Any, fields: Fields | None) -> None:
-        """One value that is put into the context."""
+        """Check one value that is put into the context."""
         if key in KEPT_BY_WORKERS:
             self.document.at(path, f"{key!r} cannot be set: {KEPT_BY_WORKERS[key]}", key=True)
             return
@@ -138,7 +138,7 @@ class RuleChecker:
     def beginning(self, behavior: dict[str, Any]) -> None:
         begins, action = behavior.get("initiator") == "cj", behavior.get("initial_action")
         if action and behavior.get("initiator", "merchant") == "merchant":
-            message = 'this has no effect: the merchant begins; initiator: "cj" would let CJ begin'
+            message = 'this has no effect: the merchant begins; with initiator: "cj" CJ begins'
             self.document.at(("behavior", "initial_action"), message, key=True, severity="warning")
         if begins and "initial_action" not in behavior:
             message = "CJ is to begin, but there is no 'initial_action' to begin with"
@@ -190,7 +190,7 @@ class RuleChecker:
             self.document.at(path, message, key=True, severity="warning")
 
     def target(self, path: Path, target: Any) -> None:
-        """The workflow that a transition leads to."""
+        """Check the target of a transition."""
         if not isinstance(target, str) or not is_name(target):
             return
         if target == self.data.get("name"):
@@ -201,7 +201,8 @@ class RuleChecker:
     # Conditions and templates.
 
     def conditions(self, noun: str, paths: Sequence[Path], fields: Fields, elsewhere: Mapping[str, str]) -> None:
-        """The conditions of rules or transitions, in the order in which they are tried. `noun` is "rule", for one."""
+        """Check the conditions of rules or transitions, in the order in which they are tried. `noun`: such as
+        "rule"."""
         conditions = [self.condition((*path, "condition"), fields, elsewhere) for path in paths]
         for at, earlier in never_taken(conditions):
             path, condition = (*paths[at], "condition"), conditions[at]
@@ -230,7 +231,8 @@ class RuleChecker:
         return None if errors else condition
 
     def templates(self, path: Path, tree: Any, fields: Fields | None, event: str) -> None:
-        """Every template in a text, or in the texts of a map or list. `fields` None: the event is not known."""
+        """Check every template in a text, or in the texts of a map or list. `fields` is None if the event is
+        unknown."""
         if isinstance(tree, dict | list):
             for key, inner in tree.items() if isinstance(tree, dict) else enumerate(tree):
                 self.templates((*path, key), inner, fields, event)
@@ -249,14 +251,14 @@ class RuleChecker:
         self.no_statements(path, tree)
 
     def no_statements(self, path: Path, text: str, why: str = _NO_STATEMENTS) -> None:
-        """What other tools' templates have, and ours have not."""
+        """Report syntax of other tools' templates."""
         at = text.find("{%")
         if at >= 0:
             end = text.find("%}", at)
             self.document.within(path, at, end + 2 if end > 0 else at + 2, why, severity="warning")
 
     def no_templates(self, path: Path, text: Any, why: str = _NO_EVENT, *, severity: Severity = "error") -> None:
-        """A template where nothing fills it in."""
+        """Report a template where none is filled in."""
         at = text.find("{{") if isinstance(text, str) else -1
         if at >= 0:
             end = text.find("}}", at)
@@ -287,12 +289,12 @@ def items_of(value: Any) -> list[Any]:
 
 
 def updates_of(action: dict[str, Any]) -> dict[str, Any]:
-    """What an action puts into the context."""
+    """The values that an action puts into the context."""
     return map_of(action.get("data")) if action.get("type") == "update_context" else {}
 
 
 def context_keys(data: Any) -> set[str]:
-    """The keys of the context that a workflow sets, as far as its data is sound."""
+    """The context keys that a workflow sets, as far as its data is valid."""
     events = map_of(map_of(data).get("system_events"))
     rules = (rule for event, rules in events.items() for _, rule in _rules(event, rules))
     actions = (map_of(action) for rule in rules for action in items_of(rule.get("actions")))
@@ -300,7 +302,7 @@ def context_keys(data: Any) -> set[str]:
 
 
 def _rules(event: str, rules: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Every rule of an event with its path, whether there is one or a list of them."""
+    """Every rule of an event with its path; accepts a single rule or a list."""
     path: Path = ("system_events", event)
     if isinstance(rules, dict):
         yield path, rules
@@ -315,7 +317,7 @@ def _takes_all(rule: dict[str, Any]) -> bool:
 
 
 def _event_fields_advice(noun: str, context: Collection[str]) -> dict[str, str]:
-    """What to say about a name that is no context key but a field of an event. `noun` is what asks."""
+    """Advice on names that are fields of events, not context keys. `noun`: what reads them."""
     reads = f"a {noun} reads the context: {', '.join(context)}"
     events = {name: event for event in reversed(EVENT_TYPES) for name in event_fields(event)}
     return {name: f"that is a field of {event}; {reads}" for name, event in events.items()}

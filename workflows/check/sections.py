@@ -1,4 +1,4 @@
-"""Sections, keys and kinds of value: pydantic finds what is wrong, this says it in the author's words, with its place.
+"""Sections, keys and kinds of value: pydantic finds the errors; this module words them for authors, with positions.
 
 unknown key 'cleanup_triger', did you mean 'cleanup_trigger'?
 'tools' belongs at the top level, not in 'behavior': check the indentation
@@ -44,7 +44,7 @@ _AT_VALUE = ("union_tag_invalid", "too_short")
 _QUOTED = re.compile(r"'(\w+)'")
 #: Keys whose items are names.
 _OF_NAMES = frozenset({"tools", "opens", "opens_before", "data_types", "fallbacks"})
-#: Keys from other tools, and how to do without.
+#: Keys from other tools, and what to do instead.
 _NO_KEYS = {
     **dict.fromkeys(
         ("else", "default", "otherwise"), "a rule without a 'condition' takes what the rules before it have left"
@@ -58,7 +58,7 @@ _NO_KEYS = {
         "a workflow is in use while its file is in the folder; with 'behavior.opens: []' it opens no conversation",
     ),
 }
-#: Letters that are spelt with two where they do not exist.
+#: Letters and their common ASCII spelling.
 _SPELT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe", "å": "aa"})
 #: What a number with a unit means in the unit of its key.
 _UNITS = {
@@ -67,7 +67,7 @@ _UNITS = {
     **dict.fromkeys(("h", "hour", "hours", "std", "stunde", "stunden"), 3600),
     "k": 1000,
 }
-#: pydantic's types of error for a value of the wrong kind, and the kind that was wanted.
+#: pydantic's error types for a wrong kind of value, and the expected kind.
 _KINDS = {
     "string_type": "text",
     "bool_type": "true or false",
@@ -78,7 +78,7 @@ _KINDS = {
     "dict_type": "a map",
     "model_type": "a map",
 }
-#: The same for a number out of range.
+#: Likewise for numbers out of range.
 _BOUNDS = {
     "greater_than_equal": "at least {ge:,g}",
     "greater_than": "more than {gt:,g}",
@@ -87,10 +87,10 @@ _BOUNDS = {
 
 
 def check_sections(document: Document) -> WorkflowDefinition | None:
-    """Validate the data of a document; adds what is wrong to it, and returns None if anything is.
+    """Validate the data of a document; adds the problems to it, and returns None if there are any.
 
-    A key or action type that was clearly meant to be another one is reported and then replaced by that one, so that
-    what is wrong below it is found in the same run.
+    A key or action type that is clearly a typo is reported and then corrected, so that problems below it are found in
+    the same run.
     """
     data = document.data
     if isinstance(data, dict) and "steps" in data and "prompts" not in data:
@@ -115,7 +115,7 @@ def check_sections(document: Document) -> WorkflowDefinition | None:
 
 
 def _decimals(data: Any, path: Path) -> str | None:
-    """What to say about the 3 of {temperature: 0,3}, which is a key of its own."""
+    """Advice on {temperature: 0,3}, in which the 3 is a separate key."""
     above, key = value_at(data, path[:-1]), str(path[-1])
     if not isinstance(above, dict) or not key.isdecimal():
         return None
@@ -142,13 +142,13 @@ class _SectionReporter:
     def __init__(self, document: Document, errors: list[ErrorDetails], empty: Collection[Path]) -> None:
         self.document, self.data = document, document.data
         found = [(error, path_of(error["loc"], self.data, missing=error["type"] == "missing")) for error in errors]
-        # What else an action of another type has is no mistake of its own.
+        # Further keys of a wrong action type are no additional mistakes.
         other = {path[:-1] for error, path in found if error["type"] == "literal_error" and path[-1] == "type"}
         known = [path for _, path in found if path in empty or (path[:-1] in other and path[-1] != "type")]
         self.errors = [(error, path) for error, path in found if path not in known]
 
     def repair(self) -> bool:
-        """Report and mend what was clearly meant to be another word; false if there is no such error."""
+        """Report and correct one clear typo; False if there is none."""
         repaired = [self.repaired(error["type"], path) for error, path in self.errors]
         return any(repaired)
 
@@ -176,7 +176,7 @@ class _SectionReporter:
         return near is not None
 
     def report(self) -> None:
-        """Report everything, each mistake once: a key in the wrong place is not missing as well."""
+        """Report everything, each mistake once: a misplaced key is not reported as missing, too."""
         misplaced = [path for error, path in self.errors if error["type"] == "extra_forbidden"]
         for error, path in self.errors:
             kind = error["type"]
@@ -227,7 +227,7 @@ def _no_key(key: int | str) -> str:
 
 
 def _unknown_key(key: str, here: type[Section]) -> str:
-    """What to say about a key that its section does not have: where it belongs, or what is possible here."""
+    """Advice on an unknown key: where it belongs, or which keys are possible here."""
     if key in _NO_KEYS:
         return _no_key(key)
     if key in EVENT_TYPES:
@@ -250,7 +250,7 @@ def _in(section: type[Section], *, exactly: bool) -> str:
 
 
 def _no_action(value: Any) -> str:
-    """What to say about an action without a type; a known word in it shows which one was meant."""
+    """Advice on an action without a type; a known word in it shows which one was meant."""
     keys = value.keys() if isinstance(value, dict) else {str(value)}
     fitting = [tag for tag, action in ACTIONS.items() if keys == {tag} or keys <= action.model_fields.keys()]
     if len(fitting) == 1:
@@ -262,12 +262,12 @@ def _no_workflow(value: Any) -> str:
     return f"a workflow is a map that begins with 'name: …', not {describe(value)}"
 
 
-# What scenarios are read with, too: plain data, where pydantic's errors are in it, and what to say about a value.
+# Scenarios use these, too: plain data, the positions of pydantic's errors, and advice on values.
 
 
 def wrong_value(error: ErrorDetails, path: Path, here: type[Section]) -> str:
-    """What to say about a value that is of the wrong kind, out of range, empty or no name. `here`: the section that it
-    should be; WorkflowDefinition if it should be none."""
+    """Advice on a value of the wrong kind, out of range, empty, or not a name. `here`: the section it should be;
+    WorkflowDefinition if it should not be a section."""
     kind, value, context, name = error["type"], error["input"], error.get("ctx", {}), name_of(path)
     if kind == "literal_error":
         shown = repr(value) if isinstance(value, str) else describe(value)
@@ -294,7 +294,7 @@ def _bad_name(written: str) -> str:
 
 
 def _number_meant(written: str, *, whole: bool) -> str:
-    """What to write instead of a text that was meant to be a number."""
+    """The number that a text was meant to be."""
     found = re.fullmatch(r"(-?\d[\d_ ]*(?:[.,]\d+)?) *([a-z]*)\.?", written.strip().lower())
     if found is None or found[2] not in ("", *_UNITS):
         return ""
@@ -339,15 +339,15 @@ def _wrong_kind(name: str, value: Any, kind: str, here: type[Section]) -> str:
 
 
 def name_of(path: Path) -> str:
-    """What messages call the value at a path: by its key, or by that of its list."""
+    """The name of the value at a path in messages: its key, or that of its list."""
     keys = [part for part in path if isinstance(part, str)]
     item = "an item of " if path and isinstance(path[-1], int) else ""
     return f"{item}{keys[-1]!r}" if keys else "the file"
 
 
 def path_of(location: tuple[int | str, ...], data: Any, *, missing: bool) -> Path:
-    """The place that pydantic's location means, without the steps that only pydantic sees, such as the types of
-    actions. `missing`: the last step is a key that is not there."""
+    """The path for pydantic's location, without steps that only pydantic has, such as action types. `missing`: the last
+    step is a missing key."""
     path: list[str | int] = []
     for at, part in enumerate(location):
         is_there = part in data if isinstance(data, dict) else isinstance(data, list) and part in range(len(data))
@@ -369,7 +369,7 @@ def value_at(data: Any, path: Path) -> Any:
 
 
 def empty_values(data: Any, free: Collection[str], path: Path = ()) -> Iterator[Path]:
-    """The places of keys and items without a value. Below the keys in `free` a value may be anything, also empty."""
+    """Paths of keys and items without a value. Below the keys in `free` values may be empty."""
     entries = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     for key, value in entries:
         if value is None:
@@ -379,7 +379,7 @@ def empty_values(data: Any, free: Collection[str], path: Path = ()) -> Iterator[
 
 
 def describe(value: Any) -> str:
-    """What a value is, in words."""
+    """A value in words."""
     match value:
         case None:
             return "empty"

@@ -3,11 +3,10 @@
     compiled("provider == 'shopify' and success == true").holds({"provider": "shopify", "success": True})
 
 The grammar is in parse.py, the author's guide in README.md. There are no calls, no arithmetic, no patterns and no
-Python attributes: a dot is a key. What is absent is null, and so is what is not JSON (none of it comes from an event).
+Python attributes: a dot is a key. Missing values are null, and so is anything that is not JSON (events contain none).
 
-Strangers write the events. Whatever they hold, one expression looks at no more than about `BUDGET` items or some
-hundred kilobytes of text; then it gives up, and is false or null, instead of holding up a worker. Evaluating never
-raises.
+Events are untrusted. Whatever they hold, one expression looks at no more than about `BUDGET` items or some hundred
+kilobytes of text; then it gives up, and is false or null, instead of blocking a worker. Evaluating never raises.
 """
 
 import json
@@ -26,28 +25,28 @@ MAX_TEXT = 16_000  # characters that one template may fill in
 MAX_DEPTH = 32
 
 JSON_TYPES = frozenset({str, int, float, bool, type(None), list, dict})
-Budget = list[int]  # one number that counts down; a list, because closures share it
+Budget = list[int]  # the remaining budget; a list, because closures share it
 Data = Mapping[str, Any]
 Run = Callable[[Data, Budget], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A question about the data, or something to copy from it."""
+    """A compiled condition, or a value to copy from the data."""
 
     source: str
     tree: parse.Node
     run: Run
 
     def holds(self, data: Data) -> bool:
-        """Whether the data answers yes; false also if the answer exceeds the budget."""
+        """Whether it is true for the data; also False if evaluation exceeds the budget."""
         try:
             return bool(self.run(data, [BUDGET]))
         except BudgetExceeded:
             return False
 
     def of(self, data: Data, budget: Budget | None = None) -> Any:
-        """Its JSON value, sharing nothing with `data`; null if it exceeds the budget."""
+        """Its JSON value, sharing nothing with `data`; null if evaluation exceeds the budget."""
         budget = [BUDGET] if budget is None else budget
         try:
             return plain(self.run(data, budget), budget)
@@ -130,7 +129,7 @@ def _logic(word: str, parts: list[Run]) -> Run:
 
 def _compare(node: parse.Compare) -> Run:
     left, op = compile_node(node.left), node.op
-    if isinstance(node.right, parse.Literal) and op == "==":  # the commonest comparisons, without a detour
+    if isinstance(node.right, parse.Literal) and op == "==":  # fast path for the most common comparisons
         literal = node.right.value
         if type(literal) is str:
             return lambda data, budget: left(data, budget) == literal
@@ -153,15 +152,15 @@ def _compare(node: parse.Compare) -> Run:
 
 
 def says(text: Any, wanted: Any, budget: Budget) -> bool:
-    """Whether a text is one of the `wanted` ones, or the one, but for capitals, spaces and punctuation. A longer text
-    than an expression can hold is none."""
+    """Whether a text equals `wanted`, or one of them, ignoring capitals, spaces and punctuation. False for texts longer
+    than an expression can hold."""
     said = words_of(text, budget)
     choices = wanted if type(wanted) is list else [wanted]
     return bool(said) and any(words_of(choice, budget) == said for choice in choices)
 
 
 def words_of(text: Any, budget: Budget) -> list[str]:
-    """The words of a text in lower case, without punctuation; none of what is no text or too long a one."""
+    """The words of a text in lower case, without punctuation; none if it is not a text or too long."""
     if type(text) is not str or len(text) > parse.MAX_LENGTH:
         return []
     spend(budget, 2 + len(text) // 4)
@@ -179,7 +178,7 @@ def _order(op: str, left: Run, right: Run) -> Run:
 
 
 def _age(op: str, left: Run, seconds: int) -> Run:
-    """How long before `now` a time was; false if either is no time."""
+    """How long before `now` a time was; False if either is not a time."""
     is_older = op == "older than"
 
     def run(data: Data, budget: Budget) -> bool:
@@ -192,7 +191,7 @@ def _age(op: str, left: Run, seconds: int) -> Run:
 
 
 def moment(value: Any) -> datetime | None:
-    """A time as it stands in events and contexts, such as 2026-11-22T10:00:00Z; None for anything else."""
+    """Parses a time as in events and contexts, such as 2026-11-22T10:00:00Z; None for anything else."""
     if type(value) is not str or not 20 <= len(value) <= 40:
         return None
     try:
@@ -206,11 +205,11 @@ def moment(value: Any) -> datetime | None:
 
 
 class BudgetExceeded(Exception):
-    """An expression would look at more than it may. Never leaves this package."""
+    """An expression exceeds its budget. Never leaves this package."""
 
 
 def spend(budget: Budget, units: int) -> None:
-    """Take `units` from what is left; raises BudgetExceeded if that is not enough."""
+    """Take `units` from the remaining budget; raises BudgetExceeded if it is not enough."""
     budget[0] -= units
     if budget[0] < 0:
         raise BudgetExceeded
@@ -248,7 +247,7 @@ def same(a: Any, b: Any, budget: Budget, depth: int = 0) -> bool:
 
 
 def ordered(a: Any, b: Any) -> bool:
-    """Whether two values have an order: two numbers or two texts do, nothing else does."""
+    """Whether two values can be ordered: two numbers or two texts."""
     kind, other = type(a), type(b)
     return (kind is str and other is str) or (kind in (int, float) and other in (int, float))
 
@@ -269,7 +268,7 @@ def contains(item: Any, container: Any, budget: Budget) -> bool:
 
 
 def _part_of(part: str, text: str, budget: Budget) -> bool:
-    """Substring search, paid for in advance; the worst case is len(part) x len(text) comparisons of characters."""
+    """Substring search, charged to the budget in advance; the worst case is len(part) x len(text) comparisons."""
     cost = len(text) >> 9
     if part and len(part) * len(text) > 20_000:
         cost += text.count(part[-1]) * len(part) >> 8
@@ -278,7 +277,7 @@ def _part_of(part: str, text: str, budget: Budget) -> bool:
 
 
 def as_text(value: Any, budget: Budget) -> str:
-    """A value inside a text: text as it is, null as nothing, anything else as JSON (`true`, `2.5`, `["a"]`)."""
+    """A value as text: text unchanged, null as "", anything else as JSON (`true`, `2.5`, `["a"]`)."""
     if type(value) is str:
         return value
     if value is None:

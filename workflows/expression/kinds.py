@@ -1,10 +1,10 @@
-"""Static checks of an expression, before any event arrives: unknown fields, comparisons that can never hold.
+"""Static checks of expressions: unknown fields, comparisons that can never hold.
 
     condition_errors(parse("provder == 'shopify'"), {"provider": "string"})
     -> [InvalidExpression("unknown field 'provder', did you mean 'provider'?", 0, 7)]
 
 A kind is the type of a JSON value as the event catalog names it: "string", "boolean", "number", "list", "object", a map
-of further fields, or None for "could be anything". `Choice` narrows a text or a list to the values that it can hold.
+of fields, or None for any. `Choice` narrows a text or a list to its possible values.
 """
 
 import re
@@ -34,7 +34,7 @@ _SCALARS = ("string", "boolean", "number")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A text that is one of `values`, or a list of nothing but them. `noun`: what one is called, such as "workflow"."""
+    """A text that is one of `values`, or a list of them. `noun`: what messages call one, such as "workflow"."""
 
     kind: str
     values: Collection[str]
@@ -43,7 +43,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Shaped:
-    """A text, or a list of texts. `wrong` says why one can never be there; None if it may."""
+    """A text, or a list of texts. `wrong` says why a text is impossible; None if it is possible."""
 
     kind: str
     wrong: Callable[[str], str | None]
@@ -52,7 +52,7 @@ class Shaped:
 def condition_errors(
     tree: parse.Node, fields: Fields, elsewhere: Mapping[str, str] | None = None
 ) -> list[InvalidExpression]:
-    """Everything wrong with a condition. `elsewhere`: for names unknown here, what to say about them."""
+    """Everything wrong with a condition. `elsewhere`: advice on names that are unknown here."""
     checker = _Checker(fields, elsewhere or {})
     checker.truth(tree)
     return checker.found
@@ -131,7 +131,7 @@ class _Checker:
         return kind
 
     def unknown(self, node: parse.Field, part: str | int, inside: Kind) -> str | None:
-        """What to say about a part of a field that does not exist; None if it does, or may."""
+        """The message for a part of a field that does not exist; None if it does, or may."""
         kind = base(inside)
         if isinstance(inside, Mapping):
             return None if part in inside else f"unknown field {str(part)!r}{self.instead_of(node, str(part), inside)}"
@@ -152,7 +152,7 @@ class _Checker:
         return f"; {self.elsewhere[name]}" if name in self.elsewhere else or_one_of(name, fields)
 
     def truth(self, node: parse.Node, before: parse.Node | None = None) -> None:
-        """The answer must be yes or no. `before`: what `and` or `or` joins it to."""
+        """Check that a node is true or false. `before`: the operand before it, if `and` or `or` joins them."""
         match node:
             case parse.Logic():
                 for previous, part in zip((None, *node.parts), node.parts, strict=False):
@@ -197,7 +197,7 @@ class _Checker:
                 self.error(choice, "there is no word in this: 'says' compares words")
 
     def side(self, node: parse.Node, other: parse.Node) -> Kind:
-        """The kind of one side; a bare unknown word compared with a known field was probably meant as text."""
+        """The kind of one side. A bare unknown word that is compared with a known field was probably meant as text."""
         known = self.fields.get(str(other.path[0]), _UNKNOWN) if isinstance(other, parse.Field) else _UNKNOWN
         bare = isinstance(node, parse.Field) and len(node.path) == 1 and node.path[0] not in self.fields
         if known is not _UNKNOWN and isinstance(node, parse.Field) and bare and str(node.path[0]).lower() not in _NULLS:
@@ -258,7 +258,7 @@ class _Checker:
         self.choice(item, "string", element)
 
     def choice(self, kind: Kind, of: str, node: parse.Node) -> None:
-        """A literal that a narrowed kind can never hold is a typo."""
+        """Report a literal that is not among the possible values: it is a typo."""
         written = node.value if isinstance(node, parse.Literal) else None
         if isinstance(kind, Choice) and kind.kind == of and isinstance(written, str) and written not in kind.values:
             self.error(node, f"unknown {kind.noun} {written!r}{or_one_of(written, kind.values)}")
@@ -267,7 +267,7 @@ class _Checker:
 
 
 def _question(node: parse.Node, kind: str, before: parse.Node | None) -> str:
-    """How to make a question of something that is not one."""
+    """How to turn a value into a condition."""
     if isinstance(node, parse.Literal) and isinstance(before, parse.Compare) and isinstance(before.left, parse.Field):
         return f"the whole comparison again: {before.left.name} {before.op} {node.value!r}"
     if not isinstance(node, parse.Field):

@@ -9,11 +9,11 @@
     operand    = literal | field | "[" [ expression { "," expression } ] "]" | "(" expression ")"
     field      = name { "." name | "[" text-or-whole-number "]" }
 
-The age of a time is measured from `now`, which whoever evaluates puts beside the fields. Nothing else computes, and
-nothing can call or loop, so evaluating an expression needs no protection from it.
+Ages are measured from `now`, which the caller adds to the fields. There is no other arithmetic, and no calls or loops,
+so expressions need no sandbox.
 
-Our own tokens rather than Python's `ast`: a key may be any word (`shop.class`), and the place of a syntax error in
-Python is rarely that of the author's mistake, nor the same in every version.
+A custom tokenizer rather than Python's `ast`: a key may be any word (`shop.class`), and Python rarely reports a syntax
+error where the author's mistake is, nor at the same place in every version.
 """
 
 import math
@@ -48,7 +48,7 @@ _NO_PATTERNS = "there are no patterns; compare with '==', words with 'says', or 
 _NO_ARITHMETIC = "there is no arithmetic: conditions compare, templates copy"
 _NO_BRACES = "this is already an expression, remove the {{ }}"
 _CURLY = "this is a curly quote; use a straight one: '"
-#: Signs from other languages; a longer one before its own beginning.
+#: Symbols from other languages, longer ones before their prefixes.
 _FOREIGN_SIGNS = {
     "{{": _NO_BRACES,
     "}}": _NO_BRACES,
@@ -71,7 +71,7 @@ _FOREIGN_SIGNS = {
     **dict.fromkeys("+*/%", _NO_ARITHMETIC),
     **dict.fromkeys(CURLY_QUOTES, _CURLY),
 }
-#: Words from other languages, where an operator should be.
+#: Words from other languages in place of an operator.
 _FOREIGN_WORDS = {
     "is": "write '==' to compare",
     "equals": "write '==' to compare",
@@ -88,16 +88,14 @@ _FOREIGN_WORDS = {
 }
 
 
-#: Functions from other languages, and how to do without.
+#: Functions from other languages, and what to do instead.
 _NO_FUNCTIONS = {
     "age": "there is no age(): write connected_at older than '7d', or newer than",
     **dict.fromkeys(
         ("lower", "upper", "tolower", "lowercase", "casefold", "trim", "strip"),
-        "nothing can be called here; text says 'yes' compares words whatever the capitals, spaces and punctuation",
+        "nothing can be called here; text says 'yes' ignores capitals, spaces and punctuation",
     ),
-    **dict.fromkeys(
-        ("len", "length", "count", "size"), "nothing can be called here; text != '' or list != [] asks for any"
-    ),
+    **dict.fromkeys(("len", "length", "count", "size"), "nothing can be called here; write text != '' or list != []"),
 }
 
 
@@ -183,7 +181,7 @@ def parse(source: str) -> Node:
 
 
 def seconds_of(age: str) -> int | None:
-    """The seconds of an age such as '7d'; None if it is none."""
+    """The seconds of an age such as '7d'; None if it is not an age."""
     found = _AGE.fullmatch(age)
     return None if found is None else int(found[1]) * _UNIT_SECONDS[found[2][0]]
 
@@ -249,7 +247,7 @@ def _unescaped(quoted: str, start: int) -> str:
 
 
 def _no_token(source: str, at: int) -> InvalidExpression:
-    """What to say about a character that begins no token."""
+    """The error for a character that starts no token."""
     for sign, advice in _FOREIGN_SIGNS.items():
         if source.startswith(sign, at):
             return InvalidExpression(advice, at, at + len(sign))
@@ -285,11 +283,11 @@ class _Parser:
 
     @property
     def end(self) -> int:
-        """Where the last token ends; a node that ends in parentheses ends after them."""
+        """The end of the last token; a node in parentheses ends after them."""
         return self.tokens[self.at - 1].end
 
     def accept(self, *operators: str) -> Token | None:
-        """The next token, taken, if it is one of these."""
+        """Take the next token if it is one of these."""
         token = self.token
         if token.kind != "operator" or token.text not in operators:
             return None
@@ -419,7 +417,7 @@ class _Parser:
             raise InvalidExpression(f"nested deeper than {MAX_DEPTH} levels", opening.start, opening.start + 1)
 
     def unexpected(self) -> InvalidExpression:
-        """What to say about a token that cannot be where it is."""
+        """The error for a token in a wrong place."""
         token, before = self.token, self.tokens[self.at - 1] if self.at else None
         start, end = token.start, token.end
         if before is None:
@@ -428,7 +426,7 @@ class _Parser:
             start = end = len(self.source.rstrip())
             message = f"something is missing after {before.text!r}"
         elif self.at == 1 and before.text.lower() in ("if", "when"):
-            start, end, message = before.start, before.end, f"leave out {before.text!r}: what must be so is enough"
+            start, end, message = before.start, before.end, f"leave out {before.text!r}: write just the condition"
         elif before.kind in ("name", "literal") or before.text in (")", "]"):
             message = _after_operand(before, token, self.tokens[self.at + 1])
         else:

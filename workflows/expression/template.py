@@ -45,7 +45,7 @@ class Template:
 
     @staticmethod
     def read(source: str) -> "tuple[Template, list[InvalidExpression]]":
-        """Compile a text as far as possible; also returns everything that is wrong with the rest."""
+        """Compile a text as far as possible; also returns all errors."""
         if len(source) > MAX_TEXT:
             return Template("", ()), [InvalidExpression(f"longer than {MAX_TEXT} characters", 0, 1)]
         parts: list[str | Slot] = []
@@ -76,7 +76,7 @@ class Template:
         return alone.of(data, budget) if alone is not None else self.text(data, budget)
 
     def text(self, data: Mapping[str, Any], budget: Budget | None = None) -> str:
-        """The text with everything filled in, cut at MAX_TEXT; what exceeds the budget is left out."""
+        """The text with all values filled in, cut at MAX_TEXT; values that exceed the budget are left out."""
         budget = [BUDGET] if budget is None else budget
         filled: list[str] = []
         length = 0
@@ -89,7 +89,7 @@ class Template:
 
 
 def compile_tree(tree: Any) -> Any:
-    """Compile every text inside lists and maps; what is not text, or has no `{{ }}`, stays as it is."""
+    """Compile every text inside lists and maps that has a `{{ }}`; everything else stays as it is."""
     if isinstance(tree, str):
         template = Template.parse(tree)
         return template if template.slots else tree
@@ -117,7 +117,7 @@ def single_braces(source: str) -> list[tuple[int, int, str]]:
 
 
 def _pieces(source: str) -> Iterator[tuple[int, int, bool]]:
-    """Start, end and whether it is inside `{{ }}`, for one piece after the other; an open `{{` reaches to the end."""
+    """Yields each piece: start, end, and whether it is inside `{{ }}`. An unclosed `{{` extends to the end."""
     at = 0
     while (start := source.find("{{", at)) >= 0:
         yield at, start, False

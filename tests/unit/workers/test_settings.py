@@ -102,7 +102,7 @@ def test_only_what_is_needed_must_be_there() -> None:
         ("DATABASE_URL", "postgresql://cj:leaked@a:5432,b:port/cj", "port is invalid"),
         ("DATABASE_URL", "postgresql://cj:leaked@db/cj?schema=leaked", "has the parameter schema"),
         ("DATABASE_URL", "postgresql://cj:leaked@db/cj?pgbouncer=true", "has the parameter pgbouncer"),
-        ("DATABASE_URL", "postgresql://cj:leaked%zz@db/cj", "is not a URL that Postgres takes"),
+        ("DATABASE_URL", "postgresql://cj:leaked%zz@db/cj", "is not a Postgres URL"),
         ("CELERY_BROKER_URL", "redis://:leaked@other/0", "unset it"),
         ("CELERY_BROKER_WRITE_URL", "redis://:leaked@other/0", "unset it"),
         ("BROKER_URL", "memory://", "redis://"),
@@ -344,7 +344,7 @@ def test_a_key_that_stands_as_it_is_meant_stays_where_it_is() -> None:
 
 @pytest.mark.parametrize("written", ["sk-one\nsk-two", "sk good", "sk-gö", "sk-\u200bgood"])
 def test_what_cannot_be_a_key_is_refused_by_name(written: str) -> None:
-    with pytest.raises(SettingsError, match="OPENAI_API_KEY holds a space, a line break") as caught:
+    with pytest.raises(SettingsError, match="OPENAI_API_KEY has a space, a line break") as caught:
         Settings.read({"OPENAI_API_KEY": written}, needed=())
     assert written not in str(caught.value)
 

@@ -46,7 +46,7 @@ def test_the_specs_text_has_only_the_warnings_it_deserves() -> None:
         (
             "warning",
             "a conversation that begins before its store is connected never moves on to 'ad_hoc_support': this is "
-            "taken only where a conversation starts; add a transition with a condition, such as "
+            "only taken when a conversation starts; add a transition with a condition, such as "
             "\"shopify_connected == true and 'counts' in fetched\"",
         ),
         (

@@ -1,5 +1,5 @@
 "use strict";
-// A client of the door: it shows each reply once, in the order in which they come, and goes on behind the last place.
+// A client of the door: it shows each reply once, in the order of arrival, and resumes after the last place.
 const $ = (id) => document.getElementById(id);
 const kept = JSON.parse(sessionStorage.getItem("cj") ?? '{"said": []}');
 const keep = () => sessionStorage.setItem("cj", JSON.stringify(kept));
@@ -27,7 +27,7 @@ function line(text, kind, before) {
 const own = new Map();  // what the merchant said, by event id
 const say_status = (text) => { if ($("status").textContent !== text) $("status").textContent = text; };
 
-// What the merchant said stands before the run that answers it: after a reload, too.
+// Shows the merchant's message before the run that answers it, also after a reload.
 function heard(reply) {
   for (const event of reply.data) {
     if (event.type === "RUN_STARTED") {
@@ -91,7 +91,7 @@ async function send(type, data, id = crypto.randomUUID()) {
       if (answer.status === 401) await begin();
       else if (answer.status !== 503 && answer.status !== 429) return say_status(`Not sent: ${(await answer.json()).message}`);
     } catch { say_status("The door does not answer; trying again."); }
-    await pause(1000);  // the same event again is one event
+    await pause(1000);  // sending the same event again is harmless
   }
 }
 
@@ -137,7 +137,7 @@ $("stop").addEventListener("click", () => send("stop_requested", { all: true }))
   for (const fault of session.faults) $("fault").add(new Option(fault, fault));
   document.body.dataset.ready = "true";
   watch_timeline();
-  // Sent and not answered before a reload, perhaps not even sent.
+  // A message that was not answered, and perhaps not even sent, before a reload.
   setTimeout(() => { for (const { id, text } of kept.said) if (waiting.has(id)) { if (!own.has(id)) own.set(id, line(text, "own")); send("message_received", { text }, id); } }, 1500);
   for (; ; await pause(500)) {
     try { await read_stream(); } catch (error) { if (error.message === "401") await begin(); else say_status("The door does not answer; trying again."); }

@@ -1,8 +1,8 @@
 "use strict";
-// Asks the console's server what is shown, again and again while somebody looks. All of it is text.
+// Polls the console's server while the page is visible. Everything is inserted as text, never as HTML.
 const $ = (id) => document.getElementById(id);
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-const shown = new Map();  // by place: what is there, so that nothing is made anew under somebody's fingers
+const shown = new Map();  // by element: what it shows, so that nothing unchanged is rebuilt while somebody uses it
 let may_retry = false, chosen = "";
 
 async function ask(path, body) {
@@ -15,7 +15,7 @@ async function ask(path, body) {
 const say = (text) => { if ($("said").textContent !== text) $("said").textContent = text; };
 const moment = (text) => text.slice(0, 19).replace("T", " ");
 
-// A table of texts and buttons in `id`, or a sentence if there is nothing.
+// Fills `id` with a table of texts and buttons, or with a sentence if there are no rows.
 function table(id, heads, rows, empty) {
   if (shown.get(id) === JSON.stringify([rows, may_retry])) return;
   shown.set(id, JSON.stringify([rows, may_retry]));
@@ -29,7 +29,7 @@ function table(id, heads, rows, empty) {
   $(id).replaceChildren(made);
 }
 
-// {label, name}: shows whom the name means; {label, retry, body}: retries.
+// {label, name}: a button that shows this name; {label, retry, body}: one that retries.
 function button({ label, name, retry, body }) {
   const made = Object.assign(document.createElement("button"), { textContent: label, type: "button" });
   made.addEventListener("click", async () => {
@@ -56,7 +56,7 @@ async function now() {
   may_retry = status.may_retry;
   list("problems", status.problems.length ? status.problems : [{ sentence: "Nothing waits for long, and nothing failed in the last hour." }]);
   table("waiting", ["waiting", "rows", "oldest"], status.waiting, "Postgres does not answer.");
-  table("speeds", ["last 15 min", "cases", "p50", "p95", "promised"], status.speeds, "Nothing happened in the last 15 minutes.");
+  table("speeds", ["last 15 min", "cases", "p50", "p95", "target"], status.speeds, "Nothing happened in the last 15 minutes.");
   const queues = Object.entries(status.queues ?? {}).map(([name, count]) => [name, count.toLocaleString("en")]);
   table("queues", ["queue", "messages"], queues, "The broker does not answer.");
   const workers = status.workers === null ? "The broker does not answer." : `Workers: ${status.workers.toSorted().join(", ") || "none answers"}.`;
@@ -74,7 +74,7 @@ async function lists() {
     { label: `turn ${row.seq} of ${row.conversation_id}`, name: row.conversation_id }, row.status === "dead" ? `${row.error}, dead` : row.error,
     ...retry("failed", `turn ${row.id}`, { id: row.id })]), "No turn failed.");
   table("privacy", ["made", "request", "merchant", "state"], privacy.map((row) => [moment(row.made_at), `${row.type} ${row.id}`,
-    { label: row.merchant_id, name: row.merchant_id }, row.state]), "There is no request.");
+    { label: row.merchant_id, name: row.merchant_id }, row.state]), "No requests.");
 }
 
 async function whose() {
@@ -86,7 +86,7 @@ async function whose() {
   list("reasons", found.reasons);
   table("conversations", ["conversation", "workflow", "last change", "last turn"], found.conversations.map((row) => [
     { label: row.id, name: row.id }, row.workflow, moment(row.updated_at), row.seq === null ? "-" : `${row.seq} ${row.status} ${row.error ?? ""}`]),
-    "There is no conversation.");
+    "No conversations.");
   const story = found.conversations.length ? await ask(`timeline?name=${encodeURIComponent(chosen)}`) : { events: [] };
   if (shown.get("timeline") === JSON.stringify(story)) return;
   shown.set("timeline", JSON.stringify(story));

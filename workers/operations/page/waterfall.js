@@ -1,12 +1,12 @@
 "use strict";
-// Shows what `cj timeline --json` prints: a table for each event, and for each moment how long it took to come to it.
+// Shows what `cj timeline --json` prints: a table per event, with the time between one moment and the next.
 function waterfall(story) {
   return story.events.map((event) => {
     const table = document.createElement("table");
     table.className = "waterfall";
     table.createCaption().textContent = `${event.type} from ${event.source}`;
     const whole = Math.max(1, ...event.moments.map(({ ms }) => ms));
-    const latest = new Map();  // by turn: the moment before
+    const latest = new Map();  // by turn: the previous moment
     for (const { ms, turn, kind, text } of event.moments) {
       const row = table.insertRow();
       row.insertCell().textContent = `${Math.round(ms).toLocaleString("en")} ms`;

@@ -44,6 +44,6 @@ def test_every_control_endpoint_is_listed() -> None:
 
 def test_every_module_and_every_built_in_shop_is_mentioned() -> None:
     modules = {path.stem for path in ROOM.glob("*.py")} - {"__init__"}
-    mentioned = {name for row in table("Where is what") for name in re.findall(r"`(\w+)`", row[1])}
+    mentioned = {name for row in table("Where to look") for name in re.findall(r"`(\w+)`", row[1])}
     assert mentioned == modules
     assert all(domain.removesuffix(".myshopify.com") in README for domain in BUILT_IN)

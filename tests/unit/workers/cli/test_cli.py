@@ -215,7 +215,7 @@ def test_workflows_check(terminal: Terminal, tmp_path: Path) -> None:
     broken.write_text("name: broken\nbehaviour: {}\n")
     shown = terminal("workflows", "check", str(broken), code=1).stdout
     assert "broken.yaml:2:1" in shown
-    assert "workflow.schema.json is out of date, and editors go by it" in shown
+    assert "workflow.schema.json, which editors use, is out of date" in shown
     assert "behavior" in shown
     problems = terminal.json("workflows", "check", str(broken), code=1)
     assert {"file", "line", "col", "severity", "message"} <= problems[0].keys()
@@ -298,7 +298,7 @@ def test_workflows_prompt_shows_what_a_model_is_sent(terminal: Terminal, tmp_pat
     shown = terminal("workflows", "prompt", "ad_hoc_support", "--text", "How was my week?", "--context", context).stdout
     assert '"plan": "plus"' in shown
     assert "How was my week?" in shown
-    assert "tokens in all; of the context the model is not shown: turns" in shown
+    assert "tokens in all; parts of the context that the model does not see: turns" in shown
     assert (
         terminal("workflows", "prompt", "shopify_onboarding").stdout.count("Ready to connect your Shopify store") == 1
     )

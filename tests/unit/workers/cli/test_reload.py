@@ -64,7 +64,7 @@ def test_it_is_said_when_every_process_has_taken_the_edit_up(folder: Folder) -> 
     reloader.heard("agent.1", line)
     assert said == ["workflows changed"]
     reloader.heard("workflow", line)
-    assert re.fullmatch(r"workflows taken up by workflow, agent.1, 0.\d s after the change", said[1])
+    assert re.fullmatch(r"workflows reloaded by workflow, agent.1, 0.\d s after the change", said[1])
 
 
 def test_a_file_that_was_only_touched_is_not_taken_up(folder: Folder) -> None:

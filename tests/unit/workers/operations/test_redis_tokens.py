@@ -103,10 +103,10 @@ def test_a_file_says_whose_shops_they_are(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("content", "problems"),
     [
-        (b"acme.shopify.com,m1", ["line 1: 'acme.shopify.com' is no shop's domain, <name>.myshopify.com"]),
+        (b"acme.shopify.com,m1", ["line 1: 'acme.shopify.com' is not a shop's domain, <name>.myshopify.com"]),
         (b"shop,merchant\nacme.myshopify.com", ["line 2: expected a shop and its merchant"]),
-        (b"acme.myshopify.com,\n,m2", ["line 1: acme.myshopify.com has no merchant", "line 2: '' is no shop's"]),
-        (b"a1.myshopify.com,m1\nA1.myshopify.com,m1", ["line 2: a1.myshopify.com is on line 1 already"]),
+        (b"acme.myshopify.com,\n,m2", ["line 1: acme.myshopify.com has no merchant", "line 2: '' is not a shop's"]),
+        (b"a1.myshopify.com,m1\nA1.myshopify.com,m1", ["line 2: a1.myshopify.com is already on line 1"]),
         (
             b"a1.myshopify.com,m1\nb1.myshopify.com,m2\nc1.myshopify.com,m1",
             ["line 3: merchant m1 has a1.myshopify.com on line 1; a merchant has one shop"],

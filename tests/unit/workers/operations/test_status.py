@@ -20,12 +20,12 @@ OTHERS = ["workflow@host", "shopify@host"]
         (replace(LATE, running=4), [*OTHERS, "agent@host"], "the agents are busy with 4, so these are late, not lost"),
         (replace(LATE, running=4), None, "the agents are busy with 4"),
         (LATE, OTHERS, "no agent answers"),
-        (LATE, None, "agents are away"),
-        (LATE, [*OTHERS, "agent@host"], "agents answer, yet run nothing"),
+        (LATE, None, "no agent runs them"),
+        (LATE, [*OTHERS, "agent@host"], "agents answer but run nothing"),
         (
             replace(LATE, without_model=2, running=1),
             None,
-            "no language model answers, and each of them asks",
+            "no language model answers, and each turn tries one",
         ),
     ],
 )

@@ -191,7 +191,7 @@ def test_nothing_of_a_kind_must_come(kind: Any) -> None:
     wanted = Nothing.model_validate({"expect": "nothing", "kind": kind, "for": 1})
     assert look(wanted) == Unmatched()
     unwelcome = message("again", number=3)
-    assert look(wanted, unwelcome) == Mismatch("cj_message came, nothing was to come", unwelcome)
+    assert look(wanted, unwelcome) == Mismatch("cj_message came, but nothing was expected", unwelcome)
     assert look(wanted, entry(ACTION), entry("turn")) == Unmatched()
 
 

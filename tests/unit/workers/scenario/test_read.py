@@ -64,7 +64,7 @@ def test_every_scenario_that_is_shipped_is_right() -> None:
     ("text", "told"),
     [
         ("", "1:1: the file is empty"),
-        ("- a\n", "1:1: a scenario is a map that begins with 'name: …', this is a list"),
+        ("- a\n", "1:1: a scenario is a map that begins with 'name: …', not a list"),
         (GOOD + "modl: 1\n", "6:1: unknown key 'modl', did you mean 'model'?"),
         ("steps:\n  - action: flush\n", "1:1: key 'name' is missing in the top level"),
         ("name: x\n", "1:1: key 'steps' is missing in the top level"),
@@ -88,7 +88,7 @@ def test_every_scenario_that_is_shipped_is_right() -> None:
         (with_step("action: cj_message"), "4:13: 'cj_message' is no action: write 'expect: cj_message'"),
         (with_step("action: kill", "expect: error"), "4:5: a step is an action or an expectation, not both"),
         (with_step("contains: a"), "4:5: a step begins with 'action: …' or 'expect: …'"),
-        (with_step("7"), "4:5: a step is a map that begins with action or expect, this is the number 7"),
+        (with_step("7"), "4:5: a step is a map that begins with action or expect, not the number 7"),
         (with_step("action: [kill]"), "4:13: unknown action \"['kill']\""),
         (with_step("action: kill"), "4:5: key 'worker' is missing in a 'kill' action"),
         (with_step("action: kill", "worker: agnt"), "5:13: 'worker' cannot be 'agnt', did you mean 'agent'?"),

@@ -360,7 +360,7 @@ def test_a_follow_up_is_checked(after: str, question: str, message: str | None) 
 
 def test_the_fact_that_the_workers_know_cannot_be_set() -> None:
     (problem,) = problems(ACTION % ("update_context", "data: {answered: true}"))
-    assert "'answered' cannot be set: it is whether the merchant has written since" in problem.message
+    assert "'answered' cannot be set: in a follow_up it says whether the merchant has written since" in problem.message
 
 
 @pytest.mark.parametrize(
@@ -383,10 +383,10 @@ def test_the_fact_that_the_workers_know_cannot_be_set() -> None:
             "tools:\n  \u2013 shopify_data\n  - a: b\n",
             4,
             3,
-            "\u2013 only looks like the sign that YAML knows: begin th",
+            "\u2013 only looks like the right character: begin th",
         ),
-        ("stream\uff1a whole\n", 3, 7, "\uff1a only looks like the sign that YAML knows: write ': '"),
-        (CONDITION % "if success", 3, 46, "leave out 'if': what must be so is enough"),
+        ("stream\uff1a whole\n", 3, 7, "\uff1a only looks like the right character: write ': '"),
+        (CONDITION % "if success", 3, 46, "leave out 'if': write just the condition"),
         (CONDITION % "provider == `shopify`", 3, 58, "put text in straight quotes: 'text'"),
         (CONDITION % "merchant id == 'x'", 3, 55, "a name has no spaces: merchant_id"),
         (ACTION % ("transition", "target_workflow: support.yaml"), 7, 26, "write the workflow's name: 'support'"),

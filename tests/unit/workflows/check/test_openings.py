@@ -254,11 +254,11 @@ OF_FAILURE = "a merchant who could not connect a store while in this workflow he
         (RULES + f"    - {{actions: {SAY}}}\n", []),
         (
             BOTH + f"  message_received: {{actions: {KEEP}}}\n",
-            [(9, "message_received meets silence here: this rule takes it, and has no 'process_message'")],
+            [(9, "CJ says nothing to message_received here: this rule takes it, and has no 'process_message'")],
         ),
         (
             BOTH + "  message_received:\n    - actions: [{type: transition, target_workflow: ad_hoc_support}]\n",
-            [(10, "message_received meets silence here: this rule takes it, and has no 'process_message'")],
+            [(10, "CJ says nothing to message_received here: this rule takes it, and has no 'process_message'")],
         ),
         (
             BOTH
@@ -270,7 +270,7 @@ OF_FAILURE = "a merchant who could not connect a store while in this workflow he
             BOTH.replace("behavior:\n", behavior(cj=True)) + f"  conversation_started: {{actions: {KEEP}}}\n",
             [
                 (6, "this is never used: the rule on line 12 takes every conversation_started"),
-                (12, "conversation_started meets silence here: this rule takes it, and has no 'process_message'"),
+                (12, "CJ says nothing to conversation_started here: this rule takes it, and has no 'process_message'"),
             ],
         ),
     ],

@@ -202,7 +202,7 @@ def test_a_list_written_in_the_expression_is_a_new_one_each_time() -> None:
         ("(" * 30 + "a" + ")" * 30, 24, 25, "nested deeper than 24 levels"),
         ("not " * 30 + "a", 96, 97, "nested deeper than 24 levels"),
         ("a or " * 250 + "a", 0, 1, "an expression has at most 1000 characters, this one has 1251"),
-        ("lower(text) == 'ja'", 0, 6, "text says 'yes' compares words whatever the capitals, spaces and punctuation"),
+        ("lower(text) == 'ja'", 0, 6, "text says 'yes' ignores capitals, spaces and punctuation"),
         ("text like 'a%'", 5, 9, "there are no patterns; compare with '==', words with 'says'"),
         ("text startswith 'a'", 5, 15, "there are no patterns"),
         ("age(connected_at) > '7d'", 0, 4, "there is no age(): write connected_at older than '7d'"),
