@@ -79,14 +79,6 @@ def plain_queue(name: str) -> Queue:
     return Queue(name, Exchange(""), routing_key=name, durable=True, queue_arguments=arguments(name))
 
 
-def declare_once(queue: Queue, producer: Any) -> None:
-    """Declare a queue, once per connection: after that of a broker that lost its queues is gone, anew. kombu makes
-    copies of it for each message to find that out."""
-    transport = producer.channel.connection  # connects anew, if need be, and then nothing is declared
-    if transport is None or hash(queue) not in transport.client.declared_entities:
-        producer.maybe_declare(queue)
-
-
 class VerifiedConnection(Connection):
     """kombu's connection with the TLS options of `tls.options`, for the first URL and for each failover URL. Accepts
     Redis Sentinel URLs."""
