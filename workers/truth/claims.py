@@ -240,7 +240,7 @@ _COUNTED_HERE = re.compile(r"(?:\d|\b(?:no|keine?|zwei|drei|vier|fünf|sechs|two
 def _is_left_out(masked: str, found: re.Match[str]) -> bool:
     """ "Without test orders", "cancelled ones are not counted"."""
     before = _WITHOUT.search(masked, max(0, found.start() - 40), found.start())
-    if before is None and _COUNTED_HERE.search(masked, 0, found.start()):  # "1 test order was excluded"
+    if _COUNTED_HERE.search(masked, 0, found.start()):  # "1 test order was excluded", "without 1 test order"
         return False
     return before is not None or _NOT_COUNTED.match(masked, found.end()) is not None
 
@@ -254,16 +254,33 @@ _DECIDED = {"done": ("unfulfilled", "fulfilled"), "closed": ("open", ""), "finis
             "settled": ("unpaid", "paid"), "unsettled": ("unpaid", "loose"), "left": ("unfulfilled", "fulfilled")}  # fmt: skip
 
 
+_ASIDE = re.compile(r"\([^()\d]*\)")
+
+
+_NEITHER = re.compile(r"\W*(?:neither|keine[rs]? (?:der|von|deiner|ihrer)|weder)\b[^.;]*\ue000")
+
+
+_NOT_YET_LEFT = re.compile(r"\b(?:not|nicht|noch)\b|n't\b")
+
+
+_WITH = re.compile(r"\b(?:hast|habt|haben|hat|hatte\w*) (?:\S+ ){0,4}mit\s")
+
+
 def _decided(masked: str, found: re.Match[str], trait: str) -> str:
     """Whether it is done, by the words around: "8 are not yet shipped", "still to be paid"."""
     not_yet, done = _DECIDED[trait]
+    if found[0] == "abgeschlossen" and _WITH.search(
+        masked, 0, found.start()
+    ):  # "gestern hast du mit 5 € abgeschlossen"
+        return ""
     if trait == "to_do" and re.search(
         r"\b(?:to|zu|zum|for|den)\s$|^\W*$", masked[max(0, found.start() - 6) : found.start()]
     ):
         return "shipping" if found[0] in ("shipping", "versand") else not_yet
     if found[0].startswith("un") and found[0] != "unterwegs":
         return not_yet
-    before = re.split(r"[,;:.()–—]|\b(?:and|but|und|aber)\b", masked[max(0, found.start() - 45) : found.start()])[-1]
+    begun = _ASIDE.sub(" ", masked[max(0, found.start() - 45) : found.start()])
+    before = re.split(r"[,;:.()–—]|\b(?:and|but|und|aber)\b", begun)[-1]
     after = re.split(r"[,;:.()\d]|\b(?:and|but|und|aber)\b", masked[found.end() : found.end() + 25])[0]
     if trait == "unsettled" and _MISSING.match(masked, found.end()):
         return not_yet
@@ -272,6 +289,8 @@ def _decided(masked: str, found: re.Match[str], trait: str) -> str:
         if _NOT_YET.search(before + behind):
             return not_yet
         return "paid" if _RECEIVED.search(behind) else ""
+    if _NEITHER.match(masked) or _NOT_YET_LEFT.search(found[0]):
+        return not_yet
     return not_yet if _NOT_YET.search(before) or re.match(r"\s?(?:werden|steht|stehen|fehlt|offen)", after) else done
 
 

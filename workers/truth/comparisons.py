@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from workers.truth.figure import Figure, Range, fits
+from workers.truth.figure import NOTHING, Change, Figure, Range, fits
 from workers.truth.figures import TO, role_of
 from workers.truth.periods import near, ranges
-from workers.truth.said import THAN, Said, keys, kinds
+from workers.truth.said import OF_SALES, THAN, Said, keys, kinds
 from workers.truth.sentence import Mention, Number
-from workers.truth.wording import Wording, at_words
+from workers.truth.wording import Wording
 
 STEADY = 0.2
 """How much more or less the week's second half may be and is still called steady."""
@@ -26,21 +26,21 @@ _DIRECTION = Wording(
     r"|übertrifft|übertr[aeo]f\w*|übersteig\w*|überstieg\w*|überwieg\w*|überwog\w*|überhol\w*|überrag\w*|schlägt|schlug|toppte?n?|öfter|häufiger|more often|left(?= [\w\ue000 ]{1,24} behind)|lead(?:s|ing)? over)"
     r"|(?P<less>fewer|less|weniger|lower|niedriger\w*|tiefer\w*|geringer\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|schwächer\w*|slower|langsamer\w*|quieter|ruhiger\w*|cheaper|billiger\w*|günstiger\w*|trail(?:s|ed|ing)?|lags|lagg(?:ed|ing)"
     r"|f[ae]ll(?:s|en|ing)? short|short of|underperform\w*|unterschr[ei]+t\w*|unterbiet\w*|unterzahl|seltener|less often|(?:(?:ca|could|did)n?['’]t|can ?not|(?:could|did) not) (?:match|reach|equal|keep up with)|(?:kam|kamen|kommt|kommen|reicht|reichte) nicht(?= an\b))"
-    r"|(?P<beside_more>above|over|vor|über|vorn)|(?P<beside_less>behind|below|under|beneath|hinter|unter)"
+    r"|(?P<beside_more>above|darüber(?<=[%t] darüber)|over|vor|über|vorn)|(?P<beside_less>behind|darunter(?<=[%t] darunter)|below|under|beneath|hinter|unter)"
     r"|(?P<steady>steady|stable|flat|unchanged|stabil\w*|konstant\w*|gleichmäßig\w*|unverändert\w*)"
     r"|(?P<rise>rose|risen|rising|rises?|grew|grown|growing|growth|grows?|climb(?:s|ed|ing)?|increas(?:e|es|ed|ing)|jump(?:s|ed|ing)?|leap(?:ed)?|leapt|surg(?:e|ed|ing)|soar(?:ed|ing)?|gain(?:s|ed|ing)?|improv(?:e|ed|ing|ement)|expand(?:ed|ing)?"
     r"|accelerat(?:ed|ing)|doubled|tripled|(?:pick|perk|edg)(?:ed|ing) up|uptick|upswing|upward|uptrend|up(?! (?:to|and running|next)\b)|stieg\w*|steigt|steigen|gestiegen|anstieg\w*|angestiegen|wuchs\w*|wächst|wachsen|gewachsen|wachstum\w*"
     r"|zugelegt|legten? \w* ?zu|zugenommen|zunahme\w*|kletter(?:n|te|ten)|geklettert|plus|zuwachs\w*|rauf|hinauf|nach oben|verbessert\w*|aufwärts\w*|verdoppelt|erhöht\w*|(?:nahm|nimmt|nehmen|legte|legten) (?:\S+ ){0,8}zu|im plus)"
     r"|(?P<fall>fell|fallen|falling|falls?|drop(?:s|ped|ping)?|declin(?:e|es|ed|ing)|decreas(?:e|es|ed|ing)|shrank|shrunk|shrinking|slipp(?:ed|ing)(?! (?:in|into|through)\b)|slump(?:ed|ing)?|dip(?:s|ped|ping)?|cool(?:ed|ing) (?:off|down)|eased|slid|slide|sank|sunk|plung(?:e|ed)|plummet\w*|down"
-    r"|weaken(?:ed|ing)|halved|slow(?:ed|ing)(?: down)?|downward|downturn|gesunken|sank\w*|sinkt|sinken|fiel(?:en)?|fällt|gefallen|rückg[aä]ng\w*|zurückgegangen|zurückgefallen|schrumpf\w*|geschrumpft|nachgelassen|abgenommen|abnahme\w*|eingebrochen|einbruch"
+    r"|weaken(?:ed|ing)|halved|slow(?:ed|ing)(?: down)?|downward|downturn|gesunken|sank\w*|sinkt|sinken|fiel(?:en)?|fällt|gefallen|rückg[aä]ng\w*|zurückgegangen|zurückgefallen|schrumpf\w*|geschrumpft|nachgelassen|hink\w*|abgenommen|abnahme\w*|eingebrochen|einbruch"
     r"|eingebüßt|rückläufig\w*|abwärts\w*|minus|runter|hinunter|nach unten|verringert\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|blieben|bleibt|bleiben) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
 )
 
 _NO_DIRECTION = re.compile(
-    r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:or|oder) (?:more|less|mehr|weniger|above|below|über|unter)$|\b(?:above|below|over|under|über|unter)(?= (?:or|oder)\b)$"
+    r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:den|the) (?:schnitt|durchschnitt|average|mean) (?:nach oben|nach unten|up|down|hoch)$|\bauf [^,;\d]{0,40}\bzurück$|\b(?:or|oder) (?:more|less|mehr|weniger|above|below|über|unter)$|\b(?:above|below|over|under|über|unter)(?= (?:or|oder)\b)$"
 )
 
-_TAKES_OBJECT = at_words(
+_TAKES_OBJECT = Wording(
     r"(?:ahead|beat|top|out|exceed|surpass|eclips|trail|lags|lagg|f[ae]ll|short|underp|über[a-z]|unters|unterb|schl[äu]g|can|could|did|kam|komm|reich|left|lead)"
 )
 
@@ -55,6 +55,9 @@ _PAST = re.compile(
 )
 
 _METRIC = re.compile(r"\b(?:business|demand|traffic|figures|numbers|store|shop|things|geschäft\w*|nachfrage|zahlen)\b")
+
+_BECAUSE = re.compile(r"\b(?:because|since|as|weil|da|denn)\s(?:an?|some|the|ein|eine|einige|ein paar|mehr|die)\b")
+""" "… because a few orders were larger": of none of what is compared."""
 
 _BASE_FORM = re.compile(
     r"rises?|grows?|growth|climbs?|increases?|jumps?|leap|surge|soar|gains?|improve(?:ment)?|expand|falls?|drops?|declines?|decreases?|dips?|slide|slump|plunge|plus|minus|up|down|rauf|runter|hinauf|hinunter"
@@ -98,7 +101,8 @@ def _changed(said: Said, sign: int) -> bool:
     if within is not None:  # a fifth up or down; less is steady
         return abs(within) <= STEADY if sign == 0 else within * sign > STEADY
     is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.plain) is not None
-    if any((sign == 0 or change * sign > 0) and not (is_long and days) for change, days in said.grounds.changes):
+    changes = _changes(said)
+    if any((sign == 0 or change.value * sign > 0) and not (is_long and change.days) for change in changes):
         return True
     days = {
         f"date:{start.isoformat()}"
@@ -124,8 +128,8 @@ def _changed(said: Said, sign: int) -> bool:
 
 
 _MAJORITY = Wording(
-    r"(?:(?P<more>(?:more than|over|well over) half|(?:the|a) (?:\w+ )?majority|most of|die meisten|mehr als die hälfte|über die hälfte|die (?:\w+ )?mehrheit)"
-    r"|(?P<less>(?:less than|fewer than|under|not even) half|(?:the|a) (?:\w+ )?minority|weniger als die hälfte|unter der hälfte|nicht einmal die hälfte|(?:die|eine) (?:\w+ )?minderheit))(?!\w)"
+    r"(?:(?P<more>(?:more than|over|well over) half|(?:the|a) (?:\w+ )?majority|most of|die meisten|mehr als die hälfte|über die hälfte|die (?:\w+ )?mehrheit|(?:der|ein) (?:größere|größte|überwiegende) teil|the (?:bulk|larger part|greater part))"
+    r"|(?P<less>(?:less than|fewer than|under|not even) half|(?:the|a) (?:\w+ )?minority|weniger als die hälfte|unter der hälfte|nicht einmal die hälfte|(?:die|eine) (?:\w+ )?minderheit|(?:der|ein) (?:kleinere|kleinste|geringere) teil|the (?:smaller|lesser) part))(?!\w)"
 )
 
 
@@ -165,7 +169,12 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
         is_unsure = said.doubts(clause) and not found[0].startswith(("can", "could"))
         if is_unsure or said.advises(clause) or said.supposes(clause.replace("could", "")):
             continue
-        if _ONCE.match(masked, found.end()) or _NO_DIRECTION.search(masked[: found.start()][-12:] + found[0]):
+        half = _MAJORITY.pattern.match(masked, found.start())
+        if half and half.end() > found.end():  # "more than half"
+            continue
+        if _BECAUSE.search(masked, said.clause_start(found.start()), found.start()):
+            continue
+        if _ONCE.match(masked, found.end()) or _NO_DIRECTION.search(masked[: found.start()][-24:] + found[0]):
             continue
         if group == "steady":
             if _within_week(said) is not None and _is_trend(said, found, group, clause):
@@ -264,7 +273,7 @@ def _change_of_days(said: Said) -> float | None:
 _TOGETHER = re.compile(r"\b(?:together|combined|to|till|until|through|zusammen|gemeinsam|bis)\b|[–-]")
 
 _IS_BESIDE = re.compile(
-    r"\b(?:is|was|are|were|came in|stayed|lies|lay|finished|liegt|lag|liegen|lagen|blieb|bleibt|ist|war)\b[^.,;]{0,40}$"
+    r"\b(?:is|was|are|were|came in|stayed|lies|lay|finished|liegt|lag|liegen|lagen|blieb|bleibt|ist|war)\b(?:[^.,;]|(?<=\d)[.,](?=\d)){0,40}$"
 )
 
 _COMPARED_WITH = re.compile(
@@ -286,6 +295,8 @@ _KINDS_OF = frozenset(
         "open",
     }
 )
+
+_STATISTICS = frozenset({"average", "median"})
 
 Side = tuple[int, int, Callable[[], tuple[float | None, ...]]]
 """Where it stands, and its values by each measure."""
@@ -323,20 +334,20 @@ def _days(said: Said) -> list[Side]:
 
 
 def _kinds(said: Said) -> list[Side]:
-    """Regulars and newcomers, shipped and open ones: how many there are of each."""
+    """Regulars and newcomers, shipped and open ones: how many there are of each; average and median: how much."""
     spans = [span for period in said.periods for span in ranges(period, said, said.today)]
 
     def value(kind: str) -> tuple[float | None, ...]:
         known = {
-            f.value
-            for f in said.grounds.by_kind.get("count", ())
+            round(f.value, 2)
+            for f in said.grounds.by_kind.get("money" if kind in _STATISTICS else "count", ())
             if f.traits == {kind} and not f.old and not f.entities
             and (f.period is not None and any(near(span, f.period) for span in spans) if spans else f.partial == ("recent" in recent) and (f.period is None or kind in ("open", "unfulfilled")))
         }  # fmt: skip
         return (known.pop() if len(known) == 1 else None,)
 
     recent = {t.kind for t in said.traits}
-    mentions = {t.start: t for t in said.traits if t.kind in _KINDS_OF}
+    mentions = {t.start: t for t in said.traits if t.kind in _KINDS_OF | _STATISTICS}
     return [(t.start, t.end, partial(value, t.kind)) for _, t in sorted(mentions.items())]
 
 
@@ -388,7 +399,7 @@ def _beside(said: Said, found: re.Match[str]) -> list[Number]:
     """The numbers that say by how much: "4 more", "up by 12%", "a decline of 5%"."""
     masked = said.masked
     beside = []
-    if not _TAKES_OBJECT.match(masked, found.start()) or found[0] in ("ahead", "short", "short of"):
+    if not _TAKES_OBJECT.pattern.match(masked, found.start()) or found[0] in ("ahead", "short", "short of"):
         before = [n for n in said.numbers if n.end <= found.start() and _UP_TO.fullmatch(masked, n.end, found.start())]
         beside = [n for n in before if not TO.search(masked[: n.start])]
     several = sum(not n.percent for n in said.numbers) > 2
@@ -401,7 +412,30 @@ def _beside(said: Said, found: re.Match[str]) -> list[Number]:
 
 def _changes_of(said: Said, number: Number) -> list[float]:
     """The changes that were calculated, or follow from a report, which the number may tell."""
-    return [change for change, _ in said.grounds.changes if fits(number, change)]
+    found = ([c.value for c in changes if fits(number, c.value)] for changes in (_changes(said), said.grounds.changes))
+    return next(filter(None, found), [])
+
+
+def _changes(said: Said) -> Sequence[Change]:
+    """Of the changes those of what is spoken of: of the time named first, or before "than", and of what is measured, as
+    far as reports are of just that."""
+    changes: Sequence[Change] = said.grounds.changes
+    than = said.first(THAN)
+    spans_of = said.spans_of()
+    periods = [spans for place, spans in sorted(spans_of.items()) if than is None or place < than.start()]
+    for spans in periods:
+        timed = next((t for span in spans if (t := [c for c in changes if c.span and near(c.span, span)])), [])
+        if timed:
+            changes = timed
+            break
+    traits = {trait.kind for trait in said.traits}
+    measures = [frozenset({kind}) for kind in (*sorted(OF_SALES), "average") if kind in traits]
+    measures += [frozenset({"revenue"})] if _is_money(said) or any(n.currencies for n in said.numbers) else []
+    measures += [NOTHING] if _is_orders(said) else []
+    for measure in measures:
+        if measured := [c for c in changes if c.span and c.measure == measure]:
+            return measured
+    return changes
 
 
 def _is_by(said: Said, number: Number, pair: tuple[Number, Number], difference: float) -> bool:
@@ -450,6 +484,11 @@ def _difference(said: Said, found: re.Match[str], pair: tuple[Number, Number], g
     return None if left is None else one - other if left == 0 else other - one
 
 
+_SO = re.compile(
+    r"[,;–—-]\s(?:and )?(?:also|so|thus|hence|therefore|damit|somit|mithin)\s(?:(?:is|was|ist|war|it's|it is) )?$"
+)
+
+
 def _compared_first(
     said: Said,
     found: re.Match[str],
@@ -469,6 +508,8 @@ def _compared_first(
         if whose[0] != whose[1]:
             things.append((mention.start, mention.end, 0 if whose[0] else 1))
     things.sort()
+    if _SO.search(masked, pair[1].end, found.start()):  # "$5, the month before $4, so more"
+        return 0
     than = said.first(THAN, found.end())
     pivot = than.start() if than else found.start()
     before = [which for _, end, which in things if end <= pivot]
@@ -480,7 +521,7 @@ def _compared_first(
     if before:
         return before[-1]
     if after:
-        takes = than is not None or group.startswith("beside") or _TAKES_OBJECT.match(masked, found.start())
+        takes = than is not None or group.startswith("beside") or _TAKES_OBJECT.pattern.match(masked, found.start())
         return 1 - after[0] if takes else after[0]
     return None
 

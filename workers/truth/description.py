@@ -8,7 +8,7 @@ from workers.truth.lexicon import OFFER
 from workers.truth.periods import EVER, near, ranges
 from workers.truth.said import AGAINST, OF_SALES, OWNED, STRICT, THAN, Named, Said, keys, kinds
 from workers.truth.sentence import Mention, Number, Sentence
-from workers.truth.wording import Wording, at_words
+from workers.truth.wording import Wording
 
 UNSAID = STRICT | OF_SALES | {"largest", "smallest", "price", "daily", "stock", "previous", "change", "days"}
 """What should be said of a figure that it is true of."""
@@ -51,7 +51,7 @@ class Description:
     """Traits of which it does not matter whether a figure has them."""
 
 
-_BEFORE = at_words(
+_BEFORE = Wording(
     r"(?:earlier|before|previous\w*|last time|used to|had|was|were|since then|from|up from|down from|vorher|zuvor|früher|vorhin|damals|hatten|hatte|war|waren|letztes mal)\b",
 )
 
@@ -102,7 +102,7 @@ _RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|wo
 
 
 _SHIPPING = Wording(r"(?:shipping|deliver(?:y|ies)|freight|porto|\w*versand\w*|fracht\w*)(?!\w)")
-_SENT = frozenset({"fulfilled", "unfulfilled"})
+_STATUS = frozenset({"fulfilled", "unfulfilled", "paid", "unpaid"})
 
 
 def description(said: Said, number: Number, left: int, right: int, subjects: frozenset[str]) -> Description:
@@ -132,6 +132,8 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     whole_of = said.of_which(number)[1] is not None  # "5 of 10 cases"
     if not (own or near or nouns or subjects or spans or number.currencies):  # "3 against 5"
         near, nouns = wide - {t.kind for t in foreign}, {kind for s in said.subjects for kind in kinds(s)}
+        if _IS_NOT.match(said.masked, number.end):  # "2 were cancelled, 12 not"
+            near = {_OPPOSITES.get(trait, trait) for trait in near} - {"cancelled", "test"}
     if beside := [t for t in said.traits if t.kind in OF_SALES and left <= t.start and t.end <= right]:
         near |= {
             min(beside, key=lambda t: number.start - t.end if t.end <= number.start else t.start - number.end).kind
@@ -149,7 +151,7 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         else (near & (STRICT | OF_SALES | {"daily"} | ({"previous"} if said.grounds.has_previous else NOTHING)))
         | required
     )
-    is_by = _BY.search(said.masked, 0, number.start) is not None
+    is_by = bool(_BY.search(said.masked, 0, number.start) or _MORE_THAN.match(said.masked, number.end))
     if is_by and (number.currencies is not None or {"change", "previous"} & wide):
         near |= {"change"}
         lacking |= {"change"}
@@ -163,7 +165,7 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         near |= VAGUE["middle"]
     if number.currencies is not None and said.has(_SHIPPING) and not OF_SALES & wide:
         near |= {"postage"}  # money is not shipped: it is what shipping brought
-        lacking, required = lacking - _SENT, required - _SENT
+        lacking, required = lacking - _STATUS, required - _STATUS
     for vague in ("loose", "shipping", "refunding"):
         if vague in near:
             wide |= VAGUE[vague]
@@ -186,7 +188,16 @@ def _leaves(said: Said, number: Number) -> bool:
     )
 
 
+_IS_NOT = re.compile(
+    r"\s*(?:are|were|have|is|was|has|sind|waren|wurden|ist|war|wurde)?\s?(?:not|nicht|still standing)(?: yet)?\s*(?:[.,;!)]|$)"
+)
+
+_OPPOSITES = {"paid": "unpaid", "unpaid": "paid", "fulfilled": "unfulfilled", "unfulfilled": "fulfilled",
+              "first_time": "returning", "returning": "first_time"}  # fmt: skip
+
 _BY = re.compile(r"\b(?:by|um)\s(?:\w+\s)?[$€£]?$")
+
+_MORE_THAN = re.compile(r"\s(?:\w+ )?(?:more|fewer|less|mehr|weniger)\b[^.,;]{0,30}\b(?:than|als)\b")
 
 _ADJECTIVES_ONLY = re.compile(r"(?:\s[^\W\d_]+(?:-[^\W\d_]+)*){0,3}\s?")
 
@@ -463,7 +474,7 @@ def _is_fresh(said: Said, figure: Figure) -> bool:
     if not figure.old and not figure.aged:
         return True
     if figure.old == "earlier":
-        return _BEFORE.search(said.plain) is not None
+        return said.first(_BEFORE, plain=True) is not None
     if said.context.is_current and not said.context.age_is_told:
         return figure.old != "stale" and not figure.aged
     return figure.old != "stale" or said.context.age_is_told

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from workers.truth.claims import concepts
-from workers.truth.figure import BUYERS, NOTHING, Dated, Figure, Range, Ranking
+from workers.truth.figure import BUYERS, NOTHING, Change, Dated, Figure, Range, Ranking
 
 SKIPPED = frozenset(
     "id sku image_url success data_type cached error_code retry_after description remedy code domain website plan orders_not_shown customer_orders".split()
@@ -88,8 +88,8 @@ class Evidence:
     """How many there are in all, by subject."""
     links: list[frozenset[str]] = field(default_factory=list)
     """Names that belong together: of an order, its customer and its products."""
-    changes: list[tuple[float, frozenset[str]]] = field(default_factory=list)
-    """Differences and changes in percent that were calculated, and the days between which they are."""
+    changes: list[Change] = field(default_factory=list)
+    """Differences and changes in percent."""
     statuses: dict[str, list[tuple[frozenset[str], frozenset[str]]]] = field(default_factory=dict)
     """Of an order or a customer: which kinds it could be by what was read, and which it is."""
     has_previous: bool = False
@@ -155,6 +155,7 @@ class Evidence:
     def _sales(self, data: Mapping[str, Any], place: _Place) -> None:
         """A period's sales and those of the one before, and what changed."""
         both: list[dict[str, tuple[float, str | None]]] = []
+        spans: list[Range] = []
         for name in ("current", "previous"):
             found: dict[str, tuple[float, str | None]] = {}
             both.append(found)
@@ -165,7 +166,7 @@ class Evidence:
             if not isinstance(node, Mapping) or begins is None or ends is None:
                 continue
             span = begins.date(), ends.date()
-            self.windows.append(span)
+            spans.append(span)
             earlier = frozenset({"previous"}) if name == "previous" else NOTHING
             self.has_previous |= bool(earlier)
             for key, value in node.items():
@@ -176,21 +177,19 @@ class Evidence:
                 found[key] = amount, currency
                 subject = frozenset({"order"}) if currency is None or key == "average_order_value" else NOTHING
                 self._note(Figure(amount, subject, SALES.get(key, NOTHING) | earlier, currency, period=span), place)
+        self.windows += spans
         for key, (now, currency) in both[0].items():
             before = both[1].get(key, (0.0, None))[0] if key in both[1] else None
             if before is None:
                 continue
-            self.changes.append((now - before, NOTHING))
+            measure = SALES.get(key, NOTHING)
+            self.changes.append(Change(now - before, span=spans[0], measure=measure))
             subject = frozenset({"order"}) if currency is None else NOTHING
-            self._note(
-                Figure(now - before, subject, SALES.get(key, NOTHING) | {"change"}, currency, derived=True), place
-            )
+            self._note(Figure(now - before, subject, measure | {"change"}, currency, derived=True), place)
             if before:
                 share = (now - before) * 100 / before
-                self.changes.append((share, NOTHING))
-                self._note(
-                    Figure(share, subject, SALES.get(key, NOTHING) | {"change"}, None, True, derived=True), place
-                )
+                self.changes.append(Change(share, span=spans[0], measure=measure))
+                self._note(Figure(share, subject, measure | {"change"}, None, True, derived=True), place)
 
     def context(self, context: Mapping[str, Any]) -> None:
         """What the conversation's context says."""
@@ -608,7 +607,7 @@ class Evidence:
             if metric in ("difference", "percent_change"):
                 compared = [str(data[name]) for name in ("group", "other_group") if name in data]
                 entities, span = frozenset(f"date:{name}" for name in compared if _moment(name)), None
-                self.changes.append((value, entities))
+                self.changes.append(Change(value, entities))
             percent = row.get("unit") == "%"
             figure = Figure(
                 value, subject, traits | more, row.get("currency") if not percent else None, percent, entities, span,

@@ -13,17 +13,17 @@ from workers.truth.figures import in_data
 from workers.truth.periods import near, ranges
 from workers.truth.said import STRICT, Said, keys, kinds
 from workers.truth.sentence import Mention, Number, Sentence
-from workers.truth.wording import Wording, at_words
+from workers.truth.wording import Wording
 
 _QUANTITIES = {
     "en": (
-        ("none", r"none|nothing|nobody|no[ -]one|not (?:a single|any|one)\b|no(?![,.!]| (?:less|fewer|more|longer|matter|need|doubt|wonder)\b)|without (?:a single|any)|zilch|nada"
+        ("none", r"none|nothing|nobody|no[ -]one|not (?:a single|any|one)\b|no(?![,.!]| (?:less|fewer|more|longer|matter|need|doubt|wonder)\b)|without (?:a single|any)(?! (?:customer )?account)|zilch|nada"
                  r"|(?:(?:ai|are|ca|could|did|do|does|had|has|have|is|must|need|should|was|were|wo|would)n['’]t|not|never) (?:[\w\ue000]+ ){0,3}?(?:a single|any|anything|anyone|anybody)\b"),
         ("some", r"some(?:thing|one|body)?|a (?:few|couple|handful|number|bunch)|(?:first |quite a )few|several|plenty|many|numerous|various|lots|a lot|loads"),
         ("empty", r"(?:queues?|backlog|pipeline|pile|list|inbox|desk)\b[^.,;:]{0,24}?\b(?:empty|clear|cleared|gone|clean)|all caught up|nothing (?:is )?(?:left|waiting)(?! to )"),
     ),
     "de": (
-        ("none", r"niemand|niemals jemand|nichts|kein(?:e[nmrs]?|erlei)?(?: einzige[nmrs]?)?|ohne (?:eine? einzige[nrs]?|jede[nrs]?|irgendeine?)|null\b(?! \d)"),
+        ("none", r"niemand(?:e[nm])?|niemals jemand|nichts|kein(?:e[nmrs]?|erlei)?(?: einzige[nmrs]?)?|nicht eine(?: einzige)?(?= \w)|ohne (?:eine? einzige[nrs]?|jede[nrs]?|irgendeine?)|null\b(?! \d)"),
         ("some", r"einige[nrs]?|ein paar|mehrere[nr]?|manche[nrs]?|etliche[nr]?|zahlreiche[nr]?|viele[nr]?|diverse[nr]?|reichlich|jede menge|eine handvoll|ein(?:en)? haufen|etwas|jemand"),
         ("empty", r"(?:warteschlange|liste|stapel|rückstand|postfach)\b[^.,;:]{0,24}?\b(?:leer|abgearbeitet|weg|erledigt)|alles (?:abgearbeitet|erledigt|versandt|verschickt|raus)\b"),
     ),
@@ -39,7 +39,7 @@ _THERE_IS = Wording(
 )
 """What says, of a plural without a number, that there is some of it."""
 
-_EVERY_DAY = Wording(r"(?:(?:on )?(?:every|each)(?: single)? day|jeden(?: einzelnen)? tag|an alle[nr] (?:der )?(?=\ue000)|an allen tagen|tag für tag|day (?:after|in,? day) \w+)(?!\w)")  # fmt: skip
+_EVERY_DAY = Wording(r"(?:(?:on )?(?:every|each)(?: single)? day|(?:every|each)(?: single)? one of (?=\ue000)|an jedem(?: einzelnen)? (?=\ue000)|jeden(?: einzelnen)? tag|an alle[nr] (?:der )?(?=\ue000)|an allen tagen|tag für tag|day (?:after|in,? day) \w+)(?!\w)")  # fmt: skip
 
 _DENIED = re.compile(r"\b(?:not|never|no|none|nothing|nobody|hardly|without|nicht|nie|kein\w*|niemand|nichts|ohne|bis auf|except|but|außer)\b|n['’]t\b")  # fmt: skip
 
@@ -59,8 +59,8 @@ _ADJECTIVES = re.compile(
     r"\W*(?:of |von |unter )?(?:(?:the|your|these|those|them|my|our|der|den|die|deine[nrm]?|ihre[nrm]?|diese[nr]?|open|offene[nr]?|unfulfilled|unpaid|paid|pending|new|neue[nr]?|unbezahlte[nr]?|single|einzige[nrs]?|more|mehr|last|latest|newest|recent|letzten|neuesten|jüngsten|\w+e[nrs]|\w+ed|\w+ing|first|test|guest|\d+|two|three|four|five|six|seven|eight|nine|ten|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|\ue000+(?:['’]s)?) ){0,5}\W*"
 )
 
-_ACQUIRED = at_words(
-    r"(?:sold|sell|sells|bought|buys?|ordered|orders?|purchased?|placed|came in|come in|coming in|received|arrived|happened|verkauft|gekauft|kaufte[n]?|bestellt[en]*|eingegangen|reingekommen|hereingekommen|herein|rein|eingetroffen|erhalten|los|ging(?:en)?(?=.* ein\b))(?!\w)"
+_ACQUIRED = Wording(
+    r"(?:sold|sell|sells|bought|buys?|ordered|orders?|purchased?|placed|came in|come in|coming in|received|arrived|happened|verkauft|eingespielt|umgesetzt|eingenommen|verdient|gekauft|kaufte[n]?|bestellt[en]*|eingegangen|reingekommen|hereingekommen|herein|rein|eingetroffen|erhalten|los|ging(?:en)?(?=.* ein\b))(?!\w)"
 )
 
 _OF_ORDERS = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest"})
@@ -153,12 +153,12 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     is_beside = bool(behind) and _ADJECTIVES.fullmatch(masked, found.end(), behind[0].start + start) is not None
     if is_some and not is_beside and not traits & _OF_MONEY:
         return None
-    if word in ("nothing", "nichts") and not traits and not _ACQUIRED.search(masked, start, end) and not said.names:
+    if word in ("nothing", "nichts") and not traits and not said.first(_ACQUIRED, start, end) and not said.names:
         return None
     nouns: set[str] = {kind for s in (behind or read.subjects)[:1] for kind in kinds(s)}
     if "foreign" in nouns and not traits & _OF_MONEY:
         return None
-    is_bought = _ACQUIRED.search(masked, start, end) is not None
+    is_bought = said.first(_ACQUIRED, start, end) is not None
     named = said.mentions().get("product", ())
     products = [keys(m) for m in named if start <= m.start < end]
     if not products and not behind and word in _PRONOUNS:  # "Your best-stocked product is X; none was sold"
@@ -263,7 +263,7 @@ def _every_day(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Orders came in every day of the last seven"."""
     for found in () if said.numbers or said.names else said.each(_EVERY_DAY):
         start, end = said.clause_start(found.start()), said.clause_end(found.end())
-        is_order = any(s.kind == "order" for s in said.subjects) or _ACQUIRED.search(said.masked) is not None
+        is_order = any(s.kind == "order" for s in said.subjects) or said.first(_ACQUIRED) is not None
         if not is_order or not _is_told(said, (start, end)) or _DENIED.search(said.masked):
             continue
         spans = _spans(said, (start, end))
@@ -286,11 +286,11 @@ _NO_DATA = re.compile(
 )
 
 _NONE = Wording(
-    r"(?:(?<=n')t|not|nicht) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|keine?[nrsm]?(?: einzige[rns]?)?)\b"
+    r"(?:(?<=n')t|not|nicht) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)(?! (?:customer )?account)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|(?!kein (?:kunden)?konto)keine?[nrsm]?(?: einzige[rns]?)?)\b"
 )
 
 _NOT_NONE = re.compile(
-    r"\w+ (?:(?:more|mehr|fewer|less|weniger)\b.*\b(?:than|als)\b|(?:of (?:the|your) |der )?(?:other|andere?[nrsm]?)\b"
+    r"\w+ (?:(?:more|mehr|fewer|less|weniger|(?:\w+ ){1,4}?(?:more often|\w+er))\b.*\b(?:than|als)\b|(?:of (?:the|your) |der )?(?:other|andere?[nrsm]?)\b"
     r"|(?:(?:of|the|your|deiner|ihrer|der|dieser) )*(?:days?|tage?n?)\b)"
 )
 """ "No more orders than yesterday", "no other product"."""

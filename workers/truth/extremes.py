@@ -12,13 +12,13 @@ from workers.truth.periods import ranges
 from workers.truth.said import THAN, Said, keys
 from workers.truth.sentence import Mention
 from workers.truth.statuses import STATUSES
-from workers.truth.wording import Wording, at_words
+from workers.truth.wording import Wording
 
 _EXTREMES = {
     "en": (
         ("newest", r"newest|latest|most recent|freshest|youngest|last(?= (?:order|purchase|one)\b)"),
         ("oldest", r"oldest|earliest|longest ago|first(?= (?:order|purchase) (?:shown|listed|here|in the list|of these))"),
-        ("leader", r"leads|led(?! (?:to|by)\b)|tops|topped(?! by\b)|(?:is|was|sits) (?:in the lead|at the top|in first place)|front-?runner|out in front"),
+        ("leader", r"leads|led(?! (?:to|by)\b)|(?:tops|topped(?! by\b))(?! (?:the |your )?(?:\ue000|previous|prior|rest))|(?:is|was|sits) (?:in the lead|at the top|in first place)|front-?runner|out in front"),
         ("trailer", r"(?:is|was|comes|came|sits) (?:in )?(?:last place|dead last|at the bottom)|brings? up the rear|(?:ranks?|ranked|came|comes|finished|is|was) (?:dead )?last(?! (?:week|month|night|year|\\w+day|\\ue000))|tail[- ]?ender"),
         ("most", r"most(?! of\b)"),
         ("least", r"fewest|least"),
@@ -71,11 +71,11 @@ _MEASURED = {
     "customer": ("customer orders", "order total"),
 }
 
-_MONEY = at_words(r"(?:money|revenues?|sales|turnover|takings|income|earn\w*|value|worth|geld|\w*ums[aä]tz\w*|einnahmen|eingenommen|erlöse?|wert\w*|terms of money)(?!\w)")  # fmt: skip
+_MONEY = Wording(r"(?:money|revenues?|sales|turnover|takings|income|earn\w*|value|worth|geld|\w*ums[aä]tz\w*|einnahmen|eingenommen|erlöse?|wert\w*|terms of money)(?!\w)")  # fmt: skip
 
-_ORDERS = at_words(r"(?:orders|purchases|checkouts|bestellungen|käufe|aufträge)(?!\w)")
+_ORDERS = Wording(r"(?:orders|purchases|checkouts|bestellungen|käufe|aufträge)(?!\w)")
 
-_STOCK = re.compile(r"\b(?:scarcest|knappste\w*|running (?:out|low)|\w*stock\w*|inventory|\w*bestand\w*|\w*bestände\w*|lager\w*|auf lager|vorrat|vorrätig|on hand|shelf|regal)\b")  # fmt: skip
+_STOCK = re.compile(r"\b(?:scarcest|knappste\w*|running (?:out|low)|\w*stock\w*|inventory|\w*bestand\w*|\w*bestände\w*|lager\w*|auf lager|vorrat|vorrätig|have (?:the )?(?:most|least|fewest) of|on hand|shelf|regal)\b")  # fmt: skip
 
 _PLURAL = re.compile(r"\s(?!(?:of|der|among|unter|von)\b)(?:[\w\ue000]+\s){0,2}?(?:orders|purchases|sales|ones|days|weeks|bestellungen|aufträge|käufe|tage[n]?|\d+|zehn|ten|five|fünf)\b")  # fmt: skip
 
@@ -83,9 +83,9 @@ _EVERY_OTHER = Wording(
     r"(?:(?P<every>every|each|all|any|jede[rs]?|alle)|(?P<no>no|kein(?:e[rsn]?)?))(?: (?:the|der))?(?P<other> (?:other|andere?[rsn]?))?\s(?P<what>\w+)\b(?P<rest>.*)"
 )
 
-_SOLD = re.compile(r"\b(?:sold|sells?|verkauf\w*)\b")
+_SOLD = re.compile(r"\b(?:sold|sells?|\w*seller|ordered|bought|gekauft|bestellt|verkauf\w*)\b")
 _NOTHING_MORE = Wording(
-    r"(?:nothing|nichts|kein\w* (?:andere\w* )?(?:produkt|artikel)|no (?:other )?(?:product|item))\b[^.,;]*\b(?:better|more|besser|mehr|häufiger)\b[^.,;]*\b(?:than|als)\b"
+    r"(?:nothing|nichts|kein\w* (?:andere\w* )?(?:produkt|artikel)|no (?:other )?(?:product|item))\b[^.,;]*\b(?:(?P<more>better|more|faster|besser|mehr|häufiger|öfter|schneller)|worse|less|slower|schlechter|weniger|seltener|langsamer)\b[^.,;]*\b(?:than|als)\b"
 )
 
 _MORE = re.compile(r"\b(?:beats?|topped|outsold|outsells?|exceed\w*|surpass\w*|more|better|busier|stronger|ahead|higher|larger|bigger|übertr[ao]f\w*|übertrifft|mehr|besser|\w*stärker|höher|größer|schlug|schlägt)\b")  # fmt: skip
@@ -94,7 +94,9 @@ _LESS = re.compile(r"\b(?:fewer|less|worse|weaker|quieter|behind|lower|smaller|w
 
 _CLOSE = re.compile(r"\b(?:close|near|match\w*|equal\w*|heran\w*|mithalten|reicht\w*)\b")
 
-_FIRST_PLACE = Wording(r"(?:(?:auf )?(?:platz|nummer|rang) eins|number one|first place|(?:auf )?(?:platz|rang) 1)\b")
+_FIRST_PLACE = Wording(
+    r"(?:(?:auf )?(?:platz|nummer|rang) eins|number one|first place|(?:auf )?(?:platz|rang) 1|(?:an|auf) (?:dem )?erste[rn] (?:stelle|rang|platz)|erster (?:beim|im|in))\b"
+)
 
 _ADJECTIVE = re.compile(r"\s(?:loyal|active|frequent|valuable|expensive|important|successful|profitable)\b")
 
@@ -131,8 +133,9 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
         yield from _claim(said, found, "leader", clause)
     nothing = said.first(_NOTHING_MORE)
     if nothing is not None:
+        entities, measure = _nearest(said, nothing, "product"), _measure(said, "product", said.masked)
         yield from _decide(
-            said, nothing[0][:60], _nearest(said, nothing, "product"), _measure(said, "product", said.masked), True
+            said, said.text[nothing.start() : nothing.end()][:60], entities, measure, nothing["more"] is not None
         )
     found_other = said.first(_EVERY_OTHER)
     if found_other is not None and not found_other["other"] and (found_other["every"] or not said.first(THAN)):
@@ -141,12 +144,13 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
         rest, is_every = found_other["rest"], found_other["every"] is not None
         more, less = _MORE.search(rest), _LESS.search(rest)
         is_top = bool(less) if is_every else bool(more or _CLOSE.search(rest))
+        is_bottom = bool(more) if is_every else bool(less)
         if is_every and _MORE.search(masked, max(0, found_other.start() - 24), found_other.start()):
             is_top = True  # "Thursday beat every other day"
-        if is_top or (is_every and more):
+        if is_top or is_bottom:
             yield from _decide(
                 said,
-                found_other[0][:60],
+                said.text[found_other.start() : found_other.end()][:60],
                 _nearest(said, found_other, kind),
                 _measure(said, kind, said.masked if kind == "product" else ""),
                 is_top,
@@ -211,7 +215,7 @@ def _is_of_some(said: Said, found: re.Match[str], head: re.Match[str] | None) ->
 def _is_plain(said: Said, found: re.Match[str]) -> bool:
     """Whether no noun follows but a measure."""
     behind = found.end(), found.end() + 24
-    return any(words.search(said.masked, *behind) for words in (_MONEY, _STOCK)) or bool(
+    return bool(said.first(_MONEY, *behind) or _STOCK.search(said.masked, *behind)) or bool(
         _NO_NOUN.match(said.masked, found.end())
     )
 
@@ -224,11 +228,14 @@ def _kind_of(word: str) -> str:
 def _measure(said: Said, kind: str, clause: str) -> Measure:
     """By which rankings it is decided."""
     if kind == "date":
-        if _MONEY.search(said.masked):
+        if said.first(_MONEY):
             return ("day totals",)
-        return ("day orders",) if _ORDERS.search(clause) else _MEASURED[kind]
+        return ("day orders",) if _ORDERS.pattern.search(clause) else _MEASURED[kind]
     if kind == "product":
-        return ("stock",) if _STOCK.search(clause) and not _SOLD.search(clause) else ("units",)
+        words = (
+            clause if _STOCK.search(clause) or _SOLD.search(clause) else said.masked
+        )  # "Inventory-wise, X is on top"
+        return ("stock",) if _STOCK.search(words) and not _SOLD.search(words) else ("units",)
     return _MEASURED[kind]
 
 

@@ -48,6 +48,17 @@ class Dated:
 
 
 @dataclass(slots=True)
+class Change:
+    """By how much something is more than before: calculated between `days`, or from a report over `span`."""
+
+    value: float
+    days: frozenset[str] = NOTHING
+    span: Range | None = None
+    measure: frozenset[str] = NOTHING
+    """Of a report: traits of the figure, none of the number of orders."""
+
+
+@dataclass(slots=True)
 class Ranking:
     """Values by entity: who has most of what."""
 

@@ -13,7 +13,7 @@ from workers.truth.lexicon import CODES, SYMBOLS, WORDS
 from workers.truth.periods import ranges
 from workers.truth.said import ITEM, Said, is_german, keys
 from workers.truth.sentence import Mention
-from workers.truth.wording import at_words
+from workers.truth.wording import Wording
 
 _CAPITAL = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*"
 
@@ -27,7 +27,7 @@ _NAMES_FOLLOW = re.compile(
 )
 
 _LABELLED = re.compile(
-    r"\b(?:customers?|buyers?|kund(?:e|in)|käufer(?:in)?|named|called|namens|heißt|nennt sich|tarif|paket|plan|shop|store|laden|boutique|läuft auf|runs on|is on)(?: is| ist| called| named)?\s[(“„\"]?$"
+    r"\b(?:customers?|buyers?|kund(?:e|in)|käufer(?:in)?|named|called|namens|heißt|nennt sich|tarif|paket|plan|shop|store|laden|boutique|läuft auf|runs on|is on|your (?:shop|store),|subscribed to)(?: is| ist| called| named)?\s[(“„\"]?$"
 )
 
 _OF_WHOM = re.compile(r"(?:orders?|customers?|buyers?|kund\w+|käufer\w*|\w*bestellung|von|by|\ue000)\s*:$")
@@ -41,7 +41,7 @@ _ACTS = re.compile(
 
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
 
-_FACT = at_words(
+_FACT = Wording(
     r"(?:sold|sells?|best|stock\w*|orders?|ordered|bought|customers?|products?|units?|verkauf\w*|bestell\w*|gekauft|lager\w*|kund\w*|produkte?|stück|artikel|price\w*|preis\w*|kostet|costs?)\b",
 )
 
@@ -72,8 +72,10 @@ _FUNCTION_WORDS = re.compile(
     r"|ich|du|sie|er|es|wir|ihr|ihre[nmrs]?|dein|deine[nmrs]?|mein|meine[nmrs]?|unser|unsere[nmrs]?|diese[nmrs]?|jede[nmrs]?|alle[nmrs]?|ja|nein|hallo|guten|gute|lieber?|danke|heute|gestern|insgesamt|aktuell|derzeit|neue[nmrs]?|beste[nmrs]?"
 )
 
+_CONTRACTED = re.compile(r"['’](?:s|re|ve|ll|d|m)$")
+
 _OTHER_WORDS = re.compile(
-    r"prozent|uhr|shop\w*|store|january|february|march|april|may|june|july|august|september|october|november|december|januar|februar|märz|mai|juni"
+    r"prozent|uhr|dinge|stand|update\w*|kurz\w*|shop\w*|store|january|february|march|april|may|june|july|august|september|october|november|december|januar|februar|märz|mai|juni"
     r"|juli|oktober|dezember|\w+tag\w*|\w+day|woche\w*|monat\w*|jahr\w*|week|month|year|zeit\w*|wert\w*|rabatt\w*|angebot\w*|daten\w*|zahl\w*|data|usd|eur|chf|gbp|jpy|sku|faq|utc"
     r"|admin|plan|tarif|name|nummer|platz|anzahl|betrag|rest|hälfte|viertel|drittel|mal|stück|euro|cent|us|eu|ad|ads|email|e-mail|newsletter|versand|lieferung\w*"
 )
@@ -157,7 +159,9 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
         while words and (_is_word(words[-1].rstrip(".")) or _FUNCTION_WORDS.fullmatch(words[-1].lower())):
             del words[-1]
         while words and (
-            _FUNCTION_WORDS.fullmatch(words[0].lower()) or len(words[0]) == 1 or _is_word(words[0].rstrip("."))
+            _FUNCTION_WORDS.fullmatch(_CONTRACTED.sub("", words[0].lower()))
+            or len(words[0]) == 1
+            or _is_word(words[0].rstrip("."))
         ):
             start += len(words[0]) + 1
             del words[0]
@@ -203,7 +207,7 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
         if re.fullmatch(r"[\ue000\s.,!?]*", said.masked[found.start(1) : found.end(1)]) or all(map(_is_word, words)):
             continue
         if (
-            (_FACT.search(masked) or said.numbers)
+            (said.first(_FACT) or said.numbers)
             and not said.is_advice(found)
             and name[:1].isupper()
             and not _is_known(said, name)

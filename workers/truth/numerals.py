@@ -180,6 +180,11 @@ def _is_round(number: Number) -> bool:
     return value % 10 == 0 and len(f"{value:.0f}".rstrip("0")) <= 2
 
 
+_SYMBOL = re.compile(
+    rf"\s(?:({CODE})(?![^\W\d_])|(?i:({_MONEY_WORD})(?:s|es)?(?![^\W\d_])))(?!\s?\d)"  # "all ten: USD 84"
+)
+
+
 def _in_letters(text: str, match: re.Match[str]) -> Number | None:
     word = match[0].lower()
     value = WORDS.get(word)
@@ -204,10 +209,10 @@ def _in_letters(text: str, match: re.Match[str]) -> Number | None:
             more = WORDS.get(rest[1].lower())
             if more is not None and more < factor:
                 total, step, end = total + more, 1.0, end + rest.end()
-    symbol = re.match(rf"\s(?:({CODE})(?![^\W\d_])|(?i:({_MONEY_WORD})(?:s|es)?(?![^\W\d_])))", text[end:])
+    symbol = _SYMBOL.match(text, end)
     percent = re.match(r"\s?(?:%|percent|per cent|prozent)", text[end:], re.IGNORECASE)
     if symbol:
-        currencies, end = money(symbol[1] or symbol[2]), end + symbol.end()
+        currencies, end = money(symbol[1] or symbol[2]), symbol.end()
     else:
         currencies = None
     return Number(

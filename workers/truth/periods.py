@@ -45,7 +45,7 @@ TIME = re.compile(
 )
 
 
-_COUNTED = r"(?P<n{0}>\d{{1,3}}|[a-zäöüß]+(?:-[a-z]+)?)"
+_COUNTED = r"(?P<n{0}>\d{{1,3}}|(?!calendar\b|full\b|whole\b|complete\b|volle|ganze)[a-zäöüß]+(?:-[a-z]+)?)"
 
 
 _UNIT = (
@@ -60,6 +60,7 @@ PERIOD = Wording(
     r"|(?P<then>since then|since that day|seitdem|seither)\b"
     r"|(?:(?:in|of|over|aus|von|in)\s)?(?:the\s|den\s|der\s|die\s)?(?:last|past|letzten|vergangenen)\s(?P<elided>7|30|seven|thirty|sieben|dreißig)(?=\s*(?:[.,;:!?)]|$)|\s(?:was|is|war|ist|waren|were|with|mit|by|um|nach)\b)"
     r"|(?:in |over )?(?P<bare>7|14|28|30|60|90|365|sieben|sechzig|dreißig|seven|sixty|thirty) ?(?P<bare_unit>d|days|tagen?|t\b\.?)(?!\w)(?!\s(?:davor|before|window|zuvor))(?=\s?[:)/,.|]|$|\s?\n| (?:gab|kamen|you|up to|bis|ending|ended))"
+    r"|(?P<last>(?:im|in der|dem|der|than|than in|the) (?:letzten?|last)(?: one)?(?=\s*(?:[(.,;:!?]|nur\b|only\b|waren\b|war\b|was\b|were\b|$)))"
     r"|(?P<hyphen>\d{1,3})[- ](?:day|tage)s?(?:[- ](?:window|period|zeitraum|fenster|history|range|sales|orders|revenue|total|average|figures|umsatz))\b"
     r"|(?P<word>as of (?:today|now)|(?:your|the(?: past)?|ihre|deine|die|der|zur) (?:week|woche)(?! (?:before|prior|after|davor|zuvor|danach))|today so far|today|yesterday|wochen(?:bericht|rückblick|bilanz|überblick|zahlen)|(?:wk|weekly|wöchentlich\w*)(?= )|(?<!\w)(?:week|wk|woche|weekly|wöchentlich)(?=:| \d)|(?:this|the current|the) (?:week|month|year)(?! (?:before|prior|earlier))"
     r"|(?:(?:in|over|during) the )?(?:last|past|previous) (?:calendar |full |whole |complete )?(?:week|month|year|quarter)|all[- ]time|ever|lifetime"
@@ -152,6 +153,8 @@ def period_meant(found: re.Match[str]) -> tuple[str, object] | None:
         return None
     if found["then"]:
         return "then", None
+    if found["last"]:
+        return "last", None
     if found["elided"]:
         return "day", _count(found["elided"])
     if found["bare"]:
@@ -167,6 +170,8 @@ def period_meant(found: re.Match[str]) -> tuple[str, object] | None:
         return "weekday", number
     return "word", found["word"].lower()
 
+
+_LENGTHS = {"month": r"month|monat", "week": r"week|woche", "year": r"year|jahr"}
 
 EVER = (date.min, date.max)
 
@@ -206,6 +211,10 @@ def ranges(period: Mention, said: Sentence, today: date) -> list[Range]:
         case "weekday":
             back = (today.weekday() - which) % 7
             return [(today - (back + more) * day, today - (back + more) * day) for more in (0, 7)]
+        case "last":  # "this month …, more than in the last": what is as long
+            named = [p for p in said.periods if p.start < period.start and p.value != period.value]
+            lengths = [length for p in named for length in _LENGTHS if re.search(_LENGTHS[length], p.text.lower())]
+            return ranges(Mention(0, 0, "", "period", ("word", f"last {lengths[0]}")), said, today) if lengths else []
         case "then":
             before = [date_ for date_ in said.dates if date_.end <= period.start][-1:]
             return [(start, today) for date_ in before for start, _ in ranges(date_, said, today)]
@@ -224,7 +233,7 @@ def ranges(period: Mention, said: Sentence, today: date) -> list[Range]:
             else (1, 2)
         )
         return [(today - back * day, today - back * day) for back in backs]
-    if re.search(r"yesterday|gestern|gestrig|last night", word):
+    if re.search(r"yesterday|yday|gestern|gestrig|last night", word):
         return [(today - day, today - day)]
     if re.search(r"week(?!end)|woche(?!nende)|wk|wöch", word):
         spans = [(today - 7 * day, today), (today - 6 * day, today), (monday, today)]

@@ -5,9 +5,12 @@ from collections.abc import Iterable
 
 from workers.truth.periods import near, ranges
 from workers.truth.said import STRICT, Said, keys
+from workers.truth.sentence import Mention
 from workers.truth.wording import Wording
 
-_ALL = Wording(r"(?P<not>not |nicht )?(?:all|every|each|alle[nr]?|sämtliche[nr]?|jede[rns]?)\b")
+_ALL = Wording(
+    r"(?P<not>not |nicht )?(?:all|every|each|alle[nrs]?|allesamt|ausnahmslos|everything|sämtliche[nr]?|jede[rns]?)\b"
+)
 
 STATUSES = frozenset(
     {"fulfilled", "unfulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest", "first_time", "returning"}
@@ -18,7 +21,7 @@ _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 _MOSTLY = re.compile(r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich)\b")
 
 _SOLD_OUT = re.compile(
-    r"\b(?:out of stock|sold out|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
+    r"\b(?:out of stock|sold out|run out|ran out|runs out|nichts mehr (?:da|übrig)|none (?:is |are )?left|ausgegangen|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
 )
 
 
@@ -28,8 +31,15 @@ def alls(said: Said) -> Iterable[tuple[str, bool]]:
         if found["not"] or said.doubts(said.plain) or said.supposes(said.plain):
             continue
         right = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
-        subjects = {s.kind for s in said.subjects if found.end() <= s.start < right} or set(said.context.subjects)
-        traits = {t.kind for t in said.traits if found.end() <= t.start < right} & STRICT - {"average", "median"}
+        left = said.clause_start(found.start())
+        behind = {t.kind for t in said.traits if found.end() <= t.start < right} & STRICT
+        begins = found.end() if behind else left  # "shipped is everything", "they are unpaid, all of them"
+        subjects = {s.kind for s in said.subjects if begins <= s.start < right} or set(said.context.subjects)
+        subjects |= {s.kind for s in said.subjects if left <= s.start < right} if not subjects else set()
+        subjects |= {"order"} if found[0] in ("everything", "alles") else set()
+        traits = {t.kind for t in said.traits if begins <= t.start < right} & STRICT - {"average", "median"}
+        if len(traits) == 2 and "unfulfilled" in traits:  # "all open orders still have to go out"
+            traits -= {"open"}
         if len(traits) != 1 or not subjects & {"order", "customer"}:
             continue
         [trait] = traits
@@ -47,23 +57,22 @@ def _all_are(said: Said, trait: str, subject: str) -> bool | None:
         return unfulfilled == 0
     if trait == "unfulfilled" and unfulfilled is not None and opened is not None:
         return unfulfilled == opened
-    derived = [
-        f
-        for f in said.grounds.figures
-        if (f.derived and subject in f.subjects and not f.entities and f.currency is None and f.period is None)
-        or (f.derived and subject in f.subjects and not f.entities and f.currency is None)
-    ]
-    totals = [f.value for f in derived if not f.traits & STRICT]
-    those = [f.value for f in derived if f.traits & STRICT == {trait}]
-    if not totals or not those:
-        return None
-    return any(value == total and total > 0 for value in those for total in totals)
+    totals: dict[object, float] = {}
+    those: dict[object, float] = {}
+    for figure in said.grounds.counts.get(subject, ()):
+        into = totals if not figure.traits & STRICT else those if figure.traits & STRICT == {trait} else None
+        if figure.derived and not figure.entities and into is not None:
+            into[figure.period, figure.partial] = figure.value
+    known = [those[which] == totals[which] > 0 for which in those.keys() & totals.keys()]
+    return any(known) if known else None
 
 
 def statuses(said: Said) -> Iterable[tuple[str, bool]]:
     """ "#1120 has been shipped", "Anna is new": what is said of an order or a customer by name."""
-    mentions = [each for kind in ("order", "customer") for each in said.mentions().get(kind, ())]
-    if not mentions or not said.traits:
+    if not said.traits:
+        return
+    mentions = [each for kind in ("order", "customer") for each in said.mentions().get(kind, ())] or _before(said)
+    if not mentions:
         return
     for trait in said.traits:
         is_loose = trait.kind in ("loose", "open") and not any(t.kind in STATUSES for t in said.traits)
@@ -76,7 +85,8 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
         clause = said.masked[said.clause_start(trait.start) : said.clause_end(trait.end)]
         if said.doubts(clause) or said.supposes(clause) or said.advises(clause):
             continue
-        if any(n.currencies is None and not n.percent and abs(n.start - trait.start) < 30 for n in said.numbers):
+        near = said.clause_start(trait.start), said.clause_end(trait.end)
+        if any(n.currencies is None and not n.percent and near[0] <= n.start < near[1] for n in said.numbers):
             continue  # it is said of a number
         before = [m for m in mentions if m.end <= trait.start]
         whose = before[-1] if before else mentions[0]
@@ -99,6 +109,18 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
                 decided = [ok != denied for ok in decided]
             if decided:
                 yield f"{mention.text}: {trait.text}", any(decided)
+
+
+_IT = re.compile(
+    r"\W*(?:(?:and|but|so|und|aber)\s)?(?:it|(?:this|that|the) (?:order|one)|(?:diese|die) (?:bestellung)|sie)\s(?:is|was|has|hasn't|isn't|still|ist|wurde|hat|muss)\b"
+)
+
+
+def _before(said: Said) -> list[Mention]:
+    """ "It has not been paid yet": the order that alone was named in the sentence before."""
+    orders = [theirs for kind, theirs, _, _ in said.context.named if kind == "order"]
+    found = _IT.match(said.masked) if orders else None
+    return [Mention(found.start(), found.start() + 1, found[0].strip(), "name", orders[0])] if found else []
 
 
 _LEFT_TO_DO = frozenset({"unfulfilled", "unpaid"})

@@ -11,7 +11,6 @@ from functools import lru_cache
 Places = dict["Wording", list[int]]
 """Where in a text each wording may begin."""
 
-_AT_WORD = r"(?<!\w)(?=\w)"
 _TOKEN = re.compile(r"\w+")
 _NO_WIDTH = re.compile(r"\\b|\(\?<?[=!]")
 _GROUP = re.compile(r"\(\?(?::|P<\w+>)")
@@ -23,7 +22,7 @@ class Wording:
     """A pattern for texts in lower case. Raises ValueError if it might begin by any word."""
 
     def __init__(self, pattern: str) -> None:
-        self.pattern = re.compile(f"{_AT_WORD}(?:{pattern})")
+        self.pattern = re.compile(rf"(?<!\w)(?=\w)(?:{pattern})")
         known = set(_beginnings(pattern))
         self._beginnings = tuple(letters for letters in known if letters[0] != "*")
         self._parts = tuple(letters[1:] for letters in known if letters[0] == "*")
@@ -33,11 +32,6 @@ class Wording:
     def begins_by(self, word: str) -> bool:
         """Whether it may begin by the word, as far as the first letters tell."""
         return word.startswith(self._beginnings) or any(part in word for part in self._parts)
-
-
-def at_words(pattern: str) -> re.Pattern[str]:
-    """To be found at the beginnings of words, in texts that are not looked up."""
-    return re.compile(f"{_AT_WORD}(?:{pattern})")
 
 
 def places(text: str) -> Places:

@@ -902,3 +902,70 @@ def test_an_answer_of_no_denies_nothing() -> None:
 def test_friday_is_no_franc() -> None:
     assert [number.currencies for number in numbers("Mi 1, Do 4, Fr 2")] == [None, None, None]
     assert [number.currencies for number in numbers("Am Freitag Fr. 875.50")] == [frozenset({"CHF"})]
+
+
+WORDS_TRUE = """
+Inventory-wise, Titanium Spork is on top (232).
+Today already trails yesterday, 1 to 2.
+Yday: $175.50 (2 orders)
+1 of the latest five orders was placed without a customer account.
+Hinter #1117 steckt kein Kundenkonto.
+Without the 1 test order, that makes 15 orders this week.
+No product was sold more often this week than Merino Hiking Socks.
+More than half of the latest five orders have been fulfilled.
+Letzte 5 Bestellungen:\\n- Versandt: 3\\n- Noch nicht (ganz) versandt: 2
+Averaged over your latest five orders, an order comes to $65.00.
+Yesterday you closed with 2 orders.
+Gestern hast du mit 175,50 $ abgeschlossen.
+Two orders were cancelled this week, 15 were not.
+Zusammen sind alle fünf USD 325,00 wert.
+Kurz zum Stand der Dinge: 12 Bestellungen sind offen.
+The newest order is #1120. It has been paid.
+"""
+WORDS_FALSE = """
+Inventory-wise, Tee 2-Pack is on top.
+No other day of the last seven was weaker than Thursday.
+Nichts lief diese Woche schlechter als Merino Hiking Socks.
+The product you have the least of is Titanium Spork.
+An erster Stelle im Lager: Tee 2-Pack.
+Titanium Spork has run out.
+Von Titanium Spork ist nichts mehr da.
+Am Donnerstag kam nicht eine Bestellung herein.
+All of the latest five orders have been paid.
+Alle fünf letzten Bestellungen sind versandt.
+Every one of your open orders still needs to go out.
+Bezahlt ist längst alles.
+#1119 hat das Lager noch nicht verlassen.
+The newest order is unpaid, like 1 of the latest five.
+Neither of the two newest orders, #1120 and #1119, is paid.
+The newest order is #1120. It has not been paid yet.
+Anna Schmidt hat zuletzt bestellt und war vorher noch nie Kunde.
+It's Maria Huber's order #1120.
+Your shop, Bright & Bold, runs on the Basic plan.
+Von den letzten fünf Bestellungen ist der größere Teil noch nicht versandt.
+"""
+
+
+def test_words_of_rank_stock_status_and_number_are_judged() -> None:
+    read = grounds()
+    assert [(line, bad) for line in lines(WORDS_TRUE) if (bad := found(line, read))] == []
+    assert [line for line in lines(WORDS_FALSE) if not found(line, read)] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "is_true"),
+    [
+        ("We've had fewer orders in the last 30 days than in the 30 days before.", False),
+        ("We've had more orders in the last 30 days than in the 30 days before.", True),
+        ("In the last 30 full days the report counts 40 orders, 10 more than in the 30 before.", True),
+        ("In the last 30 full days the report counts 40 orders, 10 fewer than in the 30 before.", False),
+        ("By orders, the last seven days went worse than the seven days before.", False),
+        ("By total sales, the last seven days went worse than the seven days before.", True),
+    ],
+)
+def test_what_rose_is_decided_by_the_report_of_its_time_and_measure(line: str, is_true: bool) -> None:
+    week = sales(270.0, 7, 280.0, 6)
+    week["data"]["current"] |= {"from": "2026-11-15", "to": "2026-11-21"}
+    week["data"]["previous"] |= {"from": "2026-11-08", "to": "2026-11-14"}
+    read = grounds([sales(1449.0, 40, 1000.0, 30), week])
+    assert (found(line, read) == []) is is_true
