@@ -79,13 +79,6 @@ def plain_queue(name: str) -> Queue:
     return Queue(name, Exchange(""), routing_key=name, durable=True, queue_arguments=arguments(name))
 
 
-def declare_once(queue: Queue, producer: Any) -> None:
-    """Declare a queue once per connection; a broker that loses its queues drops its connections, too. kombu's own check
-    copies the queue for each message."""
-    if hash(queue) not in producer.connection.declared_entities:
-        producer.maybe_declare(queue)
-
-
 class VerifiedConnection(Connection):
     """kombu's connection with the TLS options of `tls.options`, for the first URL and for each failover URL. Accepts
     Redis Sentinel URLs."""
