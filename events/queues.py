@@ -79,13 +79,6 @@ def plain_queue(name: str) -> Queue:
     return Queue(name, Exchange(""), routing_key=name, durable=True, queue_arguments=arguments(name))
 
 
-def declare_once(queue: Queue, producer: Any) -> None:
-    """Declare a queue, once per connection: after that of a broker that lost its queues is gone, anew. kombu makes
-    copies of it for each message to find that out."""
-    if hash(queue) not in producer.connection.declared_entities:
-        producer.maybe_declare(queue)
-
-
 class VerifiedConnection(Connection):
     """kombu's connection with the TLS options of `tls.options`, for the first URL and for each failover URL. Accepts
     Redis Sentinel URLs."""

@@ -1,8 +1,8 @@
-"""The AG-UI 1.0 events that replies carry, built from the protocol's own models in one place.
+"""The AG-UI 1.0 events in replies, all built here from the protocol's own models.
 
-https://docs.ag-ui.com/concepts/events. Each function returns what belongs together, in order. Of a tool call a gateway
-sees its name, the data type, and whether it worked; what else it was asked, and what it found, stays inside. Ids come
-from the run and the place in it, so a repeated commit builds the same events.
+https://docs.ag-ui.com/concepts/events. Each function returns what belongs together, in order. Gateways see a tool
+call's name, its data type, and whether it worked; other arguments and the result are not sent. Ids are derived from the
+run and the position in it, so a repeated commit builds the same events.
 """
 
 import json
@@ -36,7 +36,7 @@ Usage = TokenUsage
 END_KEY = "end"
 """Outbox key of the reply that holds RUN_FINISHED or RUN_ERROR: a turn has exactly one of them."""
 CANCELLED = "cancelled"
-"""Error code of a tool call whose run ended before its result came."""
+"""Error code of a tool call whose run ended before its result arrived."""
 
 
 def run_started(conversation_id: str, run_id: str, workflow: str | None = None) -> Events:
@@ -58,7 +58,7 @@ def run_finished(
     cancelled: bool = False,
     result: Mapping[str, Any] | None = None,
 ) -> Events:
-    """The end of a run that did not fail."""
+    """The end of a successful run."""
     return _events(
         RunFinishedEvent(
             thread_id=conversation_id,
@@ -71,13 +71,13 @@ def run_finished(
 
 
 def run_error(run_id: str, code: str, sentence: str, usage: Sequence[Usage] = ()) -> Events:
-    """The end of a run that failed. The sentence is a message, too: many frontends show nothing else."""
+    """The end of a failed run. The sentence is also sent as a message: many frontends show nothing else."""
     error = RunErrorEvent(message=sentence, code=code, usage=list(usage) or None)
     return [*text(f"{run_id}-error", sentence), *_events(error)]
 
 
 def text(message_id: str, words: str, *, begins: bool = True, ends: bool = True) -> Events:
-    """One whole message of CJ; or a part of it, with its beginning, its end, or without either."""
+    """One whole message of CJ, or a part of it, with or without its start and its end."""
     return _events(
         *([TextMessageStartEvent(message_id=message_id, role="assistant")] if begins else []),
         *([TextMessageContentEvent(message_id=message_id, delta=words)] if words else []),
@@ -101,7 +101,7 @@ def tool_call(call_id: str, name: str, message_id: str, data_type: str | None) -
 
 
 def tool_result(call_id: str, error_code: str | None, at: datetime | None = None) -> Events:
-    """Whether a call worked. `at`: when that was known; it may be told later, with the words that follow from it."""
+    """Whether a call worked. `at`: when that was known; it may be sent later, together with the next words."""
     timestamp = None if at is None else int(at.timestamp() * 1000)
     failed = {} if error_code is None else {"error_code": error_code}
     content = json.dumps({"success": error_code is None, **failed})
@@ -112,7 +112,7 @@ def tool_result(call_id: str, error_code: str | None, at: datetime | None = None
 
 
 def usage(model: str, input_tokens: int, output_tokens: int) -> Usage:
-    """What a run cost with one model. The provider is what litellm puts before the model's name."""
+    """What a run cost with one model. The provider is litellm's prefix of the model's name."""
     provider, _, name = model.rpartition("/")
     return TokenUsage(
         provider=provider.partition("/")[0] or None,
@@ -129,7 +129,7 @@ def workflow_transition(source: str, target: str) -> Events:
 
 
 def workflow_event(name: str, data: Mapping[str, Any]) -> Events:
-    """A workflow tells the systems outside that something happened."""
+    """A workflow tells other systems that something happened."""
     return _events(CustomEvent(name="workflow_event", value={"name": name, "data": dict(data)}))
 
 

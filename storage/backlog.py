@@ -1,4 +1,4 @@
-"""What waits in Postgres, and since when: what `cj status` shows and the gauges count.
+"""What waits in Postgres, and since when: for `cj status` and the gauges.
 
 The SQL is in `backlog.sql`. Ages and spans are in seconds of the database's clock.
 """
@@ -14,13 +14,13 @@ from storage.turns import REFUSAL, RETRY, TOO_MANY_WAITING
 
 SQL = sql.load("backlog")
 
-#: Most events, and turns, whose speed is looked at.
+#: At most this many events, and turns, are measured.
 MEASURED = 2000
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """So many rows wait, the oldest for so long; 0 if none does."""
+    """How many rows wait, and for how long the oldest has; 0 if none does."""
 
     count: int
     oldest_seconds: float
@@ -28,13 +28,13 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Backlog:
-    """`failed` and `dead` turns and `refused` events are those of the last hour, less those that were retried."""
+    """`failed` and `dead` turns and `refused` events: those of the last hour that were not retried."""
 
     events: Waiting
     turns: Waiting
-    """Those that could run: not those before their time."""
+    """Runnable turns: not those that are not due yet."""
     replies: Waiting
-    """Those that the gateway has not acked."""
+    """Unacked replies."""
     without_model: int
     """Ended turns that wait for a model to answer them."""
     running: int
@@ -45,16 +45,16 @@ class Backlog:
     refused: int
     integrations: Mapping[str, int]
     overdue_seconds: float
-    """How long the oldest ended turn is past what retention allows; 0 if none is."""
+    """How long the oldest ended turn is past its retention time; 0 if none is."""
     silent_seconds: float = 0.0
-    """Since the latest event was stored; 0 if none is kept."""
+    """Since the latest event was stored; 0 if there is none."""
     clock_ahead_seconds: float = 0.0
-    """This process's clock, less the database's."""
+    """This process's clock minus the database's."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How long something took lately, over so many cases."""
+    """How long something took recently, and over how many cases."""
 
     count: int
     p50: float
@@ -83,7 +83,8 @@ def read(session: Session) -> Backlog:
 
 
 def declined(session: Session, merchant_id: str | None = None) -> tuple[str, int] | None:
-    """The merchant (or this one) with most messages declined in the last hour, and how many; None if none was."""
+    """The merchant with the most declined messages in the last hour (or only this one), and how many; None if there are
+    none."""
     row = session.execute(SQL["declined"], {"declined": TOO_MANY_WAITING, "merchant": merchant_id}).one_or_none()
     return None if row is None else (row.merchant_id, row.number)
 
@@ -91,7 +92,7 @@ def declined(session: Session, merchant_id: str | None = None) -> tuple[str, int
 def speeds(session: Session, *, window_seconds: float) -> dict[str, Speed]:
     """How long events, turns and CJ's first words took in the last `window_seconds`, by what was measured.
 
-    Of more than MEASURED the latest.
+    Measures the latest MEASURED at most.
     """
     asked = {"window": window_seconds, "most": MEASURED, "refusal": REFUSAL, "retry": RETRY}
     rows = session.execute(SQL["speeds"], asked)

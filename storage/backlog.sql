@@ -1,5 +1,5 @@
--- What waits, and since when: for `cj status` and for the gauges. Every part is a range of an index that holds only what
--- waits, or what is young, so it costs nothing while all is well.
+-- What is waiting, and since when: for `cj status` and the gauges. Every part reads a range of an index that holds only
+-- waiting or recent rows, so it costs nothing while all is well.
 
 -- name: backlog
 WITH queued AS (
@@ -33,8 +33,8 @@ SELECT CAST(extract(epoch FROM clock_timestamp()) AS float) AS now, received.num
 FROM received, queued, unacked, failures
 
 -- name: declined
--- Who had most messages declined in the last hour, because too many of the merchant's turns waited; by an index of
--- failed turns.
+-- The merchants with most messages declined in the last hour because too many of their turns were waiting; reads the
+-- index of failed turns.
 SELECT merchant_id, count(*) AS number FROM turns
 WHERE status IN ('done', 'dead') AND error IS NOT NULL AND error = :declined
   AND finished_at > (SELECT clock_timestamp()) - interval '1 hour'
@@ -42,8 +42,8 @@ WHERE status IN ('done', 'dead') AND error IS NOT NULL AND error = :declined
 GROUP BY merchant_id ORDER BY number DESC LIMIT 1
 
 -- name: speeds
--- How long the latest events waited and turns took, in seconds: at most :most of each, whatever the load. How soon the
--- merchant was answered is not what keeps a promise, or was tried again by an operator.
+-- How long the latest events waited and turns took, in seconds: at most :most of each, whatever the load. Turns that
+-- keep a promise or were retried by an operator do not count for the time to an answer.
 WITH handled AS (
     SELECT e.received_at, e.processed_at FROM events e
     WHERE e.status IN ('processed', 'rejected')

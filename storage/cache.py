@@ -1,7 +1,7 @@
-"""The cache, with one fetch for all who ask at the same time. Everything in it may vanish at any instant.
+"""The cache, with one fetch for all concurrent requests. Everything in it may vanish at any moment.
 
-Every key in Redis, {m} being the merchant's id (percent-encoded), {c} the connection, {t} the data type, of sales with
-the period and what it is compared to, {v} the token's version:
+The keys in Redis, where {m} is the merchant's id (percent-encoded), {c} the connection, {t} the data type (for sales
+with period and comparison), {v} the token's version:
 
     cj:data:{m}:{c}:{t}     string, JSON object: fetched data. Expires after a day.
     cj:fresh:{m}:{c}:{t}    string: that data is still fresh. Expires after the data's TTL.
@@ -13,15 +13,15 @@ the period and what it is compared to, {v} the token's version:
     cj:failed:{m}:{c}       string, JSON object: why Shopify gave nothing a moment ago. Expires after seconds.
     cj:kept:{m}             set of the merchant's data, fresh and flight keys, to drop them all. Expires after a day.
 
-`get` and `join` find fresh data only; `stale` finds older data too, for when Shopify gives none. Anything else that
-gets into these keys counts as absent.
+`get` and `join` find only fresh data; `stale` also finds older data, for when Shopify delivers none. Invalid content of
+these keys counts as absent.
 
-A flight: the first to `join` leads and fetches; the others are noted as waiting and are free to do other work; the
-leader's `land` keeps the data and answers them all. The next to join after a dead leader's time replaces it, and its
-landing also answers those who were already waiting. Each step is one script, so it is atomic
-(https://valkey.io/topics/eval-intro/). This needs one server, not a cluster: the scripts use keys that they have read.
+A flight: the first to `join` leads and fetches; the others are recorded as waiting and are free to do other work; the
+leader's `land` stores the data and answers them all. Whoever joins after a dead leader's time replaces it and also
+answers those already waiting. Each step is one script, so it is atomic (https://valkey.io/topics/eval-intro/). This
+needs a single server, not a cluster: the scripts use keys that they have read.
 
-While Redis is away everything goes on without it: `get` finds nothing, `join` lets everybody lead, `put` does nothing.
+While Redis is down everything works without it: `get` finds nothing, `join` lets everybody lead, `put` does nothing.
 """
 
 import time
@@ -40,12 +40,12 @@ Value = dict[str, Any]
 
 #: Matches the keys of all flights.
 FLIGHTS = "cj:flight:*"
-#: Seconds an answer waits for whoever asked, and a waiter for its answer.
+#: Seconds for which an answer is stored, and a waiter is recorded.
 ANSWER_SECONDS = 60
-#: Longest single wait at the server, well inside the time limit of a command.
+#: Longest single wait at the server, well within a command's time limit.
 BLOCK_SECONDS = 1.0
 AWAY_PAUSE_SECONDS = 0.2
-#: How long data is kept, fresh or not; the list of a merchant's keys is renewed with each of them.
+#: Seconds for which data is stored, fresh or not; each write also renews the list of the merchant's keys.
 KEPT_SECONDS = 24 * 3600
 
 # KEYS: data, flight, waiters, kept, fresh, failed. ARGV: milliseconds to lead, request id, seconds to wait, seconds
@@ -116,16 +116,16 @@ redis.call('DEL', KEYS[1])
 
 @dataclass(frozen=True)
 class Hit:
-    """The data is there."""
+    """The data is cached and fresh."""
 
     value: Value
 
 
 @dataclass(frozen=True)
 class Lead:
-    """Nobody is fetching: the caller does, and must `land` the answer, whatever it is.
+    """Nobody is fetching: the caller must fetch, and `land` the answer, whatever it is.
 
-    `failure`: why Shopify gave nothing of this shop a moment ago (`note_failure`).
+    `failure`: why Shopify delivered nothing for this shop a moment ago (`note_failure`).
     """
 
     failure: Value | None = None
@@ -138,11 +138,11 @@ class Joined:
 
 @dataclass(frozen=True)
 class Answered:
-    """The request was answered before; it was sent again because the answer came late."""
+    """The request was answered already; it was sent again because the answer came late."""
 
 
 class Cache:
-    """Safe to share among threads."""
+    """The cache; thread-safe."""
 
     def __init__(self, server: RedisServer) -> None:
         self._server = server
@@ -152,28 +152,28 @@ class Cache:
 
     @staticmethod
     def flight_key(merchant_id: str, connection: int, data_type: str) -> str:
-        """What a flight fetches; its keys end with this. A renewed token belongs to the same connection
+        """Identifies what a flight fetches; the suffix of its keys. A renewed token belongs to the same connection
         (`storage.connections.Integration.connection`)."""
         return f"{quote(merchant_id, safe='')}:{connection}:{data_type}"
 
     def get(self, merchant_id: str, connection: int, data_type: str) -> Value | None:
-        """The kept data while it is fresh; None if there is none, or none that can be read."""
+        """The stored data while it is fresh; None if there is none, or if it is unreadable."""
         data, *_, fresh = _keys(self.flight_key(merchant_id, connection, data_type))
         found = self._do(lambda: self._redis.mget(data, fresh), (None, None))
         return None if found[1] is None else _parsed(found[0])
 
     def stale(self, merchant_id: str, connection: int, data_type: str) -> Value | None:
-        """The kept data, fresh or not: at most a day old."""
+        """The stored data, fresh or not: at most a day old."""
         data, *_ = _keys(self.flight_key(merchant_id, connection, data_type))
         return _parsed(self._do(lambda: self._redis.mget(data), (None,))[0])
 
     def put(self, merchant_id: str, connection: int, data_type: str, value: Mapping[str, Any], ttl: int) -> None:
-        """Keep data; it is fresh for `ttl` seconds."""
+        """Store data; it is fresh for `ttl` seconds."""
         data, _, _, kept, fresh = _keys(self.flight_key(merchant_id, connection, data_type))
         self._do(lambda: self._put(keys=[data, fresh, kept], args=[dump(dict(value)), ttl, KEPT_SECONDS]), None)
 
     def drop(self, merchant_id: str) -> bool:
-        """Forget all data of a merchant, including what is being fetched now; False while Redis is away."""
+        """Drop all data of a merchant, including what is being fetched now; False while Redis is down."""
 
         def drop() -> bool:
             self._drop(keys=[f"cj:kept:{quote(merchant_id, safe='')}"])
@@ -182,19 +182,18 @@ class Cache:
         return bool(self._do(drop, otherwise=False))
 
     def successes(self, merchant_id: str, token_version: int) -> int:
-        """A number that grows whenever Shopify has accepted this token for a flight, and begins anew after a minute
-        without."""
+        """A counter of flights for which Shopify accepted this token; it restarts after a minute without any."""
         key = f"cj:used:{quote(merchant_id, safe='')}:{token_version}"
         raw = self._do(lambda: self._redis.get(key), None)
         return int(raw) if raw is not None and raw.isdigit() else 0
 
     def note_failure(self, merchant_id: str, connection: int, why: Mapping[str, Any], seconds: float) -> None:
-        """Shopify gives nothing of this shop at the moment: for so long nobody need ask again."""
+        """Record that Shopify currently delivers nothing for this shop, so that others need not ask for a while."""
         key = f"cj:failed:{quote(merchant_id, safe='')}:{connection}"
         self._do(lambda: self._redis.set(key, dump(dict(why)), px=round(seconds * 1000)), None)
 
     def join(self, flight_key: str, request_id: str | None, *, lead_ttl_ms: int) -> Hit | Lead | Joined | Answered:
-        """Join a flight, without waiting. `request_id` None: nobody waits for the answer (a prefetch).
+        """Join a flight, without waiting. `request_id` is None if nobody waits for the answer (a prefetch).
 
         A leader that has not landed after `lead_ttl_ms` counts as dead.
         """
@@ -216,7 +215,7 @@ class Cache:
         return Lead()
 
     def renew(self, flight_key: str, *, lead_ttl_ms: int) -> None:
-        """The leader is alive: it counts as dead `lead_ttl_ms` from now. A dropped flight stays dropped."""
+        """Heartbeat of the leader, which counts as dead `lead_ttl_ms` from now. A dropped flight stays dropped."""
         flight = _keys(flight_key)[1]
         self._do(lambda: self._redis.pexpire(flight, lead_ttl_ms), 0)
 
@@ -230,8 +229,8 @@ class Cache:
         request_id: str | None = None,
         accepted: int | None = None,
     ) -> None:
-        """End a flight: keep `kept` (None: nothing), fresh for `ttl_s` seconds, and give `answer` to all who wait, the
-        leader's own request among them. `accepted`: the version of the token, if Shopify has just accepted it."""
+        """End a flight: store `kept` (None: nothing), fresh for `ttl_s` seconds, and answer all waiting requests, the
+        leader's included. `accepted`: the token's version, if Shopify has just accepted it."""
         used = [] if accepted is None else [f"cj:used:{flight_key.partition(':')[0]}:{accepted}"]
         keys = [*_keys(flight_key), *used]
         keep = "" if kept is None else dump(dict(kept))
@@ -250,7 +249,7 @@ class Cache:
         self._do(push, None)
 
     def wait_answer(self, request_id: str, timeout_s: float) -> Value | None:
-        """Wait for the answer to a request; None if none comes in time. Goes on waiting while Redis is away."""
+        """Wait for the answer to a request; None if none comes in time. Keeps waiting while Redis is down."""
         key = f"cj:answer:{request_id}"
         deadline = self._server.clock() + timeout_s
         while (left := deadline - self._server.clock()) > 0:

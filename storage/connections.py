@@ -1,7 +1,6 @@
-"""Connections of merchants to shops, as far as no token is needed: whose shop, which status, what Shopify says of it.
+"""Connections of merchants to shops, without tokens: the shop's merchant, its status, its facts from Shopify.
 
-Everyone may import this: nothing here touches a token, those are `storage.merchants`'. The statements stand in
-`connections.sql`.
+Everything may import this module: only `storage.merchants` touches tokens. The SQL is in `connections.sql`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from storage.database import Session
 
 EVENT_TYPE = "oauth_complete"
-#: Namespace of the ids of events recorded here.
+#: UUID namespace for the ids of events recorded here.
 EVENT_NAMESPACE = uuid.UUID("6f1d3a52-5c0e-5d43-9a55-0f3c1f0b7c11")
 
 SQL = sql.load("connections")
@@ -47,7 +46,7 @@ class Integration:
 
     @property
     def connection(self) -> int:
-        """Tells this connection from the merchant's earlier ones; the same after its token was renewed."""
+        """Identifies this connection among the merchant's; unchanged when its token is renewed."""
         return int(self.connected_at.timestamp() * 1000)
 
     @classmethod
@@ -59,7 +58,7 @@ class Integration:
 
 @dataclass(frozen=True)
 class ShopFacts:
-    """What Shopify said of a shop `age_seconds` ago. `scopes` are all that were granted; an IANA time zone."""
+    """What Shopify returned about a shop `age_seconds` ago: all granted `scopes`, and an IANA time zone."""
 
     scopes: tuple[str, ...]
     time_zone: str | None
@@ -76,12 +75,12 @@ class Known:
     is_invented: bool
     erased_at: datetime | None
     waiting: int
-    """So many of their turns wait, whatever for."""
+    """How many of the merchant's turns wait, whatever for."""
 
 
 @dataclass(frozen=True)
 class FormerConnection:
-    """A connection that another one has replaced. `uninstalled_at`: None if nobody told that it ended."""
+    """An earlier connection. `uninstalled_at`: None if no uninstall was reported."""
 
     shop_domain: str
     uninstalled_at: datetime | None
@@ -99,15 +98,14 @@ def integration_of(session: Session, merchant_id: str) -> Integration | None:
 
 
 def known(session: Session, merchant_id: str, *, most_waiting: int) -> Known:
-    """The merchant's shop, and what else matters to whoever handles an event of theirs; turns are counted up to
-    `most_waiting`."""
+    """The merchant's shop, and what else the handling of an event needs; turns are counted up to `most_waiting`."""
     row = session.execute(SQL["known"], {"merchant_id": merchant_id, "most": most_waiting}).one()
     *shop, is_known, is_invented, erased_at, waiting = tuple(row)
     return Known(None if shop[0] is None else Integration.from_row(shop), is_known, is_invented, erased_at, waiting)
 
 
 def former(session: Session, merchant_id: str) -> list[FormerConnection]:
-    """The merchant's earlier connections, the oldest first."""
+    """The merchant's earlier connections, oldest first."""
     found = session.execute(SQL["former"], {"merchant_id": merchant_id}).scalar()
     return [FormerConnection.from_json(value) for value in found or ()]
 
@@ -119,27 +117,28 @@ def integration_by_shop(session: Session, shop_domain: str) -> Integration | Non
 
 
 def mark_needs_reauth(session: Session, merchant_id: str, *, token_version: int) -> bool:
-    """Note that Shopify no longer accepts this token; False if a newer one was stored meanwhile."""
+    """Record that Shopify no longer accepts this token; False if a newer one was stored meanwhile."""
     values = {"merchant_id": merchant_id, "token_version": token_version}
     return session.execute(SQL["mark_needs_reauth"], values).first() is not None
 
 
 def disconnect(session: Session, event_key: int) -> bool:
-    """Wipe the tokens of the shop that this event, an `app_uninstalled` being handled, is about.
+    """Wipe the tokens of the shop in this event, an `app_uninstalled` being handled.
 
-    False, and nothing changed, if it was connected (again) later, is another shop, or was already wiped.
+    Returns False, and changes nothing, if the shop was connected later, is another shop, or was already wiped.
     """
     return bool(session.execute(SQL["disconnect"], {"key": event_key}).scalar_one())
 
 
 def connect_account(session: Session, event_key: int) -> None:
-    """Note the connection that this event, an `oauth_complete` of a provider other than Shopify, tells of."""
+    """Record the connection in this event, an `oauth_complete` from a provider other than Shopify."""
     session.execute(SQL["connect_account"], {"key": event_key})
 
 
 def claim_shop(session: Session, event_key: int) -> bool:
-    """Give the shop that this event, an `oauth_complete` being handled, tells of to its merchant, if whoever has it was
-    only invented by an import; that one is gone then. The merchant must exist. False: look what is there, and undo."""
+    """Give the shop in this event, an `oauth_complete` being handled, to the event's merchant if its current merchant
+    was only invented by an import and is then deleted. The merchant must exist. On False, check the current state and
+    roll back."""
     return bool(session.execute(SQL["claim_shop"], {"key": event_key}).scalar_one())
 
 
@@ -149,7 +148,7 @@ def accounts(session: Session, merchant_id: str) -> list[str]:
 
 
 def shop_facts(session: Session, integration: Integration) -> ShopFacts | None:
-    """The facts about the shop as it is connected now; None if Shopify has not been asked since."""
+    """The facts about the shop's current connection; None if Shopify has not been asked since it was made."""
     where = {"merchant_id": integration.merchant_id, "shop_domain": integration.shop_domain}
     row = session.execute(SQL["shop_facts"], where).one_or_none()
     return None if row is None else ShopFacts(tuple(row.scopes), row.time_zone, row.currency, float(row.age))
@@ -163,7 +162,7 @@ def keep_shop_facts(
     time_zone: str | None,
     currency: str | None,
 ) -> bool:
-    """Keep what Shopify says now; False, and nothing kept, if the shop was connected again meanwhile."""
+    """Store current facts; returns False, and stores nothing, if the shop was reconnected meanwhile."""
     values = {
         "merchant_id": integration.merchant_id,
         "shop_domain": integration.shop_domain,
@@ -176,7 +175,7 @@ def keep_shop_facts(
 
 
 def keep_scopes(session: Session, integration: Integration, scopes: Collection[str]) -> None:
-    """Keep what Shopify says that the token may do, unless the shop was connected again meanwhile."""
+    """Store the token's scopes as returned by Shopify, unless the shop was reconnected meanwhile."""
     values = {"merchant_id": integration.merchant_id, "token_version": integration.token_version}
     session.execute(SQL["keep_scopes"], {**values, "scopes": sorted(set(scopes))})
 
@@ -184,7 +183,7 @@ def keep_scopes(session: Session, integration: Integration, scopes: Collection[s
 def oauth_complete(
     *, merchant_id: str, shop_domain: str, scopes: Sequence[str], conversation_id: str | None
 ) -> OAuthComplete:
-    """The data of a successful connection's event. Raises StorageRefused for an id that the contract refuses."""
+    """The data of a successful connection's event. Raises StorageRefused for an id that the contract does not allow."""
     try:
         return OAuthComplete(
             provider="shopify",
@@ -204,7 +203,7 @@ def record(
 ) -> tuple[int, str]:
     """Record the event of a new connection; returns its key and its id.
 
-    The id may be taken by a connection from before the merchant was erased: versions began at 1 then as well.
+    The id may be taken by a connection from before the merchant was erased, since versions start at 1 again.
     """
     for life in range(100):
         accepted = accept(session, integration, data, source, life=life, by_door=by_door)
@@ -222,13 +221,13 @@ def accept(
     life: int = 0,
     by_door: bool = False,
 ) -> Accepted | Reused:
-    """Store the event of a connection once. `by_door`: a conversation that it opens has its replies at the door."""
+    """Store a connection's event once. `by_door`: replies of a conversation that it opens are read at the door."""
     event = new_event(data, source, event_id(integration, life), time=integration.connected_at, by_door=by_door)
     return inbox.accept(session, [event])[0]
 
 
 def new_event(data: OAuthComplete, source: str, id: str, **more: Any) -> NewEvent:
-    """The event that tells of a connection; `more` are further fields of a NewEvent."""
+    """A connection's event; `more`: further fields of a NewEvent."""
     return NewEvent(
         source=source,
         id=id,

@@ -28,11 +28,11 @@ WHERE merchant_id = :merchant_id AND type = 'shopify' AND status = 'active' AND 
 RETURNING id
 
 -- name: disconnect
--- A function with the owner's rights: who handles events may not touch this table (storage/models.py).
+-- A function with the owner's rights: the workflow worker may not touch this table (storage/models.py).
 SELECT coalesce(disconnect_shop(:key), false)
 
 -- name: connect_account
--- As above. The token of such a connection stays with whoever uses it.
+-- As above. The token of such a connection stays with the service that uses it.
 SELECT connect_account(:key)
 
 -- name: claim_shop
@@ -43,8 +43,8 @@ SELECT coalesce(claim_shop(:key), false)
 SELECT type FROM integrations WHERE merchant_id = :merchant_id AND type <> 'shopify' AND is_active ORDER BY type
 
 -- name: shop_facts
--- They stand in the integration's `config` under "shop", beside the scopes column.
--- Facts of another shop, or older than the connection, are none.
+-- Stored in the integration's `config` under "shop", next to the scopes column. Facts about another shop, or from
+-- before the connection, do not count.
 SELECT scopes, config #>> '{{shop,time_zone}}' AS time_zone, config #>> '{{shop,currency}}' AS currency,
        extract(epoch FROM clock_timestamp() - CAST(config #>> '{{shop,asked_at}}' AS timestamptz)) AS age
 FROM merchant_integrations

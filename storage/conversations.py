@@ -1,4 +1,4 @@
-"""Conversations: the workflow one is in, its context, and what was said so far. The SQL is in `conversations.sql`."""
+"""Conversations: their workflow, their context, and what was said so far. The SQL is in `conversations.sql`."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Conversation:
 
 @dataclass(frozen=True)
 class PastTurn:
-    """A turn that has ended: what it answered, its complete steps, and the messages it absorbed."""
+    """An ended turn: what it answered, its complete steps, and the messages it absorbed."""
 
     seq: int
     input: TurnInput
     steps: tuple[StepRow, ...]
     absorbed: tuple[AbsorbedTurn, ...]
     owed_since: datetime | None = None
-    """When it ended without an answer because no model gave one, if it still waits for that."""
+    """When it ended because no model answered, if it still waits for an answer."""
 
 
 def get(session: Session, id: str, *, lock: bool = False) -> Conversation | None:
@@ -48,9 +48,9 @@ def get(session: Session, id: str, *, lock: bool = False) -> Conversation | None
 
 
 def bound_to(session: Session, id: str) -> str | None:
-    """The merchant whose id and a colon a conversation id begins with: such an id is that merchant's before its use.
+    """The merchant for whom a conversation id of the form `MERCHANT_ID:anything` is reserved.
 
-    None for any other id; that one belongs to the first merchant who uses it.
+    None for any other id, which belongs to the first merchant who uses it.
     """
     parts = id.split(":")
     prefixes = [":".join(parts[:count]) for count in range(1, len(parts))]
@@ -59,7 +59,7 @@ def bound_to(session: Session, id: str) -> str | None:
 
 
 def latest_open(session: Session, merchant_id: str, *, lock: bool = False) -> Conversation | None:
-    """The merchant's open conversation in which something happened last."""
+    """The merchant's most recently updated open conversation."""
     found = session.execute(SQL["latest_open"], {"merchant_id": merchant_id}).scalar()
     return None if found is None else get(session, found, lock=lock)
 
@@ -67,7 +67,7 @@ def latest_open(session: Session, merchant_id: str, *, lock: bool = False) -> Co
 def open(
     session: Session, *, id: str, merchant_id: str, workflow: str, context: Mapping[str, Any], by_door: bool = False
 ) -> Conversation:
-    """Open the conversation, locked; an existing one is returned as it is. `by_door`: its replies are read at the door.
+    """Open the conversation, locked; returns an existing one unchanged. `by_door`: its replies are read at the door.
 
     Raises ConversationOfAnotherMerchant if it exists and is another merchant's.
     """
@@ -86,7 +86,7 @@ def open(
 
 
 def change(session: Session, id: str, values: Mapping[str, Any], *, workflow: str | None = None) -> None:
-    """Set these keys of the context, keep the others, and move the conversation to `workflow`, if one is given. Raises
+    """Set these keys of the context, keep the others, and move the conversation to `workflow`, if given. Raises
     UnknownConversation."""
     new = {"values": dump(dict(values)), "workflow": workflow}
     if session.execute(SQL["change"], {"id": id, **new}).first() is None:
@@ -96,7 +96,7 @@ def change(session: Session, id: str, values: Mapping[str, Any], *, workflow: st
 def history(session: Session, conversation_id: str, *, before_seq: int, max_turns: int) -> list[PastTurn]:
     """The last `max_turns` turns that ended before turn `before_seq`, and those that wait for a model, oldest first.
 
-    Tool calls whose results never came are left out: no model accepts a call without its result.
+    Leaves out tool calls without results: no model accepts them.
     """
     if before_seq == 1:
         return []
@@ -128,11 +128,11 @@ def history(session: Session, conversation_id: str, *, before_seq: int, max_turn
 
 
 def remember_workflow(session: Session, hash: str, name: str, text: str) -> None:
-    """Keep a workflow's text under its hash, once."""
+    """Store a workflow's text under its hash, once."""
     session.execute(SQL["remember_workflow"], {"hash": hash, "name": name, "text": text})
 
 
 def workflow_text(session: Session, hash: str) -> str | None:
-    """The workflow text with this hash, if a turn ever began with it."""
+    """The workflow text with this hash, if a turn ever started with it."""
     found = session.execute(SQL["workflow_text"], {"hash": hash}).scalar()
     return None if found is None else str(found)

@@ -26,8 +26,8 @@ UPDATE conversations SET
 WHERE id = :id RETURNING id
 
 -- name: past_turns(conversation_id text, before_seq integer, max_turns integer, most_owed integer)
--- Turns that have ended, the latest ones, without those another turn answered, those that were never begun, and those
--- that a provider's filter refused; and the latest that wait for a model.
+-- The latest ended turns, except those that another turn answered, that never began, or that a provider's filter
+-- refused; and the latest that wait for a model.
 SELECT t.id, t.seq, t.input, CASE t.waits_for WHEN 'model' THEN t.finished_at END AS owed_since FROM turns t
 WHERE t.id IN (
     (SELECT id FROM turns

@@ -1,18 +1,18 @@
-"""One leaky bucket of cost points per shop, shared by all workers. Everything in it may vanish at any instant.
+"""One leaky bucket of cost points per shop, shared by all workers. Everything in it may vanish at any moment.
 
-It mirrors Shopify's own bucket (https://shopify.dev/docs/api/usage/limits): points come back at a steady rate up to a
-maximum; a request reserves what it may cost before it is sent, and is charged what it did cost once it is answered.
-Requests that must wait hold a reservation too, with the instant at which their points will be there: so they go in
-order, nobody asks twice, and the wait is exact.
+It mirrors Shopify's own bucket (https://shopify.dev/docs/api/usage/limits): points are restored at a steady rate up to
+a maximum; a request reserves its requested cost before it is sent, and is charged its actual cost when it is answered.
+Requests that must wait also hold a reservation, with the time at which their points will be available: so they go in
+order, never poll, and the wait is exact.
 
 Keys in Redis, {s} being the shop's domain; both expire after a day without use:
 
     cj:budget:{s}        hash: points (minus the reserved ones: free), at (Redis' clock), maximum, rate
     cj:budget:{s}:held   sorted set of reservations: members "reservation points" by the instant they may be sent
 
-Each answer brings Shopify's own reading. It is lower than ours only if someone else spends from the same bucket, the
-limits have changed, or Redis has lost its memory; then ours is corrected. A reservation whose worker died is charged in
-full after HELD_SECONDS. Until a shop's limits are known, those of a standard plan apply.
+Each answer includes Shopify's own reading. It is lower than ours only if others spend from the same bucket, the limits
+have changed, or Redis has lost its data; then ours is corrected. A reservation whose worker died is charged in full
+after HELD_SECONDS. Until a shop's limits are known, those of a standard plan apply.
 
 Every step is one script on Redis' clock (https://valkey.io/topics/eval-intro/). Without Redis no request waits.
 """
@@ -22,9 +22,9 @@ from typing import Protocol
 
 from storage.redis_server import RedisServer
 
-#: Points, and points a second, of a standard plan: the lowest Shopify gives.
+#: Points, and points per second, of a standard plan: the lowest at Shopify.
 DEFAULT_MAXIMUM, DEFAULT_RATE = 2000, 100
-#: Longer than any single request takes; a retry makes a reservation of its own.
+#: Longer than any single request takes; a retry makes a new reservation.
 HELD_SECONDS = 15
 KEPT_SECONDS = 24 * 3600
 
@@ -93,7 +93,7 @@ keep()
 
 
 class Reading(Protocol):
-    """Shopify's bucket as an answer shows it, in points and points a second."""
+    """Shopify's bucket according to an answer, in points and points per second."""
 
     @property
     def available(self) -> float: ...
@@ -104,14 +104,14 @@ class Reading(Protocol):
 
 
 class CostBucket:
-    """The budget of `shopify.budget`, for all workers on one Redis. Safe to share among threads."""
+    """Implements `shopify.rate_limit.Budget` for all workers on one Redis; thread-safe."""
 
     def __init__(self, server: RedisServer) -> None:
         self._server = server
         self._reserve, self._settle = map(server.client.register_script, (RESERVE, SETTLE))
 
     def reserve(self, shop_domain: str, reservation: str, points: float, *, longest_wait: float) -> float:
-        """Reserve points; returns in how many seconds they are there. If over `longest_wait`, none were reserved."""
+        """Reserve points; returns the seconds until they are available. If over `longest_wait`, none were reserved."""
         args = [*_FIXED, reservation, _number(points), _number(longest_wait)]
         wait = float(self._server.do(lambda: self._reserve(keys=_keys(shop_domain), args=args), b"0"))
         return wait if math.isfinite(wait) else 0.0
@@ -119,7 +119,7 @@ class CostBucket:
     def settle(
         self, shop_domain: str, reservation: str, points: float, charged: float | None, reading: Reading | None
     ) -> None:
-        """End a reservation of `points`: `charged` were used (None: all of them), the rest is free again."""
+        """End a reservation of `points`: `charged` were used (None: all of them), the rest is returned."""
         member = f"{reservation} {_number(points)}"
         shopify = ("", "", "")
         if reading is not None and reading.restore_rate > 0:

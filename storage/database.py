@@ -2,16 +2,16 @@
 
     with database.transaction() as session:     # commit at the end, roll back on any exception
         answers = inbox.accept(session, events)
-    with database.reading() as session:         # each statement by itself: one round trip instead of three
+    with database.reading() as session:         # no transaction: one round trip instead of three
         found = merchants.integration_of(session, …)
 
 Errors: StorageUnavailable (away, busy, or too slow), StorageRefused, SchemaMissing; see `storage.errors`.
 
 psycopg2 writes values into the SQL text, so Postgres' LINE and DETAIL and SQLAlchemy's rendering of a statement show
-them. So our errors take from a foreign one only its SQLSTATE, the names of table and constraint and, for classes of
-errors that are about the server and not about data, its first sentence.
+them. Our errors therefore contain only the SQLSTATE, the names of the table and constraint and, for error classes about
+the server rather than the data, the first sentence of the message.
 
-Each kind of process connects with a role of its own; see `storage.roles`.
+Each kind of process connects with its own role; see `storage.roles`.
 """
 
 import re
@@ -43,12 +43,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
 from storage.sql import PREPARED, Prepared
 
-#: Seconds a thread waits for a free connection of the pool.
+#: Seconds a thread waits for a free connection from the pool.
 POOL_TIMEOUT = 2
-#: Seconds until a server that does not answer counts as away.
+#: Seconds after which a server that does not answer counts as unavailable.
 CONNECT_TIMEOUT = 3
 
-#: No lock is waited for long, no statement runs long, and a process that hangs in a transaction loses it.
+#: Limits on waiting for a lock, running a statement, and idling in a transaction.
 SESSION_SETTINGS: Mapping[str, str] = {
     "lock_timeout": "2s",
     "statement_timeout": "5s",
@@ -64,7 +64,7 @@ WHERE current_setting(name) <> value
 PING_AFTER_SECONDS = 0.5
 #: How our migrations are named.
 _REVISION = re.compile(r"\d{4}")
-#: Tables that the first of them makes, under names that others choose, too.
+#: Tables of the first migration whose names other applications may use as well.
 _FIRST_TABLES = frozenset({"merchants", "merchant_integrations", "conversations", "events", "turns", "replies"})
 LAST_USED = "cj.last_used"
 
@@ -76,27 +76,27 @@ KEEPALIVES = {
     "tcp_user_timeout": 20_000,
 }
 
-#: Stronger than the URL, the environment, and what a database or role is set to: else one emoji cannot be sent.
+#: Overrides the URL, the environment, and the settings of database and role: in another encoding no emoji can be sent.
 CLIENT_ENCODING = {"client_encoding": "utf8"}
 SERVER_ENCODING = "UTF8"
 
-# Classes of SQLSTATE that are about the server, not about data ("25" is also a server that became a standby):
+# SQLSTATE classes about the server, not about data (25 includes a server that became a standby):
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 ABOUT_THE_SERVER = ("08", "25", "28", "3D", "40", "53", "55", "57", "58")
-#: "Program limit exceeded", e.g. a text longer than an index takes: psycopg2 counts it among the server's errors.
+#: "Program limit exceeded", e.g. a text too long for an index; psycopg2 raises it as an OperationalError.
 TOO_LARGE = "54"
 UNDEFINED = ("42P01", "42703")
 #: "Read-only SQL transaction": a server that was the primary and is a standby now.
 READ_ONLY = "25006"
-#: "Feature not supported": what was prepared gives columns of other types since a migration.
+#: "Feature not supported": a prepared statement whose column types changed with a migration.
 OUTDATED_PLAN = "0A000"
 
-#: "Insufficient privilege": its sentence names a table or function, and never a value.
+#: "Insufficient privilege": the message names a table or function, never a value.
 NOT_ALLOWED = "42501"
 
 
 class Rows(IteratorResult[*tuple[Any, ...]]):
-    """What a statement answered, with everything read."""
+    """A statement's result, read completely."""
 
     def __init__(self, names: tuple[str, ...], rows: Sequence[Any], count: int) -> None:
         super().__init__(_columns(names), iter(rows))
@@ -105,19 +105,20 @@ class Rows(IteratorResult[*tuple[Any, ...]]):
 
 
 class Session(Connection):
-    """What statements run in: SQLAlchemy's connection, in a transaction or reading.
+    """Runs statements: SQLAlchemy's connection, with or without a transaction.
 
-    Its own way from a statement's text to a result takes longer than Postgres takes for a short statement, so a text
-    goes to psycopg2 as it is. What psycopg2 raises goes back to SQLAlchemy, which knows when a connection is lost.
+    SQLAlchemy's own path from text to result takes longer than Postgres needs for a short statement, so texts go
+    directly to psycopg2. Its exceptions go back to SQLAlchemy, which knows when a connection is lost.
     """
 
     first = ""
-    """What goes to Postgres in one round trip with the next statement: BEGIN, or a savepoint."""
+    """SQL sent in one round trip with the next statement: BEGIN, or a savepoint."""
     has_outdated_plan = False
-    """Whether what it had prepared is of no use since a migration."""
+    """Whether a migration has made its prepared statements useless."""
 
     def execute(self, statement: TextClause, parameters: Mapping[str, Any] | None = None) -> Rows:  # type: ignore[override]
-        """The rows of a text, with its named parameters; one that is to be prepared is, where it can be."""
+        """Run a text with named parameters; as a prepared statement if it is meant to be and the connection allows
+        it."""
         done: set[str] | None = self.info.get(PREPARED)
         wanted: Prepared | None = None if done is None else statement.get_execution_options().get(PREPARED)
         is_new = done is not None and wanted is not None and wanted.name not in done
@@ -131,8 +132,8 @@ class Session(Connection):
             cursor.execute(first + (wanted.execute if wanted else _for_psycopg2(statement.text)), parameters or {})
             described = cursor.description
             rows = cursor.fetchall() if described else []
-        except BaseException as error:  # noqa: BLE001 - raised again there
-            # Where nothing was prepared before, a value is refused by the same code.
+        except BaseException as error:  # noqa: BLE001 - SQLAlchemy raises it again
+            # A statement that was not prepared before may fail with the same code because of a value.
             is_old = wanted is not None and not is_new
             self.has_outdated_plan = is_old and getattr(error, "pgcode", None) == OUTDATED_PLAN
             self._handle_dbapi_exception(error, None, None, cursor, None)
@@ -141,13 +142,13 @@ class Session(Connection):
 
     @contextmanager
     def attempt(self) -> Iterator[Callable[[], object]]:
-        """What is undone if the block raises, or calls what it is given; the transaction goes on."""
+        """A savepoint: undone if the block raises or calls the function it is given; the transaction goes on."""
         undo = partial(self.execute, text("ROLLBACK TO SAVEPOINT attempt"))
         self.first += "SAVEPOINT attempt;"
         try:
             yield undo
         except BaseException:
-            if not self.invalidated:  # else all of it is undone
+            if not self.invalidated:  # otherwise the transaction is lost anyway
                 undo()
             raise
         finally:
@@ -156,7 +157,7 @@ class Session(Connection):
 
 @lru_cache(maxsize=1000)
 def _for_psycopg2(statement: str) -> str:
-    """`:name` becomes `%(name)s`."""
+    """Turn `:name` into `%(name)s`."""
     return _PARAMETER.sub(r"%(\1)s", statement.replace("%", "%%")).replace("\\:", ":")
 
 
@@ -169,7 +170,7 @@ def _columns(names: tuple[str, ...]) -> SimpleResultMetaData:
 
 
 class Database:
-    """One Postgres for one process; safe to share among its threads. Opened at the first use; as a context manager,
+    """One process's access to Postgres, safe to share among its threads. Opened on first use; as a context manager,
     closed at the end of the block."""
 
     def __init__(
@@ -239,7 +240,7 @@ class Database:
 
 
 class _Driver(psycopg2.extensions.connection):
-    """In psycopg2's autocommit: `Session` says when a transaction begins."""
+    """psycopg2 in autocommit mode: `Session` begins transactions itself."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -262,12 +263,13 @@ def _translating() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout) as error:
-        # Without the cause: its text holds values.
+        # Without its cause, whose text contains values.
         raise translated(error) from None
 
 
 def sqlalchemy_url(url: str) -> str:
-    """`url` as SQLAlchemy wants it: `postgres://` and libpq's several hosts are accepted, the driver is psycopg2."""
+    """`url` in SQLAlchemy's form, with psycopg2 as the driver; `postgres://` and libpq's lists of hosts are
+    accepted."""
     scheme, separator, rest = url.partition("://")
     if separator and scheme in ("postgres", "postgresql"):
         scheme = "postgresql+psycopg2"
@@ -281,7 +283,7 @@ def sqlalchemy_url(url: str) -> str:
 
 
 def libpq_url(url: str) -> str:
-    """`url` as libpq wants it, for a connection outside of the pool."""
+    """`url` in libpq's form, for a connection outside the pool."""
     return "postgresql://" + url.partition("://")[2]
 
 
@@ -294,7 +296,7 @@ def revision(session: Session) -> str | None:
 
 
 def standby_problem(connection: Session) -> str | None:
-    """Why this server takes no writes, and what to do; None if it does."""
+    """Why this server accepts no writes, and what to do; None if it accepts them."""
     if not connection.execute(text("SELECT pg_is_in_recovery()")).scalar():
         return None
     return (
@@ -316,7 +318,7 @@ def unfit(connection: Session) -> str | None:
             return None
         others = f"is migrated by something else (alembic_version holds {found[:40]!r})"
     else:
-        # Only those where our statements would look: in another schema they are in nobody's way.
+        # Only those in our schema; in another schema they do no harm.
         names = connection.execute(
             text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
         ).scalars()
@@ -328,7 +330,7 @@ def unfit(connection: Session) -> str | None:
 
 
 def translated(error: DBAPIError | PoolTimeout) -> StorageError:
-    """Our error for SQLAlchemy's, without any value."""
+    """Turn SQLAlchemy's error into ours, without values."""
     if isinstance(error, PoolTimeout):
         return StorageUnavailable(f"all connections to Postgres were busy for {POOL_TIMEOUT} s")
     state = getattr(error.orig, "pgcode", None)
@@ -346,7 +348,7 @@ def translated(error: DBAPIError | PoolTimeout) -> StorageError:
 
 def _first_sentence(error: DBAPIError, state: str | None) -> str:
     name, lines = _name_of(state), str(error.orig).strip().splitlines()
-    if name is None and lines:  # whoever was not let in: the sentence says why, the exception's name nothing
+    if name is None and lines:  # login failed: the message says why, the exception's name does not
         return lines[0][:200]
     name = name or type(error.orig).__name__
     return f"{name}: {lines[0][:200]}" if lines else name
@@ -370,22 +372,22 @@ def _name_of(state: str | None) -> str | None:
 
 
 def _set_up(settings: Mapping[str, str], connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-    """Set what the role does not set already: behind PgBouncer what a session sets would stay for the next client.
-    Nor can a statement be prepared there: the process that answers is another one than the one that let us in."""
+    """Set only what the role does not already set: behind PgBouncer, session settings would leak to the next client.
+    Statements are not prepared there either; PgBouncer is recognised by another backend process than at login."""
     cursor = connection.cursor()
     cursor.execute(SET_MISSING, (list(settings), list(settings.values())))
     cursor.execute("SELECT pg_backend_pid()")
     if cursor.fetchone() == (connection.info.backend_pid,):
         record.info[PREPARED] = set()
-        # What was planned while a table was tiny is kept until it is analyzed, however it grows. Without jit, which
-        # is for what costs much: to versions before 18 that is whatever must read a whole table nevertheless.
+        # A plan made while a table was tiny is kept until the next ANALYZE, however much the table grows, so sequential
+        # scans are off. Those that cannot be avoided then cost so much that, before Postgres 18, jit would start.
         cursor.execute("SET enable_seqscan = off; SET jit = off")
     cursor.close()
 
 
 def _leave_standby(context: ExceptionContext) -> None:
-    """A server that takes no writes any more answers every statement of ours so, for ever: end the connection, and all
-    of the pool, so that the next one is to whoever is the primary now. So does one that prepared another schema."""
+    """Drop all connections of the pool if the server became a standby, which it would stay, so that the next connection
+    goes to the current primary; also if prepared statements are outdated after a migration."""
     is_standby = getattr(context.original_exception, "pgcode", None) == READ_ONLY
     if is_standby or getattr(context.connection, "has_outdated_plan", False):
         context.is_disconnect = True
@@ -396,7 +398,8 @@ def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
 
 
 def _ping_if_idle(engine: Engine, connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
-    """An idle connection may have died unnoticed; a check costs a round trip, so a busy one is trusted."""
+    """Check a connection that was idle, since it may have died unnoticed; one used just now is not worth the round
+    trip."""
     idle = time.monotonic() - record.info.get(LAST_USED, time.monotonic())
     if idle < PING_AFTER_SECONDS:
         return

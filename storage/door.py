@@ -1,9 +1,8 @@
-"""The door's side of the outbox: replies are read by the place up to which a client has them.
+"""The door's side of the outbox: replies are read from a client's place on.
 
-Nobody keeps where a client stands: it says so itself. A reply of the door is never published, so there is nothing to
-send again, and no order to restore: `read` gives each place once, in order, and to whoever asks again, again. Naming a
-place acks everything up to it. `listen` tells which conversations have something new; `outbox.append` notifies. The SQL
-is in `door.sql`.
+Clients keep their own place. A reply at the door is never published, so nothing is sent again and no order has to be
+restored: `read` returns each place once, in order, and again if asked again. Naming a place acks everything up to it.
+`listen` reports conversations with something new; `outbox.append` notifies. The SQL is in `door.sql`.
 """
 
 import re
@@ -20,10 +19,10 @@ from storage.database import CLIENT_ENCODING, CONNECT_TIMEOUT, KEEPALIVES, Sessi
 from storage.errors import StorageUnavailable
 
 CHANNEL = "cj_replies"
-#: Seconds between two notices to ourselves: one that does not come back means that nobody is heard.
+#: Seconds between two probes, notices to ourselves: one that does not arrive means that no notice does.
 PROBE_SECONDS = 10.0
 PROBE = "-"
-#: Replies that are read for a stream at a time.
+#: How many replies are read for a stream at a time.
 LIMIT = 100
 
 PLACE = re.compile(r"([0-9]{1,9}):([0-9]{1,9})(?::([0-9]{1,18}))?")
@@ -33,7 +32,8 @@ SQL = sql.load("door")
 
 @dataclass(frozen=True, order=True)
 class ReplyPlace:
-    """Everything up to here was shown: (turn, sequence), and the last refused event that was answered apart."""
+    """A client's place: everything up to (turn, sequence), and the last refused event answered outside the
+    conversation."""
 
     turn: int = 0
     sequence: int = 0
@@ -56,7 +56,7 @@ class ReplyPlace:
 
 @dataclass(frozen=True)
 class StoredReply:
-    """A reply as it reads now, the place that it brings its reader to, and its age in seconds."""
+    """A reply in its current form, the place after it, and its age in seconds."""
 
     place: ReplyPlace
     body: dict[str, Any]
@@ -65,7 +65,8 @@ class StoredReply:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a stream is to be given next. `until`: it ends once this event's runs have, or with 0 every run."""
+    """What to read next for a stream. `until`: it ends when this event's runs have ended, or with 0 when all runs
+    have."""
 
     merchant_id: str
     conversation_id: str
@@ -75,7 +76,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class NextReplies:
-    """The next replies. `has_more` may be there at once; `has_ended`: there will be no more of them."""
+    """The next replies. `has_more`: more can be read at once; `has_ended`: there will be no more."""
 
     replies: list[StoredReply]
     has_more: bool
@@ -84,14 +85,14 @@ class NextReplies:
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose conversation it is, and whether its replies are read at the door."""
+    """A conversation's merchant, and whether its replies are read at the door."""
 
     merchant_id: str
     by_door: bool
 
 
 def read(session: Session, wanted: Sequence[Wanted], *, limit: int = LIMIT) -> list[NextReplies]:
-    """What each of these streams is to be given now, in one round trip."""
+    """The next replies for each of these streams, in one round trip."""
     values = {
         "numbers": list(range(len(wanted))),
         "merchants": [one.merchant_id for one in wanted],
@@ -118,13 +119,13 @@ def read(session: Session, wanted: Sequence[Wanted], *, limit: int = LIMIT) -> l
 
 
 def whose(session: Session, conversation_id: str) -> Owner | None:
-    """Whose conversation it is; None if it was not opened yet."""
+    """The conversation's owner; None if it was not opened yet."""
     row = session.execute(SQL["whose"], {"conversation_id": conversation_id}).one_or_none()
     return None if row is None else Owner(*row)
 
 
 def under_way(session: Session, merchant_id: str, conversation_id: str, turn_id: int | None) -> int:
-    """The number of the turn `turn_id`; else of the first that has not ended; else of the next one."""
+    """The number of the turn `turn_id`; else of the first unfinished turn; else of the next one."""
     values = {"merchant_id": merchant_id, "conversation_id": conversation_id, "turn_id": turn_id}
     return int(session.execute(SQL["under_way"], values).scalar() or 1)
 
@@ -137,8 +138,8 @@ def first_turn(session: Session, event_key: int) -> int | None:
 def acknowledge(
     session: Session, merchant_id: str, conversation_id: str, place: ReplyPlace, *, traced: bool = False
 ) -> list[tuple[float, str | None]]:
-    """Note that a client has everything up to `place`; returns how many seconds old those are that were unacked until
-    now, and, if `traced`, their traceparents."""
+    """Record that a client has everything up to `place`; returns the ages in seconds of the replies that were unacked
+    until now and, if `traced`, their traceparents."""
     where = {"merchant_id": merchant_id, "conversation_id": conversation_id, **vars(place)}
     rows = session.execute(SQL["acknowledge"], {**where, "traced": traced})
     return [(row.age, row.traceparent) for row in rows]
@@ -147,8 +148,8 @@ def acknowledge(
 def listen(url: str, heard: Callable[[set[str]], None], is_stopping: Callable[[], bool]) -> None:
     """Call `heard` with the conversations that have something new, until `is_stopping`; blocks.
 
-    `heard(set())` means: perhaps all of them, since nothing was heard before. Raises StorageUnavailable when the
-    connection breaks, or if notices do not come through, as through PgBouncer in transaction mode.
+    `heard(set())` means that any may have, since earlier notices were missed. Raises StorageUnavailable when the
+    connection breaks, or if notices do not arrive, as through PgBouncer in transaction mode.
     """
     try:
         options: dict[str, Any] = {**CLIENT_ENCODING, **KEEPALIVES, "connect_timeout": CONNECT_TIMEOUT}

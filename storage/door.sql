@@ -1,8 +1,8 @@
--- What the door reads: replies by the place of a client, of many streams in one round trip.
+-- What the door reads: replies after each client's place, for many streams in one round trip.
 
 -- name: read(numbers integer[], merchants text[], conversations text[], turns integer[], sequences integer[], aparts bigint[], events bigint[], limit integer)
--- A run's replies are shown up to the first run that has not ended, and of that one as far as it has come: one that was
--- declined meanwhile waits for its turn. Both are of one snapshot, so nothing can come later at an earlier place.
+-- Shows the replies of all runs up to the first that has not ended, and of that one what there is so far; a run that
+-- was declined meanwhile waits its turn. Both come from one snapshot, so no reply can appear later at an earlier place.
 SELECT s.number, coalesce(CASE s.event_key
            WHEN -1 THEN false
            WHEN 0 THEN open.seq IS NULL

@@ -1,10 +1,10 @@
 """What can go wrong in storage.
 
     StorageError                      code
-    ├── StorageUnavailable            storage.unavailable      Postgres is away, busy or full: try again later
-    ├── StorageRefused                storage.refused          Postgres refused a row: trying again will not help
-    ├── SchemaMissing                 storage.schema_missing   a table or column is not there: migrate
-    ├── UnfitDatabase                 storage.unfit_database   no migration makes it usable: make another one
+    ├── StorageUnavailable            storage.unavailable      Postgres is down, busy or full: try again later
+    ├── StorageRefused                storage.refused          Postgres refused a row: retrying does not help
+    ├── SchemaMissing                 storage.schema_missing   a table or column is missing: migrate
+    ├── UnfitDatabase                 storage.unfit_database   no migration makes it usable: create another one
     ├── LostTurn                      storage.lost_turn        another attempt holds the turn: write nothing
     ├── UnknownConversation           storage.unknown_conversation
     ├── ConversationOfAnotherMerchant storage.conversation_of_another_merchant
@@ -16,8 +16,8 @@
     │   └── UnknownTokenKey           storage.unknown_token_key  … because their key is not configured
     └── InvalidTokenKeys              storage.invalid_token_keys  CJ_TOKEN_KEYS cannot be used
 
-No message contains a parameter's value, a token or a key. Ids of merchants and conversations, and shop domains, may
-appear: they are not secret.
+No message contains a parameter's value, a token or a key. Ids of merchants and conversations, and shop domains, are not
+secret and may appear.
 """
 
 from typing import ClassVar
@@ -36,7 +36,7 @@ class StorageUnavailable(StorageError):
 
 
 class StorageRefused(StorageError):
-    """Postgres refused a write: it breaks a rule of the schema, or no column takes the value."""
+    """Postgres refused a write: it violates a rule of the schema, or a column does not accept the value."""
 
     code = "storage.refused"
 
@@ -48,13 +48,13 @@ class SchemaMissing(StorageError):
 
 
 class UnfitDatabase(StorageError):
-    """The database was made in a way that no migration can mend; the text says how to make one."""
+    """The database was created in a way that no migration can fix; the text says how to create one."""
 
     code = "storage.unfit_database"
 
 
 class LostTurn(StorageError):
-    """The running turn was taken over (its lease ran out) or has ended: this attempt must not write any more."""
+    """The running turn was taken over (its lease ran out) or has ended: this attempt may no longer write."""
 
     code = "storage.lost_turn"
 
@@ -101,7 +101,7 @@ class MerchantNameTaken(StorageError):
 
 
 class TokenUnreadable(StorageError):
-    """A sealed token does not open: it was changed, moved to another row or column, or sealed with another key."""
+    """A sealed token cannot be opened: it was changed, moved to another row or column, or sealed with another key."""
 
     code = "storage.token_unreadable"
 

@@ -1,7 +1,7 @@
 """The inbox: incoming events. (source, id) identifies an event; the same event twice is one event.
 
-An accepted row is `received` until a workflow worker has handled it, then `processed`; one that cannot be used is
-`rejected`, with a code and a sentence. The SQL is in `inbox.sql`.
+An accepted row is `received` until a workflow worker has handled it, then `processed`; an unusable one is `rejected`,
+with a code and a sentence. The SQL is in `inbox.sql`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from storage.sql import dump, storable_text
 if TYPE_CHECKING:
     from storage.database import Session
 
-#: Seconds before an event is woken again.
+#: Seconds before another wake-up is sent for an event.
 WAKE_AGAIN_SECONDS = 5.0
-#: Unhandled events of one merchant that workflow workers are woken for at a time.
+#: How many unhandled events of one merchant wake workflow workers at a time.
 PER_MERCHANT = 4
-#: Seconds for which the others are left out, should nobody come back to them before (`wake_oldest`, `wake_forgotten`).
+#: Seconds for which the others are put off, unless `wake_oldest` or `wake_forgotten` wakes them earlier.
 PUT_OFF_SECONDS = 60.0
 MESSAGE_LIMIT = 1000
 NAME_LIMIT = 200
@@ -50,8 +50,8 @@ class NewEvent:
 
     @classmethod
     def of(cls, event: Event, traceparent: str | None = None, *, by_door: bool = False) -> NewEvent:
-        """What is kept of an event: the data fields that are known; `traceparent` in place of its own. `by_door`: the
-        way it came."""
+        """The stored form of an event, with its known data fields; `traceparent` replaces its own. `by_door`: the way
+        it came."""
         envelope = event.envelope
         return cls(
             source=event.source,
@@ -71,7 +71,7 @@ class NewEvent:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The event is stored; not `fresh` if it was before. `put_off`: no wake-up now, see `wake_oldest`."""
+    """The event is stored; `fresh` is False if it was already. `put_off`: no wake-up now, see `wake_oldest`."""
 
     key: int
     fresh: bool
@@ -103,18 +103,18 @@ class InboxRow:
     conversation_id: str | None
     age_seconds: float
     progress: dict[str, Any] | None
-    """How far a handling in several transactions has come."""
+    """The progress of handling that takes several transactions."""
     error_code: str | None
     error: str | None
-    """Why it is to be refused, if that is known already (`refuse_later`)."""
+    """Why it will be refused, if that is known already (`refuse_later`)."""
     by_door: bool = False
     is_crowded: bool = False
-    """Whether events of its merchant may have been put off: then somebody has to come back to them (`wake_oldest`)."""
+    """Whether events of its merchant may have been put off; then `wake_oldest` must be called."""
 
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """A refused event as an operator sees it."""
+    """A refused event, for operators."""
 
     id: str
     source: str
@@ -124,14 +124,14 @@ class RejectedRow:
     received_at: datetime
 
     def to_json(self) -> dict[str, Any]:
-        """What it was and why it was refused."""
+        """The event and why it was refused, as JSON."""
         return dict(vars(self))
 
 
 def accept(session: Session, new: Sequence[NewEvent], *, per_merchant: int = PER_MERCHANT) -> list[Accepted | Reused]:
-    """Store a batch of events, each once; returns the answers in the order of the batch.
+    """Store a batch of events, each once; returns the results in the order of the batch.
 
-    At most three round trips: one, one more for a batch of several, one more if some were stored before.
+    Takes one round trip, one more for a batch of several, and one more if some were stored already.
     """
     answers: dict[int, Accepted | Reused] = {}
     left = list(enumerate(new))
@@ -144,14 +144,14 @@ def accept(session: Session, new: Sequence[NewEvent], *, per_merchant: int = PER
 
 
 def _accept(session: Session, left: Sequence[tuple[int, NewEvent]], per_merchant: int) -> dict[int, Accepted | Reused]:
-    """One attempt. The row in the way may be refused a moment later: then the event has no answer yet."""
+    """One attempt. A conflicting row may be refused a moment later; then the event has no result yet."""
     first: dict[tuple[str, str], tuple[int, NewEvent]] = {}
     for place, event in left:
         first.setdefault((event.source, event.id), (place, event))
     identities = sorted(first)
     if len(identities) > 1:  # two batches with the same events in different orders must not deadlock
         session.execute(SQL["line_up"], {"identities": [f"{source} {event_id}" for source, event_id in identities]})
-    # In the order of arrival: keys rise in it, and events of one conversation are handled in it.
+    # In order of arrival: it determines the keys, by which events of one conversation are handled in order.
     bounds = {"most": per_merchant, "put_off": PUT_OFF_SECONDS}
     rows = session.execute(SQL["accept"], {**_columns([event for _, event in first.values()]), **bounds})
     answers: dict[int, Accepted | Reused] = {
@@ -198,9 +198,9 @@ def reject(
     message: str,
     data: Mapping[str, Any] | None = None,
 ) -> int:
-    """Keep a refused message with the reason; a repetition only raises its count. Returns the row's key.
+    """Store a refused message with the reason; a repetition only increments its count. Returns the row's key.
 
-    Pass `data` only if it is valid, i.e. the event was refused for another reason: then it can be retried.
+    Pass `data` only if it is valid, i.e. if the event was refused for another reason: then it can be retried.
     """
     values = {
         "source": storable_text(source or "", NAME_LIMIT),
@@ -215,10 +215,10 @@ def reject(
 def refuse_later(
     session: Session, named: Mapping[str, str], *, content_hash: bytes, code: str, message: str
 ) -> int | None:
-    """Keep a message that is to be refused by whoever handles it, since its conversation has to be told.
+    """Store a message that a workflow worker must refuse, because its conversation has to be told.
 
-    `named` is what it says of itself: id, source, type, merchant_id, conversation_id and perhaps a correlationid.
-    Returns the row's key, or None if an event of the same identity was accepted.
+    `named`: what it says about itself: id, source, type, merchant_id, conversation_id and perhaps a correlationid.
+    Returns the row's key, or None if an event with the same identity was accepted.
     """
     values = {"correlationid": None, **named, "content_hash": content_hash, **_reason(code, message)}
     found = session.execute(SQL["refuse_later"], values).scalar()
@@ -226,10 +226,10 @@ def refuse_later(
 
 
 def take(session: Session, key: int, *, per_merchant: int = PER_MERCHANT) -> InboxRow | None:
-    """The event to handle next on the way to event `key`, locked until the end of the transaction.
+    """The event to handle next in order to get to event `key`, locked until the end of the transaction.
 
-    Events of one conversation are handled in the order of arrival: while an earlier one is left, this returns it, and
-    the caller asks again in its next transaction. None if nothing is left to do, or not yet.
+    Events of one conversation are handled in order of arrival: while an earlier one is left, this returns it, and the
+    caller asks again in its next transaction. None if nothing is left to do, or not yet.
     """
     while True:
         row = session.execute(SQL["take"], {"key": key, "most": per_merchant}).one_or_none()
@@ -237,11 +237,11 @@ def take(session: Session, key: int, *, per_merchant: int = PER_MERCHANT) -> Inb
             return InboxRow(*row)
         if session.execute(SQL["is_left"], {"key": key}).one_or_none() is None:
             return None
-        # Another worker handled the one before it while we waited for the lock: look again.
+        # Another worker handled the previous event while we waited for the lock: look again.
 
 
 def processed(session: Session, key: int, *, traceparent: str | None = None) -> None:
-    """Mark a taken event as handled; from now on `traceparent`, if given, is what its turns and replies continue."""
+    """Mark a taken event as handled; its turns and replies continue `traceparent`, if given."""
     if traceparent is None:
         session.execute(SQL["processed"], {"key": key})
     else:
@@ -249,7 +249,8 @@ def processed(session: Session, key: int, *, traceparent: str | None = None) -> 
 
 
 def refuse(session: Session, key: int, code: str, message: str) -> bool:
-    """Mark a taken event as unusable. False if the same one was refused before: then only that row's count rises."""
+    """Mark a taken event as refused. False if the same one was refused before; then only that row's count is
+    incremented."""
     values = {"key": key, **_reason(code, message)}
     if session.execute(SQL["refused_before"], values).first() is not None:
         session.execute(SQL["forget"], {"key": key})
@@ -264,17 +265,17 @@ def postpone(session: Session, key: int, seconds: float) -> None:
 
 
 def keep_progress(session: Session, key: int, progress: Mapping[str, Any]) -> None:
-    """Keep how far the handling of a taken event has come; whoever takes it next goes on from there."""
+    """Store the progress of a taken event; whoever takes it next continues from there."""
     session.execute(SQL["keep_progress"], {"key": key, "progress": dump(dict(progress))})
 
 
 def unprocessed(
     session: Session, *, older_than_seconds: float, limit: int, again_seconds: float = WAKE_AGAIN_SECONDS
 ) -> list[int]:
-    """Events that are due and that nobody handled for so long: their wake-up was lost, or there never was one.
+    """Events that are due and have not been handled for `older_than_seconds`: their wake-up was lost, or never sent.
 
-    Marks them as woken; the caller sends the wake-ups after the commit. Those woken in the last `again_seconds` are
-    left out.
+    Marks them as woken; the caller sends the wake-ups after the commit. Leaves out those woken in the last
+    `again_seconds`.
     """
     values = {"older_than": older_than_seconds, "again": again_seconds, "limit": limit}
     return sorted(int(key) for key in session.execute(SQL["unprocessed"], values).scalars())
@@ -283,35 +284,35 @@ def unprocessed(
 def wake_oldest(session: Session, merchant_ids: Collection[str], *, per_merchant: int = PER_MERCHANT) -> list[int]:
     """Events of these merchants that were put off and are now among their oldest unhandled ones.
 
-    Marks them as woken; the caller sends the wake-ups after the commit. To be asked after events of a crowded merchant
-    were handled, or put off, in a transaction of its own.
+    Marks them as woken; the caller sends the wake-ups after the commit. Call it in a separate transaction after events
+    of a crowded merchant were handled or put off.
     """
     values = {"merchants": sorted(merchant_ids), "most": per_merchant}
     return sorted(int(key) for key in session.execute(SQL["wake_oldest"], values).scalars())
 
 
 def wake_forgotten(session: Session, *, limit: int, per_merchant: int = PER_MERCHANT) -> list[int]:
-    """As `wake_oldest`, of merchants to whom nobody comes back, since a worker died before it could; looks at the first
-    `limit` events that were put off."""
+    """Like `wake_oldest`, for merchants whose worker died before it could call that; looks at the first `limit` events
+    that were put off."""
     bounds = {"limit": limit, "most": per_merchant}
     merchant_ids = session.execute(SQL["forgotten"], bounds).scalars().all()
     return wake_oldest(session, merchant_ids, per_merchant=per_merchant) if merchant_ids else []
 
 
 def rejected(session: Session, limit: int) -> list[RejectedRow]:
-    """Refused events, the latest first."""
+    """Refused events, latest first."""
     return [RejectedRow(*row) for row in session.execute(SQL["rejected"], {"limit": limit})]
 
 
 def refused_by(session: Session, event_id: str) -> list[str]:
-    """The sources of which an event with this id was refused."""
+    """The sources from which an event with this id was refused."""
     return list(session.execute(SQL["refused_by"], {"id": event_id}).scalars())
 
 
 def retry(session: Session, event: tuple[str, str]) -> int | None:
-    """Give the event that was last refused under this (source, id) another try; returns its key.
+    """Retry the event that was last refused under this (source, id); returns its key.
 
-    None if there is no such event, its content was not kept, or another event with its identity was accepted since.
+    None if there is no such event, its content was not stored, or another event with its identity was accepted since.
     """
     source, event_id = event
     revived = session.execute(SQL["retry"], {"source": source, "id": event_id}).scalar()

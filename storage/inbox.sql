@@ -1,7 +1,7 @@
 -- The inbox: events are accepted once, or refused with a reason.
 
 -- name: line_up
--- In the same order in all processes: whoever stores some of the same events waits here, before it holds any lock.
+-- In the same order in all processes: one that stores some of the same events waits here, before it holds other locks.
 SELECT count(pg_advisory_xact_lock(lock))
 FROM (
     SELECT DISTINCT hashtextextended(identity, 0) AS lock FROM unnest(CAST(:identities AS text[])) AS identity
@@ -9,16 +9,16 @@ FROM (
 ) AS locks
 
 -- fragment: from_merchant
--- The oldest unhandled events of merchant new.merchant_id, and perhaps some of the next one. A range in the order of the
--- index: an equality lets the planner take another way as soon as the statistics know one busy merchant, past all that
--- was ever handled.
+-- The oldest unhandled events of merchant new.merchant_id, and perhaps some of the next merchant's. A range in index
+-- order: with an equality the planner switches to another path as soon as the statistics know one busy merchant, and
+-- then reads everything that was ever handled.
 (SELECT e.key, e.merchant_id, e.hinted_at FROM events e
  WHERE e.status = 'received' AND (e.merchant_id, e.key) >= (new.merchant_id, 0)
  ORDER BY e.merchant_id, e.key LIMIT :most)
 
 -- name: accept(sources text[], ids text[], types text[], times text[], subjects text[], traceparents text[], correlations text[], datas text[], hashes bytea[], merchants text[], conversations text[], by_doors boolean[], most integer, put_off float)
--- Events of a conversation beyond the :most unhandled ones of their merchant get no wake-up now (`wake_oldest` sends
--- it): a merchant's thousand messages must not stand in the queue before everybody else's.
+-- Events of a conversation beyond their merchant's :most unhandled ones get no wake-up now (`wake_oldest` sends it
+-- later): one merchant's thousand messages must not be queued ahead of everybody else's.
 WITH new AS (
     SELECT *
     FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:types AS text[]), CAST(:times AS timestamptz[]),
@@ -50,8 +50,8 @@ ON CONFLICT (source, id) WHERE status <> 'rejected' DO NOTHING
 RETURNING key, source, id, hinted_at IS NOT NULL AS is_put_off
 
 -- name: wake_oldest
--- The oldest unhandled events of each merchant, as far as they were put off. Whoever handled events of a merchant, or
--- put some off, asks after the commit: the later of the two sees what the other did, so none is forgotten.
+-- Those of each merchant's oldest unhandled events that were put off. Every process that handled or put off events of a
+-- merchant asks after its commit: the later of two sees what the other did, so none is forgotten.
 WITH oldest AS (
     SELECT o.key FROM unnest(CAST(:merchants AS text[])) AS new (merchant_id) CROSS JOIN LATERAL {from_merchant} AS o
     WHERE o.merchant_id = new.merchant_id AND o.hinted_at > clock_timestamp()
@@ -63,8 +63,8 @@ WITH oldest AS (
 UPDATE events SET hinted_at = clock_timestamp() WHERE key = ANY (ARRAY (SELECT key FROM free)) RETURNING key
 
 -- name: forgotten(limit integer, most integer)
--- Merchants of whose oldest unhandled events none was woken: whoever was to come back to those put off has died. The
--- range has everything that is put off, and only its beginning is read.
+-- Merchants none of whose oldest unhandled events was woken: the process that should have come back to those put off
+-- has died. The range contains everything put off, but only its beginning is read.
 SELECT new.merchant_id FROM (
     SELECT DISTINCT p.merchant_id FROM (
         SELECT merchant_id FROM events WHERE status = 'received' AND hinted_at > (SELECT clock_timestamp())
@@ -94,7 +94,7 @@ ON CONFLICT (source, id) WHERE status <> 'rejected' DO NOTHING
 RETURNING key
 
 -- fragment: first_in_line
--- The event to handle before event :key, or that event itself: those of one conversation are handled in the order of
+-- The event to handle before event :key, or that event itself: the events of a conversation are handled in order of
 -- arrival, whichever wake-up comes first.
 SELECT coalesce(first.key, e.key) FROM events e
 LEFT JOIN LATERAL (
@@ -112,8 +112,8 @@ new.key = ({first_in_line}) AND new.status = 'received' AND new.run_after <= clo
 SELECT 1 FROM events new WHERE {next_in_line}
 
 -- name: take(key bigint, most integer)
--- Crowded: whoever puts off an event of the merchant found so many before it. Of these the last that came sees all the
--- others, unless they are handled by then; so at least one of their handlers comes back to what was put off.
+-- Crowded: the merchant has so many unhandled events that more are put off. The handler of the latest of these sees all
+-- the others unless they are handled by then, so at least one handler comes back to what was put off.
 SELECT new.key, new.source, new.id, new.type, new.data, new.time, new.traceparent, new.correlation_id, new.attempts,
        new.received_at, new.merchant_id, new.conversation_id,
        CAST(extract(epoch FROM clock_timestamp() - new.received_at) AS float) AS age_seconds, new.progress,
@@ -123,7 +123,7 @@ SELECT new.key, new.source, new.id, new.type, new.data, new.time, new.traceparen
 FROM events new WHERE {next_in_line} FOR NO KEY UPDATE
 
 -- name: keep_progress
--- As if it had just been woken: nobody else needs to come for it.
+-- Also marks it as just woken, so that nobody else picks it up.
 UPDATE events SET progress = CAST(:progress AS jsonb), hinted_at = clock_timestamp()
 WHERE key = :key AND status = 'received'
 
@@ -132,12 +132,12 @@ UPDATE events SET status = 'processed', processed_at = clock_timestamp(), progre
 WHERE key = :key AND status = 'received'
 
 -- name: processed_traced
--- Apart: only a process that traces needs the right to it.
+-- Separate, because only a process that traces needs the right to it.
 UPDATE events SET status = 'processed', processed_at = clock_timestamp(), progress = NULL, traceparent = :traceparent
 WHERE key = :key AND status = 'received'
 
 -- name: refused_before
--- The same bytes were refused before: that row's count rises, and this row goes.
+-- The same bytes were refused before: count it there and delete this row.
 UPDATE events f SET
     times = f.times + 1, error_code = :code, error = :message, processed_at = clock_timestamp()
 FROM events e
@@ -159,7 +159,7 @@ UPDATE events SET
 WHERE key = :key AND status = 'received'
 
 -- name: unprocessed(older_than float, again float, limit integer)
--- Never woken, or woken for so long: two ranges of one index.
+-- Never woken, or woken that long ago: two ranges of one index.
 WITH never AS (
     SELECT key FROM events
     WHERE status = 'received' AND hinted_at IS NULL AND run_after <= (SELECT clock_timestamp())
@@ -181,7 +181,7 @@ SELECT id, source, type, error_code, error, received_at
 FROM events WHERE status = 'rejected' ORDER BY processed_at DESC, key DESC LIMIT :limit
 
 -- name: retry
--- The latest that was refused under this identity and whose content was kept (a malformed message's is not), if no other
+-- The latest event refused under this identity whose content was kept (a malformed message's is not), unless another
 -- was accepted under it.
 UPDATE events r SET
     status = 'received', error_code = NULL, error = NULL, processed_at = NULL, attempts = 0, hinted_at = NULL,

@@ -1,8 +1,8 @@
 """Where a person is mentioned: a customer of a merchant's shop, by ids, names, e-mail and phone. Pure.
 
 A privacy request names a customer and orders by Shopify's ids, and perhaps an e-mail address and a phone number. The
-data CJ fetched about them shows their names, and any text with one of those names is about them too. A first name
-alone counts: better to blank one sentence too many.
+data that CJ fetched about them contains their names, and any text with one of those names counts as about them, too. A
+first name alone counts: better to blank one sentence too many.
 """
 
 import json
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 SHORTEST_NAME = 3
-"""A shorter part of a name would be found everywhere."""
+"""Minimum length of a part of a name; a shorter one would be found everywhere."""
 SHORTEST_PHONE = 7
-"""Digits. Numbers are compared by their last ones: +49 170 1234567 is 0170 1234567."""
+"""How many last digits of phone numbers are compared: +49 170 1234567 equals 0170 1234567."""
 
 _WORD = re.compile(r"\w+")
 _ESCAPE = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
@@ -34,14 +34,14 @@ class Person:
 
     @property
     def global_ids(self) -> frozenset[str]:
-        """The ids in the form that fetched data has."""
+        """The ids as global ids, as in fetched data."""
         orders = {f"gid://shopify/Order/{_number(order)}" for order in self.order_ids}
         customer = set() if self.customer_id is None else {f"gid://shopify/Customer/{_number(self.customer_id)}"}
         return frozenset(orders | customer)
 
     @classmethod
     def of_event(cls, merchant_id: str, data: Mapping[str, Any]) -> "Person":
-        """The person that a privacy event's data is about."""
+        """The person in a privacy event's data."""
         customer_id, email, phone = (None if data.get(k) is None else str(data[k]) for k in ("customer_id", *CONTACTS))
         return cls(merchant_id, customer_id, tuple(map(str, data.get("order_ids", ()))), email, phone)
 
@@ -51,7 +51,7 @@ CONTACTS = ("email", "phone")
 
 
 class Needles:
-    """What to look for. A value is searched once, by its words, however many needles there are."""
+    """What to look for. A value is searched only once, by its words, however many needles there are."""
 
     def __init__(self, person: Person, names: Iterable[str] = ()) -> None:
         self._ids = person.global_ids
@@ -77,7 +77,7 @@ class Needles:
         return is_same or any(self.are_in(data.get(name)) for name in CONTACTS)
 
     def name(self, item: Mapping[str, Any]) -> bool:
-        """Whether an order or customer of fetched data is one of them."""
+        """Whether an order or customer in fetched data is one of them."""
         return (
             item.get("id") in self._ids
             or bool(self._email and _folded(str(item.get("email") or "")) == self._email)
@@ -85,7 +85,7 @@ class Needles:
         )
 
     def names_in(self, value: Any) -> set[str]:
-        """What else the person is called in fetched data: the numbers of their orders, and their names."""
+        """Other names of the person in fetched data: their order numbers, and their names."""
         return {name for order in self.orders_in(value) for name in _names(order)}
 
     def orders_in(self, value: Any) -> Iterator[dict[str, Any]]:
@@ -98,13 +98,13 @@ class Needles:
                 yield order
 
     def _may_be_in(self, value: Any) -> bool:
-        """Quick, and right when it says no: most values of a shop are not about the person."""
+        """A quick test that is reliable if it says no: most values of a shop are not about the person."""
         if isinstance(value, str):
             return self._may_be_in_text(value)
         return value is not None and self.may_be_in_json(json.dumps(value, ensure_ascii=False))
 
     def may_be_in_json(self, *texts: str) -> bool:
-        """The same of JSON texts that are not parsed yet."""
+        """The same for unparsed JSON texts."""
         return any(self._may_be_in_text(_ESCAPE.sub(" ", text) if "\\" in text else text) for text in texts)
 
     def _may_be_in_text(self, text: str) -> bool:
@@ -127,7 +127,7 @@ class Needles:
 
 
 def _names(order: Mapping[str, Any]) -> Iterator[str]:
-    # Someone else's order of the same customer names the customer; an order id names whoever bought.
+    # Any order of the customer names the customer; an order id names its buyer.
     found = order.get("customer")
     customer = found if isinstance(found, Mapping) else {}
     names = [order.get("name"), *(customer.get(key) for key in ("name", "displayName", "email"))]
@@ -167,5 +167,5 @@ def _digits(text: str) -> str:
 
 
 def _number(shopify_id: str) -> str:
-    """The numeric id, in whichever form the sender gave it."""
+    """The numeric id, in any form."""
     return shopify_id.rpartition("/")[2]

@@ -1,9 +1,9 @@
 """Merchants and the tokens of their shops: the only reader and writer of access tokens.
 
-`connect_shop` is what the auth service calls: it keeps the token and records the event, in one transaction, so
-that there is never a token without its `oauth_complete` nor the reverse. A token is sealed before it becomes a
-parameter of a statement, and bound to the merchant and the shop of its row (`storage.vault`). Everyone who needs
-no token uses `storage.connections`. The statements stand in `merchants.sql`.
+The auth service calls `connect_shop`: it stores the token and records the event in one transaction, so that there is
+never a token without its `oauth_complete` or the reverse. A token is sealed before it becomes a parameter of a
+statement, and bound to the merchant and the shop of its row (`storage.vault`). Code that needs no token uses
+`storage.connections`. The statements are in `merchants.sql`.
 
 Renewing a token that expires:
 
@@ -11,11 +11,11 @@ Renewing a token that expires:
     …ask Shopify, outside of any transaction…
     merchants.store_renewal(session, vault, renewal, …)                               # commit: the new pair is in use
 
-The row is locked only for the moment of `begin_renewal`; what keeps others away while Shopify is asked is a lease in
-the row. A lock held that long would need an open transaction: it would hold back vacuum, run into
-`idle_in_transaction_session_timeout` and `lock_timeout` exactly when Shopify is slow, and cost each waiting thread a
-connection. A lease ends by itself when its holder dies, and a holder that comes back too late writes nothing.
-Nothing is lost then: until a new pair is used for the first time, Shopify takes the old refresh token once more
+The row is locked only during `begin_renewal`; while Shopify is asked, a lease in the row keeps others away. A lock held
+that long would need an open transaction: it would hold back vacuum, run into `idle_in_transaction_session_timeout` and
+`lock_timeout` exactly when Shopify is slow, and cost each waiting thread a connection. A lease expires if its holder
+dies, and a holder that comes back too late writes nothing. Nothing is lost then: until the new pair is first used,
+Shopify accepts the old refresh token again
 (https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/offline-access-tokens).
 """
 
@@ -46,16 +46,16 @@ from storage.errors import (
 from storage.inbox import Accepted
 from storage.vault import Vault, binding, key_id_of
 
-#: The same token for the same shop and conversation within so many seconds is the same connection: a caller that did
-#: not learn whether its commit succeeded runs it again.
+#: The same token for the same shop and conversation within this many seconds is the same connection: a caller that
+#: does not know whether its commit succeeded calls again.
 RERUN_SECONDS = 60.0
 LEASE_SECONDS = 6.0
-"""How long a renewal's lease lasts: longer than asking may take, shorter than a tool call waits, so that whoever takes
-over can still answer."""
+"""How long a renewal's lease lasts: longer than a request to Shopify may take, but shorter than a tool call waits, so
+that a process that takes over can still answer."""
 PAUSE_SECONDS = 2.0
-"""Nobody tries again so soon after Shopify could not renew a token."""
+"""How long nobody tries again after Shopify could not renew a token."""
 TRIED = 5
-"""How many of the oldest, and of the latest, tokens of a key are opened to see whether it is the right one."""
+"""How many of a key's oldest and of its latest tokens are opened to check the key."""
 
 SQL = sql.load("merchants")
 
@@ -76,7 +76,7 @@ class AccessToken:
     age: float = 0.0
 
     def aged(self, seconds: float) -> "AccessToken":
-        """The same, so many seconds later."""
+        """The same token, `seconds` later."""
         left = None if self.seconds_left is None else self.seconds_left - seconds
         now = self.read_at + timedelta(seconds=seconds)
         return replace(self, read_at=now, seconds_left=left, age=self.age + seconds)
@@ -84,8 +84,8 @@ class AccessToken:
 
 @dataclass(frozen=True)
 class Connected:
-    """What `connect_shop` did. Publishing the event is optional (it only saves a second): send `event_data` under
-    `event_id`, or the copy counts as another event. `fresh`: False if this very connection existed already."""
+    """What `connect_shop` did. Publishing the event is optional (it only saves a second); if you do, send `event_data`
+    under `event_id`, or it counts as another event. `fresh`: False if this very connection already existed."""
 
     integration: Integration
     event_key: int | None
@@ -96,7 +96,7 @@ class Connected:
 
 @dataclass(frozen=True)
 class ShopOwner:
-    """Who has a shop, or had it last. `is_invented`: only an import says so."""
+    """The merchant who has a shop, or had it last. `is_invented`: known only from an import."""
 
     merchant_id: str
     is_invented: bool
@@ -117,7 +117,7 @@ class Renewal:
 
 @dataclass(frozen=True)
 class KeyTrial:
-    """Of so many tokens sealed with one key, so many were opened with the key that is configured under its id."""
+    """How many tokens sealed under one key id were tried, and how many the configured key of that id opened."""
 
     tried: int
     opened: int
@@ -125,7 +125,8 @@ class KeyTrial:
 
 @dataclass(frozen=True)
 class Resealed:
-    """One batch: how many rows were resealed, ids of rows that do not open, and where the next batch begins."""
+    """One batch: the number of rows resealed, the ids of rows that could not be opened, and where the next batch
+    begins."""
 
     count: int
     unreadable: tuple[int, ...]
@@ -133,7 +134,7 @@ class Resealed:
 
 
 def add_merchant(session: Session, merchant_id: str, name: str | None = None, *, invented: bool = False) -> None:
-    """Add the merchant unless it exists. Its name is `name`, or else its id. `invented`: nobody told us of it.
+    """Add the merchant unless it exists. Its name is `name`, or else its id. `invented`: no service has named it yet.
 
     Raises MerchantNameTaken if another merchant has the given name.
     """
@@ -152,21 +153,21 @@ def merchant_exists(session: Session, merchant_id: str) -> bool:
 
 
 def confirm(session: Session, merchant_id: str) -> None:
-    """Somebody else knows this merchant, too: if it was invented, it is real from now on."""
+    """Another service named this merchant: if it was invented by an import, it no longer is."""
     session.execute(SQL["confirm"], {"merchant_id": merchant_id})
 
 
 def owner_of_shop(session: Session, shop_domain: str) -> ShopOwner | None:
-    """Who has the shop, or had it last; None if nobody ever connected it."""
+    """The merchant who has the shop, or had it last; None if nobody ever connected it."""
     row = session.execute(SQL["owner_of_shop"], {"shop_domain": shop_domain}).one_or_none()
     return None if row is None else ShopOwner(*row)
 
 
 def move_shop(session: Session, shop_domain: str, merchant_id: str) -> str | None:
-    """Give a connected shop and its tokens to another merchant, who may be new; returns whose it was.
+    """Give a connected shop and its tokens to another merchant, who may be new; returns its former merchant.
 
-    None, and nothing changed, if it is that merchant's. What the former merchant was promised about it ends; its
-    conversations stay, without a store. Raises ShopCannotMove, InvalidShopDomain.
+    Returns None and changes nothing if it already belongs to that merchant. Promises to the former merchant about the
+    shop end; its conversations stay, without a store. Raises ShopCannotMove, InvalidShopDomain.
     """
     shop = _shop_domain(shop_domain)
     owner = owner_of_shop(session, shop)
@@ -193,7 +194,8 @@ def move_shop(session: Session, shop_domain: str, merchant_id: str) -> str | Non
 
 
 def lock(session: Session, merchant_id: str) -> str | None:
-    """Let nobody else connect or greet this merchant until the transaction ends; returns the name, if there is one."""
+    """Lock the merchant, so that nobody else connects or greets it until the transaction ends; returns its name if
+    known."""
     name: str | None = session.execute(SQL["lock_merchant"], {"merchant_id": merchant_id}).scalar()
     return name
 
@@ -216,11 +218,12 @@ def connect_shop(
     emit: bool = True,
     invented: bool = False,
 ) -> Connected:
-    """Keep a shop's token and, with `emit`, record `oauth_complete`. Expiries are in seconds from now. `delivery`:
-    where the replies go of a conversation that the event opens.
+    """Store a shop's token and, with `emit`, record `oauth_complete`. Expiries are in seconds from now. `delivery`:
+    where the replies of a conversation go that the event opens.
 
-    A shop whose merchant was only `invented` by an import becomes this merchant's, and that one is gone.
-    Raises ShopConnectedElsewhere while the shop is another merchant's, InvalidShopDomain, MerchantNameTaken.
+    If the shop's merchant was only `invented` by an import, this merchant takes the shop and the invented one is
+    deleted. Raises ShopConnectedElsewhere while the shop belongs to another merchant, InvalidShopDomain,
+    MerchantNameTaken.
     """
     shop_domain = _shop_domain(shop_domain)
     owner = {"merchant_id": merchant_id, "shop_domain": shop_domain}
@@ -261,7 +264,7 @@ def read_access_token(session: Session, vault: Vault, merchant_id: str) -> Acces
 
 
 def begin_renewal(session: Session, vault: Vault, merchant_id: str, *, token_version: int) -> Renewal | None:
-    """Take the lease on this token; None if it was replaced, cannot be renewed, or another process is renewing it.
+    """Take the lease on this token; None if it was replaced, cannot be renewed, or is being renewed by another process.
 
     Raises TokenUnreadable.
     """
@@ -284,9 +287,9 @@ def store_renewal(
     refresh_expires_in: int | None,
     scopes: Sequence[str] | None = None,
 ) -> bool:
-    """Replace both tokens at once; False, and nothing written, if the lease was lost or the shop was reconnected.
+    """Replace both tokens together. Writes nothing and returns False if the lease was lost or the shop was reconnected.
 
-    Expiries are in seconds from now. Without a new refresh token the old one stays, as does its expiry.
+    Expiries are in seconds from now. Without a new refresh token the old one and its expiry stay.
     """
     sealed_for, shop_domain = renewal.sealed_for, renewal.shop_domain
     values = {
@@ -306,7 +309,7 @@ def put_off_renewal(session: Session, renewal: Renewal) -> None:
 
 
 def reseal(session: Session, vault: Vault, *, after: int = 0, limit: int = 100) -> Resealed:
-    """Seal a batch of tokens with the vault's first key where another key was used. Safe to repeat."""
+    """Seal a batch of tokens with the vault's first key, except those already sealed with it. Safe to repeat."""
     rows = session.execute(SQL["sealed"], {"after": after, "limit": limit}).all()
     count, unreadable = 0, []
     for row in rows:
@@ -318,9 +321,9 @@ def reseal(session: Session, vault: Vault, *, after: int = 0, limit: int = 100) 
 
 
 def try_keys(session: Session, vault: Vault, *, each: int = TRIED) -> dict[int, KeyTrial]:
-    """Open a few tokens of every key that stored tokens are sealed with, by the key's id.
+    """Try the configured keys on a few stored tokens of every key id.
 
-    The id alone says nothing: another key may have been configured under it.
+    The id alone proves nothing: a different key may have been configured under it.
     """
     found: dict[int, KeyTrial] = {}
     for row in session.execute(SQL["some_of_each_key"], {"each": each}):
@@ -357,7 +360,7 @@ def _upsert_merchant(session: Session, merchant_id: str, name: str | None, *, in
 
 
 def _store(session: Session, values: dict[str, Any]) -> Integration:
-    """The schema decides whose shop it is: two merchants may connect it at the same moment."""
+    """Store the connection. A unique index decides if two merchants connect the shop at the same moment."""
     try:
         with session.attempt():
             return Integration.from_row(session.execute(SQL["connect"], values).one())
@@ -379,7 +382,7 @@ def _same_connection(
     *,
     emit: bool,
 ) -> Connected | None:
-    """The existing connection, if this call only repeats the one that made it."""
+    """The existing connection, if this call only repeats the one that created it."""
     rerun = {"merchant_id": data.merchant_id, "rerun_seconds": RERUN_SECONDS}
     row = session.execute(SQL["latest_connection"], rerun).one_or_none()
     if row is None or not row.is_recent or row.status != "active" or row.shop_domain != data.shop_domain:
@@ -398,7 +401,7 @@ def _same_connection(
     if not emit:
         return Connected(integration, None, None, None, fresh=False)
     accepted = connections.accept(session, integration, data, event_source)
-    # For another conversation it is a new connection.
+    # Another conversation makes it a new connection.
     if not isinstance(accepted, Accepted):
         return None
     return Connected(integration, accepted.key, connections.event_id(integration), data.payload, fresh=False)
@@ -409,7 +412,7 @@ def _sealed_refresh(vault: Vault, token: SecretStr | None, merchant_id: str, sho
 
 
 def _reseal_row(session: Session, vault: Vault, row: Row[Any]) -> bool:
-    """Open both tokens of a row, and reseal them unless the right key sealed them for its merchant."""
+    """Open both tokens of a row and reseal them, unless they are already sealed with the right key for its merchant."""
     kinds: dict[Literal["access", "refresh"], bytes | None] = {"access": row.api_key, "refresh": row.refresh_token}
     opened = {
         kind: vault.open(sealed, aad=binding(row.sealed_for, row.shop_domain, kind))

@@ -7,7 +7,7 @@ INSERT INTO merchants (id, name, invented) VALUES (:merchant_id, :name, :invente
 UPDATE merchants SET invented = false, updated_at = clock_timestamp() WHERE id = :merchant_id AND invented
 
 -- name: drop_invented
--- A function with the owner's rights, as those of connections.sql.
+-- A function with the owner's rights, like those in connections.sql.
 SELECT coalesce(drop_invented(:shop_domain), false)
 
 -- name: move_shop
@@ -26,7 +26,7 @@ SELECT name FROM merchants WHERE id = :merchant_id FOR NO KEY UPDATE
 SELECT EXISTS (SELECT 1 FROM merchants WHERE id = :merchant_id)
 
 -- name: owner_of_shop
--- Who has the shop now, else who had it last.
+-- The merchant who has the shop now, else the last who had it.
 SELECT m.id, m.invented, i.status FROM integrations i JOIN merchants m ON m.id = i.merchant_id
 WHERE i.type = 'shopify' AND i.shop_domain = :shop_domain
 ORDER BY i.is_active DESC, i.status = 'uninstalled', i.connected_at DESC LIMIT 1
@@ -77,7 +77,7 @@ ORDER BY id LIMIT :limit FOR NO KEY UPDATE
 UPDATE merchant_integrations SET api_key = :api_key, refresh_token = :refresh_token, sealed_for = NULL WHERE id = :id
 
 -- name: some_of_each_key
--- Of each key the oldest and the latest tokens: a key that was replaced by another one under the same id opens one half.
+-- Each key's oldest and latest tokens: if a key was replaced under the same id, it opens only one half.
 WITH tokens AS (
     SELECT get_byte(sealed, 0) AS key_id, {sealed_for}, shop_domain, kind, sealed,
            row_number() OVER (PARTITION BY get_byte(sealed, 0) ORDER BY updated_at, id, kind) AS from_oldest,
@@ -102,7 +102,7 @@ merchant_id = :merchant_id AND type = 'shopify' AND status = 'active' AND token_
 AND renewing_until = :lease
 
 -- name: store_renewal
--- Both tokens at once, and only by the holder of the lease: the pair that Shopify issued last is the one to keep.
+-- Both tokens at once, and only by the holder of the lease: the pair that Shopify issued last must win.
 UPDATE merchant_integrations SET
     api_key = :api_key,
     access_expires_at = clock_timestamp() + make_interval(secs => CAST(:access_expires_in AS float)),

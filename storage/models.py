@@ -1,7 +1,7 @@
 """Every table on one page. `alembic/versions` creates exactly these; a test compares the two catalogs.
 
-All times are Postgres' (`clock_timestamp()`), never a worker's clock. The modules beside this one run SQL of their
-own; the classes here only say what the tables are, to Alembic and to readers.
+All times are Postgres' (`clock_timestamp()`), never a worker's. The other modules run their own SQL; the classes here
+only describe the tables, for Alembic and for readers.
 """
 
 from datetime import date, datetime
@@ -31,19 +31,19 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 #: The Alembic revision this code is written for.
 SCHEMA_REVISION = "0018"
 
-#: What the schema takes for a shop's domain: the form. `events.shop_domain` has the rule, which is stricter.
+#: The form of a shop's domain that the schema accepts; the rule in `events.shop_domain` is stricter.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
 
 NOW = text("clock_timestamp()")
 EMPTY_OBJECT = text("'{}'::jsonb")
 EMPTY_LIST = text("'[]'::jsonb")
 NONE_YET = text("0")
-# Hot tables: dead rows slow the claim down long before the default of 20 % is reached.
+# For hot tables: dead rows slow the claim down long before autovacuum's default of 20 %.
 OFTEN_VACUUMED = {"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.02}}
 
 
 class Base(DeclarativeBase):
-    # The names that Postgres itself gives, so that the migration need not spell them out.
+    # Postgres' own default names, so that migrations need not spell them out.
     metadata = MetaData(
         naming_convention={
             "pk": "%(table_name)s_pkey",
@@ -79,8 +79,8 @@ class MerchantTable(Base):
     name: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
-    #: Made up by an import of a shop that nobody named a merchant for, and unheard of since. Who connects the shop, or
-    #: is named in its `oauth_complete`, takes its place.
+    #: Invented by the import of a shop whose merchant was not named, and not confirmed since. A merchant who connects
+    #: the shop or is named in its `oauth_complete` takes its place.
     invented: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
@@ -128,11 +128,11 @@ class IntegrationTable(Base):
     connected_at: Mapped[datetime] = mapped_column(server_default=NOW)
     uninstalled_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
-    #: Until then one process is renewing the token, see `storage.merchants`.
+    #: End of the lease of the process that is renewing the token, see `storage.merchants`.
     renewing_until: Mapped[datetime | None]
     #: Earlier connections, the oldest first: {shop_domain, connected_at, uninstalled_at or null}.
     former: Mapped[list[Any]] = mapped_column(server_default=EMPTY_LIST)
-    #: The merchant whom its tokens were sealed for, if the shop was moved since; absent: its own.
+    #: The merchant its tokens were sealed for, if the shop has been moved since; absent: its own.
     sealed_for: Mapped[str | None]
 
 
@@ -164,7 +164,7 @@ class EventTable(Base):
         Index("events_of_merchant", "merchant_id", "key", postgresql_where=text("status = 'received'")),
         Index("events_in_order", "conversation_id", "key", postgresql_where=text("status = 'received'")),
         Index("events_rejected", "processed_at", postgresql_where=text("status = 'rejected'")),
-        # What privacy requests ask of everybody's events.
+        # For privacy requests, which search all merchants' events.
         Index(
             "events_privacy",
             "received_at",
@@ -198,9 +198,9 @@ class EventTable(Base):
     time: Mapped[datetime | None]
     subject: Mapped[str | None]
     traceparent: Mapped[str | None]
-    #: Of the producer's choice; every reply that the event sets off repeats it.
+    #: Chosen by the producer; every reply that the event causes repeats it.
     correlation_id: Mapped[str | None]
-    #: Whether the replies of a conversation that it opens are read at the door, instead of going to the queue.
+    #: Whether the replies of a conversation that it opens are read at the door instead of going to the queue.
     by_door: Mapped[bool] = mapped_column(server_default=text("false"))
     data: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
     #: sha256 over type and data: the same id with other content is refused.
@@ -213,12 +213,12 @@ class EventTable(Base):
     #: How often handling was postponed.
     attempts: Mapped[int] = mapped_column(server_default=NONE_YET)
     run_after: Mapped[datetime] = mapped_column(server_default=NOW)
-    #: When a wake-up was last sent for it. In the future: its merchant has so many unhandled events that it is left out
-    #: until it is one of the oldest, see `inbox.wake_oldest`.
+    #: When a wake-up was last sent for it. In the future: its merchant has so many unhandled events that it gets none
+    #: until it is among the oldest, see `inbox.wake_oldest`.
     hinted_at: Mapped[datetime | None]
     received_at: Mapped[datetime] = mapped_column(server_default=NOW)
     processed_at: Mapped[datetime | None]
-    #: How far a long handling has come (`storage.privacy.Walk`); absent before and after it.
+    #: Progress of a long handling (`storage.privacy.Walk`); absent before and after it.
     progress: Mapped[dict[str, Any] | None]
     #: How often the same refused bytes arrived.
     times: Mapped[int] = mapped_column(server_default=text("1"))
@@ -240,7 +240,7 @@ class ConversationTable(Base):
     status: Mapped[str] = mapped_column(server_default=text("'open'"))
     #: The highest `turns.seq`; whoever raises it holds this row's lock, so turns commit in the order of their seq.
     last_turn: Mapped[int] = mapped_column(server_default=NONE_YET)
-    #: Whether its replies are read at the door; else they go to the queue. Never both, and it never changes.
+    #: Whether its replies are read at the door; otherwise they go to the queue. Never both, and it never changes.
     by_door: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
@@ -262,7 +262,7 @@ class TurnTable(Base):
     __table_args__ = (
         UniqueConstraint("conversation_id", "seq"),
         UniqueConstraint("event_key", "action"),
-        # The claim ensures it; with this a bug in the claim is an error instead of two voices.
+        # The claim ensures it; with this index a bug there is an error instead of two turns talking at once.
         Index("turns_one_running", "conversation_id", unique=True, postgresql_where=text("status = 'running'")),
         Index("turns_wake", "wake_at", postgresql_where=text("status = 'queued'")),
         Index("turns_leases", "lease_until", postgresql_where=text("status = 'running'")),
@@ -299,14 +299,14 @@ class TurnTable(Base):
     seq: Mapped[int]
     event_key: Mapped[int] = mapped_column(ForeignKey("events.key"))
     action: Mapped[int]
-    #: Absent until the first claim; then the conversation's workflow at that moment, and the hash of its text.
+    #: Absent until the first claim; then the conversation's workflow at that time and the hash of its text.
     workflow: Mapped[str | None]
     workflow_hash: Mapped[str | None]
     input: Mapped[dict[str, Any]]
     status: Mapped[str] = mapped_column(server_default=text("'queued'"))
     #: +1 per claim. Every write of a running turn is fenced by it.
     attempt: Mapped[int] = mapped_column(server_default=NONE_YET)
-    #: Claims that ended by a lease running out.
+    #: Claims whose lease ran out.
     failures: Mapped[int] = mapped_column(server_default=NONE_YET)
     #: Sequence of the turn's last reply.
     last_sequence: Mapped[int] = mapped_column(server_default=NONE_YET)
@@ -318,18 +318,18 @@ class TurnTable(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     error: Mapped[str | None]
-    #: The turn that answered this one's message too. No foreign key: the two may be pruned in any order.
+    #: The turn that answered this one's message as well. No foreign key: the two may be pruned in any order.
     absorbed_by: Mapped[int | None] = mapped_column(BigInteger)
     absorbed_at_step: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
-    #: How often a model was asked for it, answered or not.
+    #: How many times a model was asked for it, whether or not it answered.
     model_calls: Mapped[int] = mapped_column(server_default=NONE_YET)
-    #: Most bytes of its prompts since a model refused one; absent: the settings'.
+    #: Limit on its prompts (bytes) since a model refused one as too long; absent: the limit in the settings.
     prompt_limit: Mapped[int | None]
-    #: What the merchant was promised words about when it ended: a model answers, the store is connected again, Shopify
-    #: gives the data, the time of a workflow's follow-up has come. `run_after` says when to look.
+    #: What must happen before the merchant gets the answer promised when the turn ended: a model answers, the store is
+    #: connected again, Shopify gives the data, a workflow's follow-up is due. `run_after` says when to look.
     waits_for: Mapped[str | None]
-    #: When the merchant must have heard something of it; absent: nothing more is due.
+    #: When the merchant must have received words of it; absent: nothing more is due.
     words_due: Mapped[datetime | None]
 
 
@@ -397,20 +397,20 @@ class ReplyTable(Base):
 
     #: "turn_<turn id>:<sequence, six digits>:<16 random hexadecimal digits>", or "event_<key>:000001:…"
     id: Mapped[str] = mapped_column(primary_key=True)
-    #: Of its turn, with which it goes.
+    #: Its turn's; deleted with it.
     conversation_id: Mapped[str | None]
     turn_id: Mapped[int | None] = mapped_column(BigInteger, _cascade("turns.id"))
-    #: Instead of conversation and turn: the refused event that it answers, where there is no conversation to do it in.
+    #: Instead of conversation and turn: the refused event that it answers, if there is no conversation to answer in.
     event_key: Mapped[int | None] = mapped_column(BigInteger, _cascade("events.key"))
     sequence: Mapped[int]
-    #: Makes a repeated append harmless, e.g. "2:text".
+    #: Makes appending it again harmless, e.g. "2:text".
     key: Mapped[str]
     #: The whole envelope.
     body: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     published_at: Mapped[datetime | None]
     acked_at: Mapped[datetime | None]
-    #: -1: never to be, since it is read at the door.
+    #: -1: never published, since it is read at the door.
     publishes: Mapped[int] = mapped_column(server_default=NONE_YET)
 
 
@@ -435,7 +435,7 @@ class TombstoneTable(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
-#: What everyone reads who needs no token. No secrets.
+#: For everyone who needs no token. No secrets.
 INTEGRATIONS_VIEW = """
 CREATE VIEW integrations AS
 SELECT merchant_id, type, shop_domain, token_version, scopes, is_active, status,
@@ -443,17 +443,17 @@ SELECT merchant_id, type, shop_domain, token_version, scopes, is_active, status,
 FROM merchant_integrations
 """
 
-#: What merchants said, for who may read nothing else of an event: the door.
+#: Merchants' messages, for the door, which may read nothing else of an event.
 MESSAGES_VIEW = """
 CREATE VIEW merchant_messages AS
 SELECT key, source, id, correlation_id, merchant_id, conversation_id, status, received_at, data ->> 'text' AS text
 FROM events WHERE type = 'message_received'
 """
 
-# The functions and triggers are in the migrations that made them. They run with the owner's rights, and do only what
-# the given event asks for: the workflow worker may neither touch tokens nor delete merchants, but what an uninstalled
-# or erased shop leaves must be gone in the very transaction that handles the event. BEGIN ATOMIC binds the tables'
-# names when they are made, whatever search_path a caller sets:
+# The functions and triggers are in the migrations that created them. They run with the owner's rights and do only what
+# the given event asks for: the workflow worker may neither touch tokens nor delete merchants, but an uninstalled shop's
+# tokens or an erased merchant must be gone in the transaction that handles the event. BEGIN ATOMIC binds table
+# names at creation, whatever search_path a caller sets:
 # https://www.postgresql.org/docs/current/sql-createfunction.html
 #
 #   disconnect_shop(event)     0004  wipes the tokens of the shop that was uninstalled

@@ -23,10 +23,10 @@ from storage.turns import AbsorbedTurn, Claim, Held, TurnChange
 if TYPE_CHECKING:
     from storage.database import Session
 
-#: Seconds without an ack until a reply is published again: after the first publish, the second, …; then the last one.
-#: The index `replies_due` has as many steps.
+#: Seconds without an ack until a reply is published again: after the first publish, the second, …; the last value
+#: repeats. The index `replies_due` has as many steps.
 BACKOFF_SECONDS = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
-#: Seconds for which a new reply is left to its publisher.
+#: Seconds for which the sweeper leaves a new reply to its publisher.
 FRESH_SECONDS = 1.0
 
 SOURCE = "/cj"
@@ -52,7 +52,7 @@ class OutgoingReply:
 
 @dataclass(frozen=True)
 class RefusedEvent:
-    """An event that was refused, as far as it could be read."""
+    """A refused event, as far as it could be read."""
 
     key: int
     id: str
@@ -61,7 +61,7 @@ class RefusedEvent:
     traceparent: str | None = None
     correlation_id: str | None = None
     is_unreadable: bool = False
-    """Its content could not be read, so the same event will never do."""
+    """Whether its content was unreadable, so that the same event can never be accepted."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ class _Origin:
 
 
 def append(session: Session, turn_id: int, replies: Sequence[NewReply]) -> list[OutgoingReply]:
-    """Add replies to a turn, in order; returns what to publish: one whose key the turn already has as it was committed,
-    and nothing if they are read at the door.
+    """Add replies to a turn, in order; returns what to publish: replies whose keys the turn already has as they were
+    committed, and nothing if they are read at the door.
 
-    Sequences run from 000001 without gaps. The caller has locked the turn, or ended it (`turns.expire`).
+    Sequences run from 000001 without gaps. The caller must have locked the turn, or ended it (`turns.expire`).
     """
     if not replies:
         return []
@@ -102,10 +102,10 @@ def append_held(
     maybe_known: bool,
     change: TurnChange | None,
 ) -> tuple[list[OutgoingReply], bool]:
-    """As `append`, for who holds the turn, once in a transaction: with what else is to be noted of the turn, and
-    whether a call of a model was counted. Without a `change` the caller ends the turn.
+    """Like `append`, for the holder of the turn, once per transaction; also writes the other changes of the turn, and
+    returns whether a model call was counted. Without a `change` the caller ends the turn.
 
-    Unless they are `maybe_known`, the turn has none of these replies yet.
+    Unless `maybe_known`, the turn must have none of these replies yet.
     """
     whose = (claim.conversation_id, claim.merchant_id, claim.event_id, claim.traceparent, claim.correlation_id)
     known, by_door = _known(session, claim.turn_id, replies) if maybe_known else ({}, False)
@@ -124,7 +124,7 @@ def append_held(
 def _enveloped(
     sent_by: _Origin, replies: Sequence[NewReply], known: dict[str, OutgoingReply], last: int, now: datetime
 ) -> tuple[list[OutgoingReply], dict[str, Any]]:
-    """All of them in order, each key once, and the values of those that are new."""
+    """All replies in order, each key once, and the column values of the new ones."""
     found, new = dict(known), dict[str, tuple[int, OutgoingReply]]()
     for reply in replies:
         if reply.key not in found:
@@ -144,7 +144,7 @@ def _enveloped(
 
 
 def append_apart(session: Session, refused: RefusedEvent, code: str, sentence: str) -> list[OutgoingReply]:
-    """Answer a refused event that has no conversation to be answered in: a run that errs, once for each event."""
+    """Answer a refused event that has no conversation: a failed run, once per event."""
     whose = (refused.conversation_id, refused.merchant_id, refused.id, refused.traceparent, refused.correlation_id)
     sent_by = _Origin(f"event_{refused.key}", APART, *whose)
     events = [
@@ -158,7 +158,7 @@ def append_apart(session: Session, refused: RefusedEvent, code: str, sentence: s
 
 
 def of_absorbed(absorbed: Sequence[AbsorbedTurn]) -> list[NewReply]:
-    """What says which later messages a turn answers, too."""
+    """The replies that say which later messages a turn also answers."""
     return [NewReply(f"absorbed:{item.turn_id}", agui.message_absorbed(item.event_id)) for item in absorbed]
 
 
@@ -174,7 +174,7 @@ def end_absorbed(session: Session, turn_id: int, conversation_id: str) -> list[O
 
 
 def after(session: Session, conversation_id: str, place: tuple[int, int], *, limit: int) -> list[OutgoingReply]:
-    """The replies of a conversation behind (turn, sequence) that are kept, in order, acked or not."""
+    """The stored replies of a conversation after (turn, sequence), in order, acked or not."""
     values = {"conversation_id": conversation_id, "turn": place[0], "sequence": place[1], "limit": limit}
     return [OutgoingReply(*row) for row in session.execute(SQL["after"], values)]
 
@@ -187,8 +187,8 @@ def of_no_turn(
     merchant_id: str,
     asked_by: tuple[int, str | None] | None = None,
 ) -> OutgoingReply:
-    """A run that is not kept: what it holds is kept elsewhere. `asked_by`: key and correlation id of the event that
-    asked for it, to which it is the same reply however often it is sent."""
+    """A run that is not stored, because its content is stored elsewhere. `asked_by`: key and correlation id of the
+    requesting event; its id is the same each time it is sent."""
     key, correlation_id = asked_by or (None, None)
     sent_by = _Origin("snapshot", APART, conversation_id, merchant_id, None, None, correlation_id)
     body = _envelope(sent_by, 1, events, now)
@@ -204,13 +204,13 @@ def last_place(session: Session, conversation_id: str) -> tuple[int, int]:
 
 
 def apart(session: Session, source: str, event_ids: Sequence[str]) -> list[OutgoingReply]:
-    """What was said of those events of a source that have no conversation to be answered in."""
+    """The replies to those events of a source that have no conversation."""
     rows = session.execute(SQL["apart"], {"source": source, "ids": list(event_ids)})
     return [OutgoingReply(*row) for row in rows]
 
 
 def recent(session: Session, since: datetime, *, limit: int) -> list[OutgoingReply]:
-    """Replies committed after `since`, whoever they are for."""
+    """Replies of all merchants committed after `since`."""
     return [OutgoingReply(*row) for row in session.execute(SQL["recent"], {"since": since, "limit": limit})]
 
 
@@ -221,13 +221,13 @@ def now(session: Session) -> datetime:
 
 
 def repeated(reply: OutgoingReply, request: str) -> OutgoingReply:
-    """The reply as event `request` asked for it again: the same, and `repeats` says that it is no mistake."""
+    """The same reply, sent again for the event `request`, which `repeats` names."""
     return OutgoingReply(reply.id, {**reply.body, "repeats": request})
 
 
 def unfinished(session: Session, turn_id: int) -> Events:
-    """What ends all that a turn has begun: a message of which sentences were said, and tool calls that will never have
-    a result."""
+    """AG-UI events that end what a turn has left open: a message of which sentences were said, and tool calls that will
+    never have a result."""
     messages = session.execute(SQL["unfinished_messages"], {"turn_id": turn_id}).scalars()
     ends = [event for message_id in messages for event in agui.text(message_id, "", begins=False)]
     calls = session.execute(SQL["unanswered_calls"], {"turn_id": turn_id}).scalars()
@@ -235,13 +235,13 @@ def unfinished(session: Session, turn_id: int) -> Events:
 
 
 def mark_published(session: Session, ids: Sequence[str]) -> None:
-    """Note that these replies were handed to the broker."""
+    """Record that these replies were published."""
     session.execute(SQL["mark_published"], {"ids": sorted(ids)})
 
 
 def acknowledge(session: Session, ids: Sequence[str], *, traced: bool = False) -> list[tuple[float, str | None]]:
-    """Note that the gateway has these replies; returns how many seconds old those are that were unacked until now,
-    and, if `traced`, their traceparents."""
+    """Record that the gateway has these replies; returns the ages in seconds of those that were unacked until now and,
+    if `traced`, their traceparents."""
     return [
         (row.age, row.traceparent)
         for row in session.execute(SQL["acknowledge"], {"ids": sorted(ids), "traced": traced})
@@ -280,7 +280,7 @@ def _envelope(sent_by: _Origin, sequence: int, events: Events, now: datetime) ->
     }
     return {
         "specversion": "1.0",
-        # Not to be guessed: an ack is believed because only who has read the reply can name it.
+        # Unguessable: an ack is trusted because only a reader of the reply can name it.
         "id": f"{sent_by.run_id}:{number}:{secrets.token_hex(8)}",
         "source": SOURCE,
         "type": REPLY_TYPE,

@@ -1,7 +1,7 @@
 -- Replies, from their commit until the gateway has acked them.
 
 -- name: lock_turn
--- Appends to one turn queue up, so that its sequence has no gaps and no doubles.
+-- Serialises appends to a turn, so that its sequence has no gaps or duplicates.
 SELECT t.last_sequence, clock_timestamp() AS now, t.seq, t.conversation_id, t.merchant_id, e.id, e.traceparent,
        e.correlation_id
 FROM turns t JOIN events e ON e.key = t.event_key WHERE t.id = :turn_id FOR NO KEY UPDATE OF t
@@ -17,7 +17,7 @@ FROM conversations c,
      unnest(CAST(:ids AS text[]), CAST(:sequences AS integer[]), CAST(:keys AS text[]), CAST(:bodies AS text[]))
      AS new (id, sequence, key, body)
 WHERE c.id = :conversation_id
--- Several rows: the same notice twice in one transaction is one.
+-- Several rows: Postgres sends equal notifications of one transaction once.
 RETURNING publishes < 0 AS by_door, CASE WHEN publishes < 0 THEN pg_notify('cj_replies', conversation_id) END
 
 -- name: append
@@ -27,13 +27,13 @@ WITH counted AS (
 {new}
 
 -- name: append_last(ids text[], sequences integer[], keys text[], bodies text[], conversation_id text, now timestamptz, turn_id bigint)
--- Whoever ends the turn counts them, too.
+-- The statement that ends the turn counts them.
 {new}
 
 -- name: append_held(ids text[], sequences integer[], keys text[], bodies text[], conversation_id text, now timestamptz, turn_id bigint, last_sequence integer, merchant_id text, lease_seconds float, begins boolean, prompt_limit integer, tokens_per_day bigint, workflow text, workflow_hash text)
--- All that a commit changes of a running turn is one new version of its row. A lease with more than half of its time left
--- stays as it is: to write it means a new entry in each of the turn's indexes. `begins`: a call of a model is counted,
--- unless its merchant's tokens of the day (:tokens_per_day; 0 is no limit) are used up.
+-- Everything that a commit changes in a running turn is one new version of its row. A lease with more than half of its
+-- time left is not extended: writing it would add an entry to each of the turn's indexes. `begins`: count a call of a
+-- model, unless the merchant's tokens of the day (:tokens_per_day; 0 is no limit) are used up.
 WITH budget AS MATERIALIZED (
     SELECT CAST(:begins AS boolean) AND (:tokens_per_day = 0 OR :tokens_per_day > (
         SELECT coalesce(sum(u.input_tokens + u.output_tokens), 0) FROM usage u
@@ -76,7 +76,7 @@ WHERE r.turn_id = :turn_id AND e ->> 'type' IN ('TEXT_MESSAGE_START', 'TEXT_MESS
 GROUP BY 1 HAVING count(*) = 1
 
 -- name: after
--- `seq` once more by itself: what came before is not read again at each look.
+-- `seq` is repeated as a condition of its own, so that earlier turns are not read again each time.
 SELECT r.id, r.body FROM turns t JOIN replies r ON r.turn_id = t.id
 WHERE t.conversation_id = :conversation_id AND t.seq >= :turn AND (t.seq, r.sequence) > (:turn, :sequence)
   AND r.publishes >= 0
@@ -87,13 +87,12 @@ SELECT t.seq, r.sequence FROM turns t JOIN replies r ON r.turn_id = t.id
 WHERE t.conversation_id = :conversation_id ORDER BY t.seq DESC, r.sequence DESC LIMIT 1
 
 -- name: apart
--- By the events' own key: replies that are runs by themselves, to events of this source.
+-- Found by the events' key: replies that are runs of their own, to events of this source.
 SELECT r.id, r.body FROM events e JOIN replies r ON r.event_key = e.key
 WHERE e.source = :source AND e.id = ANY (CAST(:ids AS text[])) ORDER BY e.key
 
 -- name: recent
--- What turns that run, wait, or have just ended have said since then; all by indexes of few rows, however many replies
--- are kept.
+-- What running, waiting or just ended turns have said since then; uses only small indexes, however many replies exist.
 SELECT r.id, r.body FROM (
     SELECT id FROM turns WHERE status = 'running'
     UNION SELECT id FROM turns WHERE status IN ('done', 'dead') AND finished_at > :since
@@ -114,9 +113,9 @@ RETURNING CAST(extract(epoch FROM clock_timestamp() - created_at) AS float) AS a
           CASE WHEN :traced THEN body ->> 'traceparent' END AS traceparent
 
 -- name: due(backoff float[], limit integer)
--- Never published although committed a second ago (the publisher died), or published without an ack for longer
--- and longer: a gateway that is away for an hour must not find each reply a hundred times. Each step of :backoff is a
--- range of one index, so what is not due costs nothing, however much of it there is.
+-- Never published although committed a second ago (the publisher died), or published without an ack, with growing
+-- pauses: a gateway that was away for an hour must not find each reply a hundred times. Each step of :backoff is a
+-- range of one index, so replies that are not due cost nothing, however many there are.
 WITH due AS (
     SELECT r.id FROM unnest(CAST(:backoff AS float[])) WITH ORDINALITY AS step (seconds, number)
     CROSS JOIN LATERAL (

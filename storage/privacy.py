@@ -1,16 +1,16 @@
-"""Deleting what must not be kept: a customer's personal data, a shop's, and whatever is old (`prune`).
+"""Deletes a customer's personal data, a shop's data, and everything that is old (`prune`).
 
-`storage.mentions` says what is looked for. The search has two steps: fetched data with one of the ids gives the names,
-then ids and names are looked for in everything that was said or fetched.
+`storage.mentions` defines what is searched for. The search has two steps: fetched data with one of the ids yields the
+names, then ids and names are searched for in everything that was said or fetched.
 
-A merchant may have any number of rows, so a request is a walk by key, cut into short transactions. `Walk` is where it
-stands; it is kept in the event's row, and whoever takes the event next goes on from there:
+A merchant may have any number of rows, so a request is a walk by key, cut into short transactions. `Walk` is its
+progress; it is stored in the event's row, and whoever takes the event next continues from there:
 
-    names           (customers_redact) fetched data gives the customer's names
+    names           (customers_redact) fetched data yields the customer's names
     conversations   turns with their steps and replies, and contexts: blanked or erased, conversation by conversation
     events          content of events
-    close           running turns lose their fence, and what was written since the walk began is looked at again
-    leftovers       nothing in Postgres any more; the caller clears what is outside, then calls `close` once more
+    close           running turns lose their fence, and what was written since the walk started is searched again
+    leftovers       Postgres is done; the caller clears what is outside, then calls `close` once more
 
 The SQL is in `privacy.sql`.
 """
@@ -36,36 +36,36 @@ REMOVED = "[removed for privacy]"
 REMOVED_CODE = "privacy.removed"
 
 DAYS = 30
-"""Days for which words and store data are kept; an event that comes again later is a new one."""
+"""Days for which conversations and store data are stored; an event that is repeated later counts as new."""
 PRUNE_BATCH = 1000
 
 SLICE_SECONDS = 1.0
-"""How long one transaction of a walk goes on before it commits; it always makes one step."""
+"""Seconds after which a transaction of a walk commits; it always makes at least one step."""
 CONVERSATIONS, TURNS, ROWS, EVENTS = 200, 20, 100, 2000
-"""Rows read by one statement: small enough for its time limit, whatever they hold."""
+"""Rows per statement: few enough for its time limit, whatever they contain."""
 UNCOMMITTED = timedelta(minutes=1)
-"""A transaction may commit a row that is older than this much less; no transaction of ours lasts longer."""
+"""Seconds by which a row may be older than its commit; no transaction lasts longer."""
 
 NAMES, TALK, CONTENT, CLOSE, LEFTOVERS = "names", "conversations", "events", "close", "leftovers"
 
 MERCHANT, CUSTOMER, FORMER = "merchant", "customer", "former"
-"""Kinds of tombstones; FORMER: what is older than the connection that was made then."""
+"""Kinds of tombstones; FORMER: everything older than the connection made at that time."""
 
 KEPT_CONTEXT = (
     *("shop_domain", "shopify_connected", "merchant_id", "fetched", "turns", "last_error", "reconnect_asked"),
     *("greeted", "connection", "scopes", "connected_at"),
 )
-"""Keys of a context that this code sets itself: no customer is in them."""
+"""Context keys that CJ sets itself, which never mention a customer."""
 REQUESTS = frozenset({"customers_data_request", "customers_redact", "shop_redact"})
 IDENTIFIERS = frozenset(
     {"merchant_id", "shop_domain", "conversation_id", "customer_id", "order_ids", "provider", "scopes"}
 )
-"""Fields of an event that are compared, never shown."""
+"""Event fields that are compared, never shown."""
 
 
 @dataclass
 class Walk:
-    """How far a request has come. JSON in its event's row; holds the customer's names while it lasts."""
+    """The progress of a request. JSON in its event's row; contains the customer's names while it lasts."""
 
     phase: str
     since: str
@@ -93,12 +93,12 @@ class Pruned:
     events: int
     conversations: int = 0
     is_cut_off: bool = False
-    """Whether a limit was met, so that there is probably more."""
+    """Whether a limit was reached, so that there is probably more."""
 
 
 @dataclass(frozen=True)
 class PrivacyRequest:
-    """A privacy event: what was asked, and how far it has come. `rows`: how many held something so far."""
+    """A privacy event: the request and its progress. `rows`: how many contained something so far."""
 
     id: str
     made_at: datetime
@@ -112,7 +112,7 @@ class PrivacyRequest:
 
     @property
     def state(self) -> str:
-        """How far it has come, for people to read."""
+        """The progress as text."""
         if self.status == "rejected":
             return f"refused, {self.error_code}"
         if self.status == "received":
@@ -120,14 +120,14 @@ class PrivacyRequest:
         return f"answer with: cj privacy export {self.id}" if self.type == "customers_data_request" else "done"
 
     def to_json(self) -> dict[str, Any]:
-        """Nothing of the customer."""
+        """As JSON, without the customer."""
         names = ("id", "type", "made_at", "shop_domain", "status", "attempts", "rows", "error_code")
         return {"merchant_id": self.person.merchant_id, **{name: getattr(self, name) for name in names}}
 
 
 @dataclass(frozen=True)
 class Mentions:
-    """Everything about a person: fetched data and what was said. Ready for JSON."""
+    """Everything stored about a person: fetched data and what was said. JSON-ready."""
 
     orders: list[dict[str, Any]]
     customers: list[dict[str, Any]]
@@ -159,21 +159,21 @@ def find(session: Session, person: Person) -> Mentions:
 
 
 def begin(session: Session, phase: str) -> Walk:
-    """A new walk that begins with `phase`."""
+    """A new walk that starts with `phase`."""
     since: datetime = session.execute(SQL["now"]).scalar_one() - UNCOMMITTED
     return Walk(phase, since.isoformat())
 
 
 def blank_some(session: Session, person: Person, walk: Walk, *, but_event: int) -> None:
-    """Blank what is stored about a person, as much as fits into one transaction; `walk` goes on. Safe to repeat.
+    """Blank what is stored about a person, as much as fits into one transaction; advances `walk`. Safe to repeat.
 
-    The event that asks for it keeps its content.
+    The requesting event keeps its content.
     """
     _go_on(_blanking(session, person, walk, but_event))
 
 
 def _go_on(steps: Iterator[None]) -> None:
-    """Make steps for as long as one transaction may last, but at least one."""
+    """Make steps for as long as one transaction may last, at least one."""
     deadline = time.monotonic() + SLICE_SECONDS
     for _ in steps:
         if time.monotonic() > deadline:
@@ -207,7 +207,8 @@ def _blanking(session: Session, person: Person, walk: Walk, but_event: int) -> I
 
 
 def close_blanking(session: Session, person: Person, walk: Walk, *, but_event: int) -> None:
-    """The last transaction of a redaction: turns that run begin anew, and what was written meanwhile is blanked too."""
+    """The last transaction of a redaction: running turns start again, and what was written meanwhile is blanked,
+    too."""
     needles = Needles(person, walk.names)
     where = {"merchant_id": person.merchant_id, "since": walk.since}
     session.execute(SQL["take_back_turns"], {"merchant_id": person.merchant_id})
@@ -223,10 +224,10 @@ def close_blanking(session: Session, person: Person, walk: Walk, *, but_event: i
 
 
 def erase_some(session: Session, merchant_id: str, walk: Walk, *, but_event: int, before: datetime | None) -> None:
-    """Erase a merchant's data, as much as fits into one transaction; `walk` goes on. Safe to repeat.
+    """Erase a merchant's data, as much as fits into one transaction; advances `walk`. Safe to repeat.
 
-    `before`: only what is older, because the shop was connected again then; None: all, including tokens. The event
-    that asks for it keeps its content, and a tombstone stays.
+    `before`: only older data, because the shop was reconnected then; None: everything, including tokens. The requesting
+    event keeps its content, and a tombstone stays.
     """
     _go_on(_erasing(session, merchant_id, walk, but_event, before))
 
@@ -257,7 +258,7 @@ def _erasing(session: Session, merchant_id: str, walk: Walk, but_event: int, bef
 
 
 def forget_contacts(session: Session, key: int) -> None:
-    """Remove e-mail and phone from a privacy event that is done; its ids stay, as the record of what was asked."""
+    """Remove e-mail and phone from a finished privacy event; its ids stay, as a record of the request."""
     session.execute(SQL["forget_contacts"], {"key": key, "contacts": list(CONTACTS)})
 
 
@@ -267,7 +268,7 @@ def blank_event(session: Session, key: int) -> None:
 
 
 def add_tombstone(session: Session, kind: str, subject: str, *, at: datetime | None = None) -> None:
-    """Note that this was erased just now, or `at`; a later time that is noted already stays."""
+    """Record that this was erased now, or `at`; an existing later time stays."""
     session.execute(SQL["add_tombstone"], {"kind": kind, "subject": subject, "at": at})
 
 
@@ -278,7 +279,7 @@ def erased_at(session: Session, kind: str, subject: str) -> datetime | None:
 
 
 def requests(session: Session, *, limit: int) -> list[PrivacyRequest]:
-    """Privacy events, the latest first."""
+    """Privacy events, latest first."""
     return [_request(row) for row in session.execute(SQL["requests"], {"limit": limit})]
 
 
@@ -289,8 +290,8 @@ def request(session: Session, id: str) -> PrivacyRequest | None:
 
 
 def prune(session: Session, *, limit: int = PRUNE_BATCH) -> Pruned:
-    """Delete what ended over DAYS ago, at most `limit` of each: turns with their steps and replies, events, and
-    conversations in which nothing is left."""
+    """Delete what ended over DAYS ago, at most `limit` of each: turns with their steps and replies, events, and empty
+    conversations."""
     values = {"days": DAYS, "limit": limit}
     ended = _count(session.execute(SQL["prune_turns"], values))
     waiting = _count(session.execute(SQL["prune_waiting"], values))
@@ -318,7 +319,7 @@ def _conversations(session: Session, merchant_id: str, after: str) -> Iterator[A
 
 
 def _turns(session: Session, merchant_id: str, walk: Walk, *, contexts: Needles | None = None) -> Iterator[Any]:
-    """A merchant's turns from where the walk stands, by conversation and seq; with `contexts`, these are blanked."""
+    """A merchant's turns from the walk's position on, by conversation and seq; with `contexts`, blanks those, too."""
     after = walk.turn
     if walk.conversation:
         yield from _turns_of(session, walk.conversation, after)
@@ -347,7 +348,7 @@ class _Step:
 
 
 def _steps(session: Session, turn: Any, needles: Needles) -> Iterator[_Step]:
-    """A turn's steps that may mention the person, or hold what may be about anybody."""
+    """A turn's steps that may mention the person, or contain encrypted data that may be about anybody."""
     for row in _pages(session, SQL["next_steps"], {"turn_id": turn.id, "limit": ROWS}, after=-1, by="step"):
         assistant, results = row.assistant, row.tool_results
         if EXTRAS in assistant or needles.may_be_in_json(assistant, results or ""):
@@ -362,7 +363,7 @@ def _replies(session: Session, turn: Any) -> Iterator[Any]:
 def _events(
     session: Session, merchant_id: str, walk: Walk, *, but: int | None = None, before: datetime | None = None
 ) -> Iterator[list[int]]:
-    """Keys of the merchant's events, batch by batch; a batch may be empty. The walk stands after the latest one."""
+    """Keys of the merchant's events, batch by batch; a batch may be empty. The walk is then after the latest one."""
     while True:
         where = {"merchant_id": merchant_id, "after": walk.event, "limit": EVENTS}
         found = session.execute(SQL["next_events"], where).all()
@@ -426,8 +427,8 @@ def _blank_events(session: Session, keys: Sequence[int], needles: Needles, walk:
 
 
 def _blank_assistant(message: Mapping[str, Any], needles: Needles) -> dict[str, Any]:
-    """The model's words; arguments of a tool call stay JSON. What a provider wants back may be encrypted, and about
-    anybody, so it goes whole.
+    """Blank the model's words; arguments of tool calls stay JSON. What a provider wants back may be encrypted and about
+    anybody, so it is removed completely.
     """
     blanked: dict[str, Any] = _blanked({key: value for key, value in message.items() if key != EXTRAS}, needles)
     for call, before in zip(blanked.get("tool_calls") or (), message.get("tool_calls") or (), strict=True):
@@ -454,7 +455,7 @@ def _removed(content: Any) -> dict[str, Any]:
 
 
 def _blanked(value: Any, needles: Needles) -> Any:
-    """A JSON value with every text that mentions the person removed, and keys too."""
+    """A JSON value without texts and keys that mention the person."""
     if isinstance(value, str):
         return REMOVED if needles.are_in(value) else value
     if isinstance(value, Mapping):

@@ -1,5 +1,5 @@
--- What privacy requests find, blank and erase, and what is old. Rows are walked by key in small batches: no statement
--- grows with what a merchant has, and each batch can be a commit of its own.
+-- Finding, blanking and erasing data for privacy requests, and pruning old data. Rows are walked by key in small
+-- batches: no statement grows with a merchant's data, and each batch can be its own commit.
 
 -- name: next_conversations
 SELECT id, context FROM conversations WHERE merchant_id = :merchant_id AND id > :after ORDER BY id LIMIT :limit
@@ -9,18 +9,18 @@ SELECT conversation_id, id, seq, input, created_at FROM turns WHERE conversation
 ORDER BY seq LIMIT :limit
 
 -- name: next_steps
--- As text: most steps are about nobody in question, and parsing them would take most of a request's time.
+-- As text: most steps do not concern the person in question, and parsing them would take most of a request's time.
 SELECT turn_id, step, assistant::text AS assistant, tool_results::text AS tool_results, created_at FROM steps
 WHERE turn_id = :turn_id AND step > :after ORDER BY step LIMIT :limit
 
 -- name: next_replies
--- What is unacked may be on the broker: replies are marked as published a moment after they were.
+-- Unacked replies may be on the broker: they are marked as published a moment after they were.
 SELECT id, sequence, body, acked_at IS NULL AND publishes >= 0 AS on_the_broker FROM replies
 WHERE turn_id = :turn_id AND sequence > :after ORDER BY sequence LIMIT :limit
 
 -- name: next_events
--- By two indexes, not over everybody's events: those of the merchant, and those that name it and are nobody's or
--- another's, of which there are few.
+-- Uses two indexes instead of reading everybody's events: the merchant's, and the few that name it but belong to nobody
+-- or to another merchant.
 SELECT key, received_at FROM (
     (SELECT key, received_at FROM events WHERE merchant_id = :merchant_id AND key > :after ORDER BY key LIMIT :limit)
     UNION ALL
@@ -45,7 +45,7 @@ ORDER BY t.id
 SELECT id, context FROM conversations WHERE merchant_id = :merchant_id AND updated_at >= :since ORDER BY id
 
 -- name: write_step
--- Results that came since the row was read stay: the end of the walk looks at them.
+-- Results added since the row was read stay; the end of the walk checks them.
 UPDATE steps SET
     assistant = CAST(:assistant AS jsonb), tool_results = coalesce(CAST(:tool_results AS jsonb), tool_results)
 WHERE turn_id = :turn_id AND step = :step
@@ -66,7 +66,7 @@ SELECT context FROM conversations WHERE id = :id FOR NO KEY UPDATE
 UPDATE conversations SET context = CAST(:context AS jsonb) WHERE id = :id
 
 -- name: take_back_turns
--- A running turn may hold in memory what is being erased: it loses its fence and starts again from the rows.
+-- A running turn may hold the erased data in memory: it is fenced off and starts again from the rows.
 UPDATE turns SET status = 'queued', lease_until = NULL, lease_owner = NULL, wake_at = clock_timestamp(),
     attempt = attempt + 1
 WHERE status = 'running' AND merchant_id = :merchant_id
@@ -89,14 +89,14 @@ WHERE id = :id AND (CAST(:before AS timestamptz) IS NULL OR created_at < :before
   AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.conversation_id = c.id)
 
 -- name: reduce_context
--- A conversation that goes on: what a workflow noted in it before may be of the former connection.
+-- For a conversation that goes on: what a workflow noted earlier may come from the former connection.
 UPDATE conversations SET context = (
     SELECT coalesce(jsonb_object_agg(k, v), '{{}}') FROM jsonb_each(context) AS kept (k, v)
     WHERE k = ANY (CAST(:kept AS text[])))
 WHERE id = :id AND created_at < :before
 
 -- name: blank_events
--- The rows stay without their content: each keeps its identity, so a replay is recognised and has no effect.
+-- The rows stay without their content: they keep their identity, so a replay is recognised and has no effect.
 UPDATE events SET
     data = '{{}}', subject = NULL, conversation_id = NULL, error = CASE WHEN error IS NOT NULL THEN error_code END,
     status = CASE WHEN status = 'received' THEN 'processed' ELSE status END,
@@ -110,8 +110,8 @@ UPDATE events SET data = '{{}}', subject = NULL WHERE key = :key
 UPDATE events SET data = data - CAST(:contacts AS text[]) WHERE key = :key
 
 -- name: erase_merchant
--- Whatever came since the walk goes with it, too.
--- A function with the owner's rights (storage/models.py): a role that could delete merchants could delete every token.
+-- Also deletes what was added since the walk. A function with the owner's rights (storage/models.py): a role that could
+-- delete merchants could delete every token.
 -- Integrations, conversations, turns, steps and replies go with it.
 SELECT coalesce(erase_merchant(:key), false)
 
@@ -148,7 +148,7 @@ DELETE FROM turns WHERE id = ANY (ARRAY (
     FOR UPDATE SKIP LOCKED))
 
 -- name: prune_waiting
--- A turn that waits for its merchant to reconnect is as old as its message.
+-- The age of a turn that waits for its merchant to reconnect is that of its message.
 DELETE FROM turns WHERE id = ANY (ARRAY (
     SELECT t.id FROM turns t
     WHERE t.status = 'queued' AND t.created_at < (SELECT clock_timestamp()) - make_interval(days => :days)

@@ -1,4 +1,4 @@
-"""A Redis that may be away: everything goes on without it, at the cost of an occasional timeout."""
+"""A Redis that may be down: everything works without it, at the cost of an occasional timeout."""
 
 import logging
 import threading
@@ -17,13 +17,13 @@ from events.circuit_breaker import CircuitBreaker
 
 log = logging.getLogger(__name__)
 
-#: Seconds Redis is left alone after a failure, so that a hanging server costs only an occasional timeout.
+#: Seconds for which Redis is skipped after a failure, so that a hanging server costs only an occasional timeout.
 BREAK_SECONDS = 1.0
-#: A server that refuses commands says so once in so many seconds.
+#: Seconds between two log lines about a server that refuses commands.
 WARN_AGAIN_SECONDS = 60.0
-#: What the URL of a Redis begins with.
+#: URL schemes of Redis.
 SCHEMES = ("redis", "unix", "sentinel")
-#: A server that has used so much of its maxmemory will soon take no messages.
+#: Share of maxmemory above which a server will soon accept no messages.
 NEARLY_FULL = 0.9
 CONNECT_TIMEOUT = 1.0
 COMMAND_TIMEOUT = 2.0
@@ -32,7 +32,7 @@ COMMAND_TIMEOUT = 2.0
 class RedisServer:
     """One server, shared by a process's threads. Takes a URL, or a client that the caller closes.
 
-    Logs one line when the server goes away and one when it is back.
+    Logs one line when the server goes down and one when it is back.
     """
 
     def __init__(self, client_or_url: redis.Redis | str, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -50,18 +50,18 @@ class RedisServer:
         return self._breaker.failures > 0
 
     def do(self, work: Callable[[], Any], otherwise: Any) -> Any:
-        """What `work` returns, or `otherwise` while Redis is away."""
+        """The result of `work`, or `otherwise` while Redis is down."""
         if self._breaker.is_open:
             return otherwise
         try:
             result = work()
         except (redis.RedisError, OSError) as error:
-            if isinstance(error, redis.ReadOnlyError):  # it became a replica: the next connection is to the primary
+            if isinstance(error, redis.ReadOnlyError):  # it became a replica: the next connection goes to the primary
                 self.client.connection_pool.disconnect()
             if type(error) in (redis.ResponseError, redis.OutOfMemoryError):
                 self._warn_seldom(str(error).partition(" ")[0])
             else:
-                self._breaker.failed(type(error).__name__)  # no text of the error: it may hold data
+                self._breaker.failed(type(error).__name__)  # not the error's text: it may contain data
             return otherwise
         self._breaker.worked()
         return result
@@ -72,8 +72,8 @@ class RedisServer:
             self.client.close()
 
     def _warn_seldom(self, kind: str) -> None:
-        """The server answers, and refuses one command: a key holds something foreign (WRONGTYPE), or it is full (OOM)
-        and still serves reads."""
+        """Log that the server refuses a command: a key has a foreign type (WRONGTYPE), or it is full (OOM) but serves
+        reads."""
         now = self.clock()
         with self._lock:
             is_news = now - self._warned.get(kind, -WARN_AGAIN_SECONDS) >= WARN_AGAIN_SECONDS
@@ -92,7 +92,7 @@ def _log(problem: str | None) -> None:
 
 
 def unfit(info: Mapping[str, Any], *, keeps_queues: bool) -> Iterator[str]:
-    """What is wrong with a server by its INFO, and what to do: sentences for an operator."""
+    """What is wrong with a server according to its INFO, and what to do: sentences for operators."""
     if info.get("cluster_enabled"):
         yield "is a cluster, where neither Celery nor our scripts can work: name a single server, or a primary"
     if info.get("role") == "slave":
@@ -105,8 +105,8 @@ def unfit(info: Mapping[str, Any], *, keeps_queues: bool) -> Iterator[str]:
 
 
 def problems(url: str, *, seconds: float, keeps_queues: bool) -> list[str]:
-    """What is wrong with the Redis at `url`, which has so many seconds to answer; nothing if it is none, or if its user
-    may not ask. Raises redis.RedisError."""
+    """What is wrong with the Redis at `url`; empty if it is not a Redis, or if its user may not use INFO. Raises
+    redis.RedisError."""
     if not url.startswith(SCHEMES):
         return []
     info: Any = {}
@@ -119,9 +119,9 @@ def problems(url: str, *, seconds: float, keeps_queues: bool) -> list[str]:
 
 def connect(url: str, **options: Any) -> redis.Redis:
     """A client of the Redis at `url`, not connected yet; over TLS the server is verified. Raises UnsafeTls, and
-    ValueError for a Sentinel's that says too little.
+    ValueError for an incomplete Sentinel URL.
 
-    `options` are redis-py's; what the URL says beside TLS replaces them.
+    `options`: redis-py's; options in the URL other than TLS override them.
     """
     found = sentinel.read(url)
     if found is not None:
@@ -140,6 +140,6 @@ def _client(url: str) -> redis.Redis:
         url,
         socket_timeout=COMMAND_TIMEOUT,
         socket_connect_timeout=CONNECT_TIMEOUT,
-        # One retry, at once: a pooled connection is dead after the server was restarted.
+        # One retry, at once: pooled connections are dead after a restart of the server.
         retry=Retry(NoBackoff(), 1),
     )

@@ -1,20 +1,20 @@
-"""Who may do what in Postgres: one role for each kind of process, each with a list of what it may touch.
+"""Who may do what in Postgres: one role for each kind of process, each with a list of its privileges.
 
     cj_intake     events in, acks, and the sweeper
     cj_workflow   events → conversations and turns, privacy webhooks, and the sweeper
     cj_agent      turns, steps and replies. It talks to a model, so it can read no token and insert no event
     cj_shopify    tokens, and nothing of conversations
-    cj_gateway    the door: puts events in, and reads merchants' messages, and replies with what puts them in order
+    cj_gateway    the door: inserts events; reads merchants' messages, and replies with the columns that order them
     cj_auth       the auth service: merchants, their tokens, and recording `oauth_complete`
     cj_ops        the ops worker and `cj`: reads everything, retries, reseals and imports tokens. Migrates nothing
 
-Migrations are the owner's. An operator makes the roles (`compose.yaml` and `cj up` do); every migration then takes all
-privileges from them and grants what is listed here, so a table that is not listed can be read by nobody but its owner.
+The owner runs migrations. An operator creates the roles (`compose.yaml` and `cj up` do); every migration then revokes
+all their privileges and grants what is listed here, so only its owner can read a table that is not listed.
 
-No role may delete a merchant, which would delete the tokens too, but one that an import invented; and a trigger keeps
-all from calling one invented who is known. The workflow worker erases a merchant, wipes a shop's tokens or gives an
-invented merchant's shop to the one it is told of through functions (`storage.models`) that name an event, and do only
-what that event asks for. It can neither insert an event nor change whom one is about.
+No role may delete a merchant, which would delete the tokens, too, except one that an import invented; and a trigger
+prevents that a known merchant is marked as invented. The workflow worker erases a merchant, wipes a shop's tokens or
+transfers an invented merchant's shop through functions (`storage.models`) that take an event and do only what it asks
+for. It can neither insert an event nor change its merchant.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -28,7 +28,7 @@ from storage.database import SESSION_SETTINGS, Session
 Grants = Mapping[str, str]
 """Table or view → privileges, as GRANT has them."""
 
-#: Kinds of processes that may read tokens.
+#: Kinds of process that may read tokens.
 READ_TOKENS = ("shopify", "auth", "ops")
 
 EVERYONE: Grants = {"integrations": "SELECT", "alembic_version": "SELECT"}
@@ -38,12 +38,12 @@ _SWEEPER: Grants = {
     "usage": "SELECT, DELETE",
     "turn_rates": "SELECT, DELETE",
 }
-# Not whom an event is about, nor what it asks for: the functions below go by that.
+# Not an event's merchant or type, on which the functions below rely.
 _HANDLING = (
     "SELECT, DELETE, UPDATE (status, error_code, error, attempts, run_after, hinted_at, processed_at, times, data,"
     " subject, conversation_id, progress, traceparent)"
 )
-# Not whose it is, nor the domain that a token is sent to.
+# Not its merchant, nor the domain that a token is sent to.
 _RENEWING = (
     "SELECT, UPDATE (api_key, refresh_token, access_expires_at, refresh_expires_at, token_version, scopes, config,"
     " is_active, status, updated_at, renewing_until)"
@@ -131,21 +131,21 @@ SQL = sql.load("roles")
 
 @dataclass(frozen=True)
 class Standing:
-    """What the role of a connection amounts to."""
+    """The rights of a connection's role."""
 
     role: str
-    #: Attributes and memberships with which it can take every other right; of a superuser, only that it is one.
+    #: Attributes and memberships that let it obtain every other right; for a superuser only that.
     powers: tuple[str, ...]
-    #: Whether it owns our tables, or may act as who does.
+    #: Whether it owns the tables, or may act as their owner.
     is_owner: bool
     #: Whether it may read sealed tokens, or act as a role that may.
     reads_tokens: bool
-    #: Whether the server writes failed statements, which hold customers' words, to its log.
+    #: Whether the server logs failed statements, which contain customers' words.
     logs_statements: bool
 
 
 def create(connection: Connection) -> None:
-    """Make the roles that do not exist, without passwords: for a server that needs none. The superuser's."""
+    """Create missing roles, without passwords, as the superuser; for a server that needs none."""
     existing = set(connection.execute(SQL["roles"]).scalars())
     for role in TABLES:
         if role not in existing:
@@ -155,7 +155,7 @@ def create(connection: Connection) -> None:
 
 
 def grant(connection: Connection) -> None:
-    """Give the roles that exist what is listed, and nothing else. The owner's, after every migration."""
+    """Grant existing roles what is listed, and nothing else, as the owner; called after every migration."""
     existing = (SQL["roles"], SQL["tables"], SQL["functions"])
     roles, tables, functions = (set(connection.execute(query).scalars()) for query in existing)
     for statement in _statements(roles, tables, functions):
@@ -170,7 +170,7 @@ def standing(session: Session) -> Standing:
 
 
 def excess(found: Standing, kinds: Collection[str]) -> Iterator[str]:
-    """What a process of these kinds should not be able to do but can: sentences for an operator."""
+    """Rights that processes of these kinds have and should not have: sentences for operators."""
     wanted = " or ".join(f"cj_{kind}" for kind in kinds)
     if found.powers:
         yield f"DATABASE_URL connects as {found.role}, which is {', '.join(found.powers)}: connect as {wanted}"

@@ -4,7 +4,7 @@
 SELECT rolname FROM pg_roles WHERE rolname LIKE 'cj\_%'
 
 -- name: tables
--- Ours: those that whoever migrates owns.
+-- Our tables: those owned by the role that migrates.
 SELECT relname FROM pg_class
 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v') AND pg_has_role(relowner, 'USAGE')
 
@@ -13,7 +13,7 @@ SELECT format('%s(%s)', proname, oidvectortypes(proargtypes)) FROM pg_proc
 WHERE pronamespace = 'public'::regnamespace AND pg_has_role(proowner, 'USAGE')
 
 -- name: standing
--- MEMBER, not USAGE: what SET ROLE reaches counts too.
+-- MEMBER, not USAGE: roles reachable by SET ROLE count too.
 WITH reachable AS (
     SELECT oid, rolname, rolsuper, rolcreaterole, rolreplication FROM pg_roles
     WHERE oid = (SELECT oid FROM pg_roles WHERE rolname = current_user) OR pg_has_role(oid, 'MEMBER')

@@ -1,8 +1,8 @@
-"""A conversation's history as a person reads it, for a frontend that has nothing yet.
+"""A conversation's history, for a frontend that has nothing yet.
 
-It holds the words of the merchant and of CJ in the order in which they were said, and nothing of what was looked up.
-Its place is the beginning of the first run that has not ended, so whoever goes on behind it has everything once: that
-run comes whole, with its first words. The SQL is in `snapshots.sql`.
+It contains what the merchant and CJ said, in order, and nothing of what was looked up. Its place is the start of the
+first unfinished run, so a client that continues from there has everything once: that run follows whole. The SQL is in
+`snapshots.sql`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from storage.database import Session
 from storage.door import ReplyPlace
 from storage.sql import dump
 
-#: The latest messages that a snapshot has, and most bytes of them together: a reply has at most 1 MiB.
+#: Most messages in a snapshot, the latest, and most bytes of them together: a reply has at most 1 MiB.
 MOST_MESSAGES = 500
 MOST_BYTES = 768 * 1024
 
@@ -26,13 +26,13 @@ SQL = sql.load("snapshots")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """AG-UI messages, the earliest first, and the place up to which they hold everything."""
+    """AG-UI messages, earliest first, and the place up to which they are complete."""
 
     place: ReplyPlace
     messages: list[dict[str, Any]]
 
     def run(self, conversation_id: str) -> Events:
-        """As a run by itself: an AG-UI client takes nothing outside of runs."""
+        """As a run by itself: AG-UI clients accept nothing outside runs."""
         where = conversation_id, f"snapshot_{self.place}"
         after = {"turn": self.place.turn, "sequence": self.place.sequence}
         return [
@@ -44,8 +44,8 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class _Said:
-    """A message, when it was begun, the event it came with or answers, and the turn that it belongs to, if any: of the
-    merchant, the first that answers."""
+    """A message, its start time, the event it came with or answers, and its turn, if any: for a merchant's message the
+    first one that answers it."""
 
     id: str
     role: str
@@ -58,8 +58,8 @@ class _Said:
 def read(
     session: Session, merchant_id: str, conversation_id: str, *, by_door: bool, place: int | None = None
 ) -> Snapshot | None:
-    """The history as it is now, or up to the turn `place`; None of a conversation of another merchant, or whose replies
-    go the other way."""
+    """The history as it is now, or up to the turn `place`; None if the conversation is another merchant's, or its
+    replies go the other way."""
     values = {"merchant_id": merchant_id, "conversation_id": conversation_id, "by_door": by_door, "place": place}
     rows = session.execute(SQL["read"], {**values, "limit": MOST_MESSAGES + 1}).all()
     if not rows:
@@ -72,7 +72,7 @@ def read(
 
 
 def _asked(rows: Sequence[Any]) -> Iterator[_Said]:
-    """The merchant's messages by their events, each once, though several turns may answer it."""
+    """The merchant's messages by event, each once, even if several turns answer it."""
     events: set[int] = set()
     ids: set[str] = set()
     for row in rows:
@@ -84,8 +84,8 @@ def _asked(rows: Sequence[Any]) -> Iterator[_Said]:
 
 
 def _answered(rows: Sequence[Any]) -> Iterator[_Said]:
-    """CJ's messages: the parts of each put together. One whose beginning is cut off is left out, and one without words,
-    which was stopped before it had any."""
+    """CJ's messages, each put together from its parts. Leaves out messages whose start is cut off, and those stopped
+    before their first word."""
     begun: dict[str, _Said] = {}
     words: dict[str, list[str]] = {}
     for row in rows:
@@ -101,8 +101,8 @@ def _answered(rows: Sequence[Any]) -> Iterator[_Said]:
 
 
 def _merged(asked: Sequence[_Said], answered: Sequence[_Said]) -> list[_Said]:
-    """Both in the order in which they were said: CJ's in the order of the runs, a question before what was begun after
-    it, and in any case before its own answer."""
+    """Both in the order in which they were said: CJ's messages in the order of the runs, a question before whatever
+    started after it, and in any case before its own answer."""
     found: list[_Said] = []
     apart = [said for said in answered if said.turn is None]
     waiting = sorted([*asked, *apart], key=lambda said: said.event_key)

@@ -1,13 +1,13 @@
--- What was said in a conversation, of one instant.
+-- A conversation's messages at one instant.
 
 -- fragment: message_id
--- As whoever sent it knows it: the door makes an event's id of the conversation's and the message's.
+-- The id that the sender knows: the door makes event ids from the conversation's and the message's id.
 CASE WHEN m.id = m.conversation_id || '/' || m.correlation_id OR m.id LIKE 'sha256:%'
      THEN coalesce(m.correlation_id, m.id) ELSE m.id END
 
 -- name: read
--- CJ's words up to the first run that has not ended, or that of :place; the merchant's also behind it, and before a turn
--- answers them.
+-- CJ's messages up to the first run that has not ended, or that of :place; the merchant's also after it, and before a
+-- turn answers them.
 WITH here AS (
     SELECT coalesce(
         CAST(:place AS integer),

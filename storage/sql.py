@@ -1,14 +1,14 @@
-"""What statements are made of: SQL from the `.sql` files beside the modules, and JSON values for jsonb columns.
+"""Loads SQL from the `.sql` files beside the modules, and prepares JSON values for jsonb columns.
 
-A file is a list of statements, each under a line `-- name: …`. A statement may hold `{fragment}`, the text under
-`-- fragment: …` above it in the same file. Parameters are written `:name`. Comments stay in the file.
+A file is a list of statements, each under a line `-- name: …`. A statement may contain `{fragment}`: the text under the
+line `-- fragment: …` above it in the same file. Parameters are written `:name`. Comments are not sent.
 
 One whose name is followed by its parameters and their types, `-- name: hold(turn_id bigint, attempt integer)`, is
 prepared: each connection reads and plans it once (`storage.database`), which is most of what a short statement costs.
 
 A model or a shop may send what jsonb refuses: NUL, lone surrogates, NaN
 (https://www.postgresql.org/docs/current/datatype-json.html). One such character must not make a turn fail for ever, so
-they are replaced where a value is stored: here, and nowhere else.
+they are replaced when a value is stored: only here.
 """
 
 import contextlib
@@ -33,13 +33,13 @@ MAYBE_UNSTORABLE = re.compile("[\ud800-\udfff]|u0000")
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-#: The execution option of a statement that is prepared.
+#: The execution option that marks a prepared statement.
 PREPARED = "prepared"
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A statement to be prepared: what does that, and what carries it out with psycopg2's parameters."""
+    """A statement to prepare: its PREPARE, and the EXECUTE with psycopg2's parameters."""
 
     name: str
     prepare: str
@@ -56,7 +56,7 @@ class Prepared:
 
 
 class Statements(Mapping[str, "TextClause"]):
-    """SQL by its names. SQLAlchemy is imported with the first statement, so that a command without one does not wait
+    """SQL statements by name. SQLAlchemy is imported with the first statement, so that commands without one do not wait
     for it."""
 
     def __init__(self, texts: Mapping[str, str], prepared: Mapping[str, Prepared]) -> None:
@@ -93,12 +93,12 @@ def load(name: str) -> Mapping[str, "TextClause"]:
 
 
 def storable_text(text: str, limit: int | None = None) -> str:
-    """`text` as a text column takes it, cut to `limit` characters."""
+    """`text` as a text column accepts it, cut to `limit` characters."""
     return UNSTORABLE.sub(REPLACEMENT, text[:limit])
 
 
 def storable(value: Any) -> Any:
-    """A copy of a JSON value as a jsonb column gives it back. Raises TypeError for what is not JSON at all."""
+    """A copy of a JSON value as a jsonb column would return it. Raises TypeError if it is not JSON."""
     dumped = _encoded(value)
     return _replaced(value) if dumped is None else json.loads(dumped)
 
@@ -110,7 +110,7 @@ def dump(value: Any) -> str:
 
 
 def _encoded(value: Any) -> str | None:
-    """`value` as JSON text; None if it holds what jsonb refuses. In one pass of C: hardly anything does."""
+    """`value` as JSON text; None if it contains what jsonb refuses, which is rare. Runs in C."""
     with contextlib.suppress(ValueError, TypeError):  # NaN, or what `_replaced` names
         dumped = _encode(value)
         if not MAYBE_UNSTORABLE.search(dumped):

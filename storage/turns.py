@@ -1,10 +1,10 @@
 """Turns: the queue of the agent workers, and what a running turn may write.
 
-`storage.models.TurnTable` draws the life of a turn. Whoever claims a turn gets a lease and an attempt number; every
-later write names the attempt, and a write with an outdated attempt raises LostTurn and changes nothing. So a worker
-that was paused past its lease can do no harm when it comes back.
+`storage.models.TurnTable` describes the life of a turn. A claim comes with a lease and an attempt number; every later
+write names the attempt, and a write with an outdated attempt changes nothing and raises LostTurn. So a worker that was
+paused past its lease can do no harm.
 
-The SQL, and why it is as it is, is in `turns.sql`.
+The SQL, with reasons, is in `turns.sql`.
 """
 
 from __future__ import annotations
@@ -25,42 +25,42 @@ if TYPE_CHECKING:
     from storage.connections import Integration
     from storage.database import Session
 
-#: Seconds before a turn is woken again, or looked at again when it could not run.
+#: Seconds before another wake-up is sent for a turn, or before it is checked again if it could not run.
 WAKE_AGAIN_SECONDS = 5.0
 #: The most seconds for which a turn that cannot run is put off.
 LONGEST_PUT_OFF_SECONDS = 600.0
-#: How many turns one look judges, from each end of what is due.
+#: How many due turns one look checks, from each end.
 LOOKS = 500
-#: Most running turns of one merchant, so that one with many conversations does not hold up the others.
+#: Most running turns of one merchant, so that one with many conversations does not delay the others.
 PER_MERCHANT = 2
 #: Error code of a turn that was declined because too many of the merchant's turns waited.
 TOO_MANY_WAITING = "too_many_waiting"
-#: Of a turn that was over at once, because its event asked for no answer.
+#: Error code of a turn that ended at once because its event needed no answer.
 NOTHING_TO_SAY = "nothing_to_say"
-#: The action of an event's turn that says the event was refused. What a rule asks for counts up from 0, what keeps a
-#: promise counts down from here.
+#: The action number of an event's turn that says the event was refused. Rules' actions count up from 0, turns that keep
+#: promises count down from here.
 REFUSAL = -1
 #: Error code of a turn that a provider's filter refused: it is left out of later prompts, which would be refused, too.
 FILTERED = "model_filtered"
-#: Key of a kept assistant message: what the model's provider wants back with it (workers/model/habits.py).
+#: Key in a stored assistant message: what the model's provider wants back with it (workers/model/habits.py).
 EXTRAS = "_extras"
-#: Leases that may run out before a turn is given up.
+#: How many leases may run out before a turn is given up.
 MAX_FAILURES = 3
 BATCH = 100
-#: Added to the action of a failed turn: the action of the turn that an operator has its input tried again in.
+#: Added to the action number of a failed turn to get that of an operator's retry.
 RETRY = 1000
 STOP_AT_MOST = 1000
-#: Seconds until the merchant must have heard something of a turn: of a connection, and of anything else. The sweeper
-#: looks once a second.
+#: Seconds until a turn must have told the merchant something: about a connection, and about anything else. The sweeper
+#: checks once a second.
 CONNECTED_WORDS_SECONDS = 1.8
 WORDS_SECONDS = 3.8
-#: Seconds for which a promise that is being looked at is left alone.
+#: Seconds for which a promise that is being checked is left alone.
 LOOK_AGAIN_SECONDS = 15.0
-#: Between two looks for a model, the first pause and the longest, in seconds.
+#: Seconds between two checks for a model: the first pause, and the longest.
 MODEL_PAUSES_SECONDS = 5.0, 300.0
-#: Most questions that wait for a merchant's store, or for a model in one conversation, and are answered later.
+#: How many questions that wait for a merchant's store, or for a model in one conversation, are answered later at most.
 MOST_OWED = 20
-#: Key in a conversation's context: the version of the token for which the merchant was asked to reconnect.
+#: Context key: the version of the token for which the merchant was asked to reconnect.
 RECONNECT_ASKED = "reconnect_asked"
 
 SQL = sql.load("turns")
@@ -79,16 +79,16 @@ _OF_SHOP = (
 AROUND = (*_OF_CONVERSATION, *_OF_SHOP)
 
 Sender = Literal["merchant", "system", "cj"]
-#: What an ended turn leaves to be told: once a model answers, once the store is connected again, once Shopify gives the
-#: data, or, as a workflow's follow-up, at its time.
+#: What an ended turn's promise waits for: a model, the store's reconnection, Shopify's data, or the time of a
+#: workflow's follow-up.
 Promised = Literal["model", "store", "data", "time"]
-#: Most follow-ups of workflows that wait in one conversation.
+#: Most workflow follow-ups that may wait in one conversation.
 MOST_FOLLOW_UPS = 5
 
 
 @dataclass(frozen=True)
 class Move:
-    """A move of the conversation to another workflow, and what CJ says about it, if anything."""
+    """A transition of the conversation, and what CJ says about it, if anything."""
 
     source: str
     target: str
@@ -97,7 +97,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Emitted:
-    """What a workflow tells the systems outside."""
+    """What a workflow tells other systems."""
 
     name: str
     data: Mapping[str, Any]
@@ -105,7 +105,7 @@ class Emitted:
 
 @dataclass(frozen=True)
 class TurnInput:
-    """What a turn answers. A turn of CJ's own only tells of `moves` and what was emitted."""
+    """What a turn answers. A turn without a message only reports `moves` and what was emitted."""
 
     sender: Sender
     text: str
@@ -153,7 +153,7 @@ class TurnInput:
 
 @dataclass(frozen=True)
 class Claim:
-    """A running turn, held by one attempt. Times are the database's; `now` is the time of the claim."""
+    """A running turn, held by one attempt. Times are the database's; `now`: the time of the claim."""
 
     turn_id: int
     conversation_id: str
@@ -190,13 +190,13 @@ class Claim:
         return f"turn_{self.turn_id}"
 
     def message_id(self, step: int) -> str:
-        """The id of what is said in a step."""
+        """The message id of a step."""
         return f"{self.run_id}-m{step}"
 
 
 @dataclass
 class Held:
-    """A turn that is locked, and its conversation with it, until the end of the transaction."""
+    """A turn that is locked together with its conversation until the end of the transaction."""
 
     last_sequence: int
     """Of its replies."""
@@ -218,7 +218,7 @@ class Held:
 
 @dataclass(frozen=True)
 class TurnChange:
-    """What a commit changes of a running turn, beside its replies."""
+    """What a commit changes in a running turn, other than its replies."""
 
     begins: bool = False
     """A model is about to be asked: counted, unless the merchant has used as many tokens today as `tokens_per_day`."""
@@ -231,15 +231,14 @@ class TurnChange:
 
 @dataclass(frozen=True)
 class NotDue:
-    """The turn is next in its conversation, but not for so many seconds."""
+    """The turn is next in its conversation, but only due in `seconds`."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class OpenTurn:
-    """A turn that is running or will be, the first unfinished one of its conversation; or one whose promise is looked
-    at."""
+    """The first unfinished turn of a conversation, running or not; or one whose promise is being checked."""
 
     turn_id: int
     attempt: int
@@ -271,7 +270,7 @@ class AbsorbedTurn:
 
 @dataclass(frozen=True)
 class Room:
-    """How many more of the merchant's messages a turn may absorb, and their bytes together."""
+    """How many more of the merchant's messages a turn may absorb, and how many bytes in total."""
 
     messages: int
     bytes: int
@@ -279,7 +278,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Silent:
-    """A turn of which the merchant should have heard something by now."""
+    """A turn that should have told the merchant something by now."""
 
     turn_id: int
     conversation_id: str
@@ -292,7 +291,7 @@ class Silent:
 
 @dataclass(frozen=True)
 class Promise:
-    """Words that the merchant is owed about an ended turn. `age`: seconds since it ended."""
+    """What the merchant is owed after an ended turn. `age`: seconds since it ended."""
 
     turn: Claim
     """The turn as it was; it can write nothing any more."""
@@ -305,7 +304,7 @@ class Promise:
 
 @dataclass(frozen=True)
 class Expired:
-    """A turn whose worker fell silent: back in the queue, or `dead` and owed a final reply."""
+    """A turn whose lease ran out: back in the queue, or `dead`, which requires a final reply."""
 
     turn_id: int
     conversation_id: str
@@ -315,7 +314,7 @@ class Expired:
 
 @dataclass(frozen=True)
 class StoppedTurn:
-    """A turn that was stopped, and whether anything was told of it before."""
+    """A turn that was stopped, and whether anything was sent for it before."""
 
     turn_id: int
     has_begun: bool
@@ -334,11 +333,11 @@ def queue_turn(
     words_within: float | None = WORDS_SECONDS,
     declined: str | None = None,
 ) -> int | None:
-    """Queue a turn for the `action`-th action of an event; returns its id, or None if it was queued before.
+    """Queue a turn for the `action`-th action of an event; returns its id, or None if it was queued already.
 
-    `words_within`: seconds until the merchant must have heard something of it. `declined`: the turn has ended with this
-    code and never runs; the caller adds its replies. The caller holds the event's lock (`inbox.take`). Raises
-    UnknownConversation if the merchant has no such conversation.
+    `words_within`: seconds until it must have told the merchant something. `declined`: the turn ends at once with this
+    code; the caller adds its replies. The caller must hold the event's lock (`inbox.take`). Raises UnknownConversation
+    if the merchant has no such conversation.
     """
     whose = {
         "conversation_id": conversation_id,
@@ -364,10 +363,10 @@ def plan_follow_up(
     workflow: str,
     after_seconds: float,
 ) -> int | None:
-    """A turn that has ended and never ran, and promises words at its time (`promises`); returns its id. The caller adds
-    its replies.
+    """Insert a turn that has ended without running, with a promise for its time (`promises`); returns its id. The
+    caller adds its replies.
 
-    It takes the place of one that would say the same; None if too many wait in the conversation.
+    Replaces one with the same message. Returns None if too many wait in the conversation.
     """
     identity = {"event_key": event_key, "action": action, "conversation_id": conversation_id}
     values = {"merchant_id": merchant_id, "workflow": workflow, "input": dump(input.to_json()), "said": input.text}
@@ -377,7 +376,8 @@ def plan_follow_up(
 
 
 def free_action(session: Session, event_key: int) -> int:
-    """A number for one more turn that keeps a promise of this event. The caller has locked the conversation."""
+    """The action number for another turn that keeps a promise of this event. The caller must have locked the
+    conversation."""
     lowest = session.execute(SQL["lowest_action"], {"event_key": event_key, "refusal": REFUSAL}).scalar_one()
     return int(lowest) - 1
 
@@ -392,7 +392,7 @@ def claim(
 ) -> Claim | NotDue | None:
     """Claim a turn if it is due, first in its conversation, and within its merchant's limit of running turns.
 
-    None if it cannot run now (or ever again): whoever ends the turn in its way wakes it, see `next_to_wake`.
+    None if it cannot run now (or ever again): whoever ends the blocking turn wakes it, see `next_to_wake`.
     """
     limits = {"lease_seconds": lease_seconds, "owner": owner, "per_merchant": per_merchant}
     if session.execute(SQL["line_up"], {"turn_id": turn_id, "per_merchant": per_merchant}).first() is not None:
@@ -420,7 +420,7 @@ def release(session: Session, claim: Claim, *, after_seconds: float = 0.0) -> No
 
 
 def drop_lease(session: Session, claim: Claim) -> None:
-    """Let the lease run out now, so that the sweeper counts a failure and decides. Raises LostTurn."""
+    """Expire the lease now, so that the sweeper counts a failure and decides. Raises LostTurn."""
     _write(session, claim, "drop_lease")
 
 
@@ -433,9 +433,9 @@ def finish(
     again_after: float = 0.0,
     last_sequence: int | None = None,
 ) -> bool:
-    """End the turn; `error` is a code for operators. What it promised is looked at in `again_after` seconds, but what
-    waits for the store, when that is connected. `last_sequence`: of its replies, if it has new ones. Returns whether
-    other turns of its merchant wait (`next_to_wake`). Raises LostTurn.
+    """End the turn; `error` is a code for operators. Its promise is checked in `again_after` seconds or, if it waits
+    for the store, when that is connected. `last_sequence`: of its replies, if it has new ones. Returns whether other
+    turns of its merchant wait (`next_to_wake`). Raises LostTurn.
     """
     code = None if error is None else storable_text(error, 500)
     how = {"waits_for": promised, "again_after": again_after, "last_sequence": last_sequence}
@@ -450,12 +450,12 @@ def extend_leases(session: Session, held: Sequence[tuple[int, int]], *, lease_se
 
 
 def owners(session: Session, place: str) -> list[str]:
-    """Who holds running turns, of those whose names begin with `place`."""
+    """The owners of running turns whose names start with `place`."""
     return list(session.execute(SQL["owners"], {"place": place}).scalars())
 
 
 def drop_leases_of(session: Session, owners: Sequence[str]) -> int:
-    """Let the leases of workers that are dead run out now, as `drop_lease` does; returns how many there were."""
+    """Expire the leases of dead workers now, like `drop_lease`; returns how many there were."""
     return len(session.execute(SQL["drop_leases_of"], {"owners": list(owners)}).all())
 
 
@@ -466,9 +466,9 @@ def still_held(session: Session, held: Sequence[tuple[int, int]]) -> set[int]:
 
 
 def stop(session: Session, conversation_id: str, *, everything: bool) -> list[StoppedTurn]:
-    """End the conversation's first unfinished turn, or `everything` that is unfinished in it; the caller tells of it.
+    """End the conversation's first unfinished turn, or `everything` unfinished in it; the caller adds the replies.
 
-    A worker that runs such a turn loses it. To be asked before the conversation is locked.
+    A worker that runs such a turn loses it. Call this before locking the conversation.
     """
     values = {"conversation_id": conversation_id, "limit": STOP_AT_MOST if everything else 1}
     found = session.execute(SQL["to_stop"], values).all()
@@ -486,10 +486,10 @@ def add_step(
     input_tokens: int | None = None,
     output_tokens: int | None = None,
 ) -> StepRow:
-    """Keep an answer of the model, and count what it cost; returns the step as it is kept. The caller holds the turn.
+    """Store an answer of the model, and count its tokens; returns the stored step. The caller must hold the turn.
 
-    An existing step stays as it is: an earlier commit may have succeeded without our knowing. Unless the model was
-    still at it; then it has come further now.
+    An existing step is not changed, since an earlier commit may have succeeded unnoticed, unless it is unfinished; then
+    it is longer now.
     """
     usage = {"model": model, "input_tokens": input_tokens, "output_tokens": output_tokens}
     whose = {"merchant_id": claim.merchant_id, **usage}
@@ -499,8 +499,8 @@ def add_step(
 def add_results(
     session: Session, claim: Claim, step: int, results: Sequence[Mapping[str, Any]], *, at: datetime | None = None
 ) -> StepRow:
-    """Keep the results of a step's tool calls, which came `at` this moment or now, once; returns the step. The caller
-    holds the turn."""
+    """Store the results of a step's tool calls, which arrived `at` this time or now, once; returns the step. The caller
+    must hold the turn."""
     return _write_step(session, claim, "add_results", step, results=dump(list(results)), at=at)
 
 
@@ -510,28 +510,29 @@ def steps_of(session: Session, turn_id: int) -> list[StepRow]:
 
 
 def usage_of(session: Session, turn_id: int) -> list[agui.Usage]:
-    """What the kept answers of a turn cost, by model."""
-    from storage import agui  # a fifth of a second of imports, for who only asks for a turn's words
+    """What a turn's stored answers cost, by model."""
+    from storage import agui  # imports a fifth of a second's worth of modules, which other callers do not need
 
     return [agui.usage(*row) for row in session.execute(SQL["usage_of"], {"turn_id": turn_id})]
 
 
 def first_open(session: Session, conversation_id: str) -> int | None:
-    """The conversation's first unfinished turn, locked, if it waits; None if it runs, or is just being claimed."""
+    """The conversation's first unfinished turn, locked, if it is queued; None if it is running or just being
+    claimed."""
     found = session.execute(SQL["first_open"], {"conversation_id": conversation_id}).scalar()
     return None if found is None else int(found)
 
 
 def newer_waiting(session: Session, claim: Claim, room: Room) -> bool:
-    """Whether the merchant has written again, and there is room for it. The caller holds the turn."""
+    """Whether the merchant wrote again and there is room to absorb that. The caller must hold the turn."""
     values = {"conversation_id": claim.conversation_id, "seq": claim.seq}
     return bool(session.execute(SQL["newer_waiting"], {**values, **vars(room)}).scalar())
 
 
 def absorb(session: Session, claim: Claim, room: Room, *, at_step: int) -> list[AbsorbedTurn]:
-    """Take the merchant's later messages into this turn, to be answered from its step `at_step` on: what has `room`.
+    """Absorb the merchant's later messages, as many as there is `room` for, to be answered from step `at_step` on.
 
-    Their turns become done. The caller holds the turn, and adds their first and last replies.
+    Their turns become done. The caller must hold the turn, and adds their first and last replies.
     """
     values = {"conversation_id": claim.conversation_id, "seq": claim.seq, "turn_id": claim.turn_id}
     taken = set(session.execute(SQL["absorb"], {**values, **vars(room), "at_step": at_step}).scalars())
@@ -539,12 +540,12 @@ def absorb(session: Session, claim: Claim, room: Room, *, at_step: int) -> list[
 
 
 def absorbed_by(session: Session, turn_id: int) -> list[AbsorbedTurn]:
-    """The turns whose messages this turn has absorbed, in order."""
+    """The turns whose messages this turn absorbed, in order."""
     return [_absorbed(row) for row in session.execute(SQL["absorbed_by"], {"turn_id": turn_id})]
 
 
 def expire(session: Session, *, max_failures: int = MAX_FAILURES) -> list[Expired]:
-    """End the leases that ran out: each turn has one more failure, and is queued again or, at `max_failures`, dead."""
+    """Handle leases that ran out: each turn has one more failure, and is queued again or, at `max_failures`, dead."""
     values = {"max_failures": max_failures, "batch": BATCH}
     return [Expired(*row) for row in session.execute(SQL["expire"], values)]
 
@@ -558,11 +559,11 @@ def waiting(
     factor: float = 1.0,
     again_seconds: float | None = None,
 ) -> list[int]:
-    """Turns that could have run for `older_than_seconds` and did not: their wake-up was lost.
+    """Turns that have been runnable for `older_than_seconds`: their wake-up was lost.
 
-    Looks at a bounded number of those that are due and puts off all that it returns, and all that cannot run now;
-    `factor` scales for how long. The caller wakes the returned ones after the commit. With `again_seconds`, those too
-    that were woken so long ago, although it is not their time yet.
+    Looks at a limited number of due turns and puts off those that it returns and those that cannot run now; `factor`
+    scales for how long. The caller sends wake-ups for the returned ones after the commit. With `again_seconds`, also
+    returns those woken that long ago, before they are due again.
     """
     again = WAKE_AGAIN_SECONDS * factor
     early = 0.0 if again_seconds is None else max(again + older_than_seconds - again_seconds, 0.0)
@@ -573,7 +574,8 @@ def waiting(
 
 
 def under_way(session: Session) -> list[OpenTurn]:
-    """What is being run, waits for its time, or is promised. What waits for an earlier turn or the merchant is not."""
+    """Turns that are running, not due yet, or have a promise. Not those that wait for an earlier turn or the
+    merchant."""
     return [
         OpenTurn(turn_id, attempt, owner, float(seconds))
         for turn_id, attempt, owner, seconds in session.execute(SQL["under_way"])
@@ -583,8 +585,8 @@ def under_way(session: Session) -> list[OpenTurn]:
 def next_to_wake(
     session: Session, conversation_id: str, merchant_id: str, *, per_merchant: int = PER_MERCHANT
 ) -> list[int]:
-    """Ids of the turns that may run once a turn of this conversation has ended: its next one, and those the merchant's
-    limit held up.
+    """Ids of the turns that may run once a turn of this conversation has ended: its next one, and those that the
+    merchant's limit held back.
 
     Marks them as woken; the caller sends the wake-ups after the commit.
     """
@@ -594,13 +596,13 @@ def next_to_wake(
 
 
 def silent(session: Session) -> list[Silent]:
-    """Turns of which the merchant must hear something now, each once; the caller adds the words."""
+    """Turns that must tell the merchant something now, each once; the caller adds the words."""
     return [Silent(*row) for row in session.execute(SQL["silent"], {"batch": BATCH})]
 
 
 def promises(session: Session, *, factor: float = 1.0) -> tuple[list[int], list[int]]:
-    """Ended turns whose promise it is time to look at: those that wait for a model, and the others. They are left alone
-    for a while."""
+    """Ended turns whose promise is due for a check: those that wait for a model, and the others. They are then left
+    alone for a while."""
     shortest, longest = MODEL_PAUSES_SECONDS
     pauses = {"again": LOOK_AGAIN_SECONDS, "shortest": shortest, "longest": longest, "factor": factor}
     found = session.execute(SQL["promises"], {"batch": BATCH, **pauses}).all()
@@ -609,7 +611,7 @@ def promises(session: Session, *, factor: float = 1.0) -> tuple[list[int], list[
 
 
 def promised(session: Session, turn_id: int) -> list[Promise]:
-    """What the turn's conversation is owed, waiting for the same as this turn, in order; empty if it owes nothing."""
+    """The promises in the turn's conversation that wait for the same as this turn's, in order; empty if it has none."""
     found = []
     for row in session.execute(SQL["promised"], {"turn_id": turn_id, "limit": MOST_OWED}).mappings():
         values: dict[str, Any] = {**row, "input": TurnInput.from_json(row["input"])}
@@ -620,29 +622,29 @@ def promised(session: Session, turn_id: int) -> list[Promise]:
 
 
 def owed(session: Session, merchant_id: str) -> list[tuple[int, str, str]]:
-    """What the merchant asked that waits for the store: (turn, conversation, question), in order."""
+    """The merchant's questions that wait for the store: (turn, conversation, question), in order."""
     rows = session.execute(SQL["owed"], {"merchant_id": merchant_id, "limit": MOST_OWED})
     return [(turn_id, conversation_id, text) for turn_id, conversation_id, text in rows]
 
 
 def fetched_since(session: Session, conversation_id: str, seq: int) -> list[tuple[int, dict[str, Any]]]:
-    """(turn, result) of the tools in a conversation, from turn `seq` on, in order."""
+    """(turn, result) of tool calls in a conversation, from turn `seq` on, in order."""
     rows = session.execute(SQL["fetched_since"], {"conversation_id": conversation_id, "seq": seq})
     return [(int(turn), item["content"]) for turn, results in rows for item in results]
 
 
 def keep_promises(session: Session, turn_ids: Sequence[int]) -> set[int]:
-    """These promises are kept now; returns those that nobody else kept meanwhile."""
+    """Mark these promises as kept; returns those that nobody else kept meanwhile."""
     return set(session.execute(SQL["keep_promises"], {"ids": list(turn_ids)}).scalars())
 
 
 def put_off_promises(session: Session, turn_ids: Sequence[int], *, after_seconds: float) -> None:
-    """These promises cannot be kept yet."""
+    """Check these promises again later."""
     session.execute(SQL["put_off_promises"], {"ids": list(turn_ids), "after_seconds": after_seconds})
 
 
 def break_promises(session: Session, merchant_id: str) -> None:
-    """The merchant's store is gone, and with it all that was promised about it."""
+    """End all promises about the merchant's store, which is gone."""
     session.execute(SQL["break_promises"], {"merchant_id": merchant_id})
 
 
@@ -655,10 +657,11 @@ def end_waiting_for_model(
     again_after: float = 0.0,
     places: Sequence[int] | None = None,
 ) -> None:
-    """What waits for a model in this conversation is answered; or, with the code of an error, it never will be.
+    """End the promises in this conversation that wait for a model: they were answered or, with an error code, never
+    will be.
 
     `promised`: what the answer could not tell; `again_after` as in `finish`. `places`: only these turns of the
-    conversation; what else is owed goes on waiting.
+    conversation; others keep waiting.
     """
     how = {"error": error, "waits_for": promised, "again_after": again_after}
     which = {"conversation_id": conversation_id, "places": None if places is None else list(places)}
@@ -666,12 +669,12 @@ def end_waiting_for_model(
 
 
 def is_open(session: Session, conversation_id: str) -> bool:
-    """Whether a turn of the conversation is unfinished."""
+    """Whether the conversation has an unfinished turn."""
     return bool(session.execute(SQL["is_open"], {"conversation_id": conversation_id}).scalar())
 
 
 def _write(session: Session, claim: Claim, statement: str, **values: Any) -> Row[Any]:
-    """Run a statement that is its own fence."""
+    """Run a statement that contains its own fence."""
     held = {"turn_id": claim.turn_id, "attempt": claim.attempt}
     row = session.execute(SQL[statement], {**held, **values}).first()
     if row is None:
@@ -680,7 +683,7 @@ def _write(session: Session, claim: Claim, statement: str, **values: Any) -> Row
 
 
 def _write_step(session: Session, claim: Claim, statement: str, step: int, **values: Any) -> StepRow:
-    """The step as it is after the statement, which may have found it written."""
+    """The step after the statement, which may have found it written already."""
     which = {"turn_id": claim.turn_id, "step": step}
     row = session.execute(SQL[statement], {**which, **values}).one_or_none()
     return StepRow(*(row or session.execute(SQL["step"], which).one()))
@@ -689,7 +692,7 @@ def _write_step(session: Session, claim: Claim, statement: str, step: int, **val
 def _held(
     last_sequence: int, now: datetime, last_turn: int, workflow: str, context: dict[str, Any], *shop: Any
 ) -> Held:
-    from storage.connections import Integration  # the events' catalog takes long to import
+    from storage.connections import Integration  # the event catalog takes long to import
 
     integration = None if shop[0] is None else Integration.from_row(shop)
     return Held(last_sequence, now, last_turn, workflow, context, integration)

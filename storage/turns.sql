@@ -1,9 +1,9 @@
--- The queue of the agent workers. Locks are taken in one order: event, turn, conversation, then later turns of the
--- same conversation. NO KEY UPDATE, not UPDATE: the foreign keys of steps and replies must not wait.
+-- The queue of the agent workers. Locks are always taken in this order: event, turn, conversation, then later turns of
+-- the same conversation. NO KEY UPDATE, not UPDATE: inserts of steps and replies (foreign keys) must not wait.
 
 -- fragment: first_in_conversation
--- Of turn t: every earlier turn of the conversation has ended. One look into an index; as NOT EXISTS it becomes a join
--- that compares each waiting turn with all others of its conversation.
+-- Whether every turn of the conversation before turn t has ended. One index lookup; written as NOT EXISTS it becomes a
+-- join that compares each waiting turn with all others of its conversation.
 t.seq = (
     SELECT o.seq FROM turns o WHERE o.conversation_id = t.conversation_id AND o.status IN ('queued', 'running')
     ORDER BY o.seq LIMIT 1)
@@ -12,20 +12,20 @@ t.seq = (
 (SELECT count(*) FROM turns m WHERE m.merchant_id = t.merchant_id AND m.status = 'running')
 
 -- fragment: held
--- By this attempt: the fence. A transaction that writes more than the turn begins with `hold`, and is fenced as a whole.
+-- Held by this attempt: the fence. A transaction that writes more than a turn begins with `hold`, fencing all of it.
 id = :turn_id AND status = 'running' AND attempt = :attempt
 
 -- fragment: asked
--- What the merchant said that turn t answered.
+-- The merchant's messages that turn t answered.
 SELECT own.input, own.seq FROM (SELECT t.input, t.seq) AS own
 WHERE own.input ->> 'sender' = 'merchant' AND own.input ->> 'cleanup_trigger' = 'false'
 UNION ALL
 SELECT a.input, a.seq FROM turns a WHERE a.conversation_id = t.conversation_id AND a.absorbed_by = t.id
 
 -- name: queue(conversation_id text, merchant_id text, event_key bigint, action integer, workflow text, input text, error text, words_within float)
--- The sequence comes from the conversation's row, whose lock is held until the commit: turns become visible in the
--- order of their seq, so none ever appears before one that is running or done. One that was opened just now keeps its
--- time: another one would be a new entry in each of its indexes.
+-- `seq` comes from the conversation's row, whose lock is held until the commit: turns become visible in the order of
+-- `seq`, so none ever appears before one that is running or done. A conversation opened in this transaction keeps its
+-- `updated_at`: a new value would add an entry to each of its indexes.
 WITH numbered AS (
     UPDATE conversations SET last_turn = last_turn + 1, updated_at = greatest(updated_at, now())
     WHERE id = :conversation_id AND merchant_id = :merchant_id
@@ -43,7 +43,7 @@ FROM numbered
 RETURNING id
 
 -- name: plan_follow_up
--- Born done, and owed at its time: so nothing of the conversation waits behind it. One that would say the same gives way.
+-- Inserted as done and owed later, so that nothing in the conversation waits for it. Replaces one with the same text.
 WITH replaced AS (
     UPDATE turns SET waits_for = NULL
     WHERE merchant_id = :merchant_id AND status = 'done' AND waits_for IS NOT NULL
@@ -82,9 +82,9 @@ v.last_turn, v.workflow AS conversation_workflow, v.context, i.merchant_id AS sh
 i.scopes, i.is_active, i.status, i.access_expires_at, i.connected_at
 
 -- name: line_up(turn_id bigint, per_merchant integer)
--- Claims of one merchant queue up for the length of one transaction: two that count at the same time would both find
--- room. A statement of its own, so that the next one sees what the previous claim committed. Where there is no room
--- nobody queues: a merchant's thousand wake-ups must not occupy the threads that others need.
+-- Serialises the claims of one merchant for one transaction: two that count at the same time would both find room. A
+-- separate statement, so that the next one sees what the previous claim committed. If there is no room, nobody waits: a
+-- merchant's thousand wake-ups must not occupy the threads that others need.
 SELECT pg_advisory_xact_lock(17226, hashtext(t.merchant_id)) FROM turns t
 WHERE t.id = :turn_id AND t.status = 'queued' AND {running_of_merchant} < :per_merchant
 
@@ -125,8 +125,8 @@ SELECT extract(epoch FROM t.run_after - clock_timestamp()) FROM turns t
 WHERE t.id = :turn_id AND t.status = 'queued' AND t.run_after > clock_timestamp() AND {first_in_conversation}
 
 -- name: hold(turn_id bigint, attempt integer)
--- The turn first, then its conversation. `last_turn` is read when the lock is there, not when the statement began: a row
--- that somebody changed meanwhile is read again, so who has written a message by then is seen, and nobody can after it.
+-- The turn first, then its conversation. `last_turn` is read after locking, not as of the statement's start: Postgres
+-- reads a row changed meanwhile again. So a message written by then is seen, and none can be added afterwards.
 WITH held AS MATERIALIZED (
     SELECT conversation_id, merchant_id, last_sequence FROM turns WHERE {held} FOR NO KEY UPDATE
 )
@@ -160,7 +160,7 @@ WHERE conversation_id = :conversation_id AND status IN ('queued', 'running') ORD
 FOR NO KEY UPDATE
 
 -- name: stop
--- The attempt rises, so that whoever runs it writes nothing more.
+-- Raises the attempt, so that the process running it can write nothing more.
 UPDATE turns SET
     status = 'done', error = 'stopped', attempt = attempt + 1, started_at = coalesce(started_at, clock_timestamp()),
     finished_at = clock_timestamp(), lease_until = NULL, lease_owner = NULL, waits_for = NULL, words_due = NULL
@@ -189,8 +189,8 @@ WHERE {held}
 RETURNING EXISTS (SELECT 1 FROM turns o WHERE o.merchant_id = turns.merchant_id AND o.status = 'queued') AS others_wait
 
 -- name: silent(batch integer)
--- Turns of which the merchant has heard nothing although words are due, each once. What waits behind an earlier turn
--- of its conversation says nothing: that one does.
+-- Turns of which the merchant has heard nothing although words are due, each once. A turn that waits for an earlier one
+-- of its conversation is skipped: the earlier one speaks.
 WITH due AS (
     SELECT id FROM turns WHERE words_due < (SELECT clock_timestamp())
     ORDER BY words_due LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
@@ -211,9 +211,9 @@ WHERE t.status IN ('queued', 'running') AND {first_in_conversation}
 ORDER BY t.id
 
 -- name: promises(batch integer, factor float, shortest float, longest float, again float)
--- Ended turns whose merchant is still owed something, and it is time to look. Put off, so that each is looked at once;
--- what waits for a model for the longer, the longer it has waited: an answer comes at the latest a quarter of the outage
--- after its end.
+-- Ended turns whose merchant is owed something and that are due for a look. They are put off, so that each is looked at
+-- once; turns that wait for a model for longer the longer they have waited: the answer comes at most a quarter of the
+-- outage's length after its end.
 WITH due AS (
     SELECT id FROM turns
     WHERE status = 'done' AND waits_for IS NOT NULL AND run_after < (SELECT clock_timestamp())
@@ -225,7 +225,7 @@ UPDATE turns SET run_after = clock_timestamp() + make_interval(secs => :factor *
 WHERE id = ANY (ARRAY (SELECT id FROM due)) RETURNING id, waits_for = 'model'
 
 -- name: promised
--- What the conversation of turn :turn_id is owed and waits for the same as that turn, in order, and what it was asked.
+-- What the conversation of turn :turn_id is owed for the same reason as that turn, in order, and what was asked.
 SELECT t.id AS turn_id, t.conversation_id, t.merchant_id, t.seq, t.attempt, t.failures, t.workflow, t.workflow_hash,
        t.input, e.id AS event_id, e.type AS event_type, e.received_at AS event_received_at, e.traceparent,
        t.started_at, clock_timestamp() AS now, t.event_key, t.waits_for,
@@ -238,19 +238,19 @@ JOIN events e ON e.key = t.event_key
 WHERE o.id = :turn_id AND o.status = 'done' ORDER BY t.seq LIMIT :limit
 
 -- name: owed(merchant_id text, limit integer)
--- What a merchant asked that waits for the store, in order.
+-- A merchant's questions that wait for the store, in order.
 SELECT t.id, t.conversation_id, q.input ->> 'text' FROM turns t CROSS JOIN LATERAL ({asked}) AS q
 WHERE t.merchant_id = :merchant_id AND t.status = 'done' AND t.waits_for = 'store'
 ORDER BY t.id, q.seq LIMIT :limit
 
 -- name: fetched_since
--- Results of the tools in this conversation, from turn :seq on.
+-- Tool results in this conversation, from turn :seq on.
 SELECT t.seq, s.tool_results FROM turns t JOIN steps s ON s.turn_id = t.id
 WHERE t.conversation_id = :conversation_id AND t.seq >= :seq AND s.tool_results IS NOT NULL
 ORDER BY t.seq, s.step
 
 -- name: keep_promises
--- Somebody who keeps one at the same moment is not waited for.
+-- Skips those that another process is keeping at the moment.
 UPDATE turns SET waits_for = NULL WHERE id IN (
     SELECT id FROM turns WHERE id = ANY (CAST(:ids AS bigint[])) AND status = 'done' AND waits_for IS NOT NULL
     FOR NO KEY UPDATE SKIP LOCKED)
@@ -261,7 +261,7 @@ UPDATE turns SET run_after = clock_timestamp() + make_interval(secs => :after_se
 WHERE id = ANY (CAST(:ids AS bigint[])) AND status = 'done' AND waits_for IS NOT NULL
 
 -- name: break_promises
--- What made them worth keeping is gone: the store.
+-- The store they were about is gone.
 UPDATE turns SET waits_for = NULL WHERE merchant_id = :merchant_id AND status = 'done' AND waits_for IS NOT NULL
 
 -- name: end_waiting_for_model
@@ -275,7 +275,7 @@ WHERE conversation_id = :conversation_id AND status = 'done' AND waits_for = 'mo
 SELECT EXISTS (SELECT 1 FROM turns WHERE conversation_id = :conversation_id AND status IN ('queued', 'running'))
 
 -- name: add_step(turn_id bigint, step integer, assistant text, merchant_id text, model text, input_tokens integer, output_tokens integer)
--- No row: the step was there before, and what it cost was counted. One of which only the beginning was said goes on.
+-- No row: the step existed before and its cost was counted. A step of which only the beginning was said is continued.
 WITH written AS (
     INSERT INTO steps (turn_id, step, assistant, model, input_tokens, output_tokens)
     VALUES (:turn_id, :step, CAST(:assistant AS jsonb), :model, CAST(:input_tokens AS integer),
@@ -318,8 +318,8 @@ FOR NO KEY UPDATE SKIP LOCKED
 
 -- fragment: newer
 -- The merchant's messages that follow with nothing else in between, so absorbing never changes the order; as many as
--- there is room for. What a rule tells with a message is told in that message's own run. The limit is applied first: a
--- thousand waiting messages must not be looked at for one answer.
+-- there is room for. What a rule says about a message is said in that message's own run. The limit is applied first:
+-- one answer must not read a thousand waiting messages.
 SELECT id FROM (
     SELECT id, bool_and(input ->> 'sender' = 'merchant' AND input -> 'moves' IS NULL AND input -> 'later_moves' IS NULL
                         AND input -> 'emitted' IS NULL) OVER so_far AS fit,
@@ -342,15 +342,15 @@ WHERE id IN ({newer})
 RETURNING id
 
 -- name: absorbed_by
--- By conversation, which has an index; absorbed_by has none.
+-- Found by conversation, which has an index; absorbed_by has none.
 SELECT t.id, t.seq, e.id, e.traceparent, t.absorbed_at_step, t.input
 FROM turns t JOIN events e ON e.key = t.event_key
 WHERE t.conversation_id = (SELECT conversation_id FROM turns WHERE id = :turn_id) AND t.absorbed_by = :turn_id
 ORDER BY t.seq
 
 -- name: expire(max_failures integer, batch integer)
--- One statement decides and writes, on rows nobody else is writing: a turn that ended or was extended meanwhile is
--- left alone. It only queues the turn again; it runs where it is claimed next.
+-- One statement decides and writes, on rows that nobody else is writing: a turn that ended or was extended meanwhile is
+-- left alone. It only queues the turn again; whoever claims it next runs it.
 WITH silent AS (
     SELECT id FROM turns WHERE status = 'running' AND lease_until < (SELECT clock_timestamp())
     ORDER BY lease_until LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
@@ -367,12 +367,12 @@ WITH silent AS (
 SELECT id, conversation_id, merchant_id, status = 'dead' FROM expired ORDER BY id
 
 -- name: waiting(older_than float, early float, looks integer, per_merchant integer, limit integer, again float, longest float)
--- Looks at the turns that are due, wakes those that can run, and puts the others off. So what waits for an earlier turn
--- or for room leaves the front of the index, and no look costs more than its batch. Whoever ends a turn wakes the next
--- (`next`): being put off is for when that got lost, so it lasts as long as the turn has waited.
+-- Looks at the turns that are due, wakes those that can run, and puts the others off. So turns that wait for an earlier
+-- one or for room leave the front of the index, and no look costs more than its batch. Ending a turn wakes the next one
+-- (`next`); this look is only for when that was lost, so a turn is put off for as long as it has waited.
 --
--- (SELECT clock_timestamp()): a volatile function itself is no condition for an index.
--- From both ends: a backlog that cannot run must not hide what came later.
+-- (SELECT clock_timestamp()): a volatile function cannot itself be an index condition.
+-- From both ends: a backlog that cannot run must not hide later turns.
 WITH oldest AS (
     SELECT t.id, t.conversation_id, t.merchant_id, t.seq, t.run_after FROM turns t
     WHERE t.status = 'queued' AND t.wake_at < (SELECT clock_timestamp()) - make_interval(secs => :older_than - :early)
@@ -405,8 +405,8 @@ UPDATE turns SET wake_at = clock_timestamp() + make_interval(secs => :again)
 WHERE id = ANY (ARRAY (SELECT id FROM chosen)) RETURNING id
 
 -- name: next(conversation_id text, merchant_id text, per_merchant integer, looks integer, again float)
--- There is room, or will be with the commit: first for this conversation, then for the merchant's others, the longest
--- waiting ones (a bounded look: what it misses the sweeper finds).
+-- There is room, or will be after the commit: first for this conversation, then for the merchant's others, longest
+-- waiting first (a bounded look: the sweeper finds what it misses).
 WITH candidates AS (
     (SELECT t.id FROM turns t WHERE t.conversation_id = :conversation_id AND t.status IN ('queued', 'running')
      ORDER BY t.seq LIMIT 1)
@@ -421,7 +421,7 @@ WITH candidates AS (
     ORDER BY t.conversation_id = :conversation_id DESC, t.started_at IS NULL, t.run_after, t.id
     LIMIT greatest(:per_merchant, 1)
 ), free AS (
-    -- Not those that somebody is claiming right now.
+    -- Not those being claimed right now.
     SELECT t.id FROM turns t WHERE t.id = ANY (ARRAY (SELECT id FROM chosen)) AND t.status = 'queued'
     FOR NO KEY UPDATE SKIP LOCKED
 )

@@ -1,6 +1,6 @@
-"""What merchants use of language models: tokens by day, and turns in the last minute. The SQL is in `usage.sql`.
+"""How much merchants use language models: tokens by day, and turns in the last minute. The SQL is in `usage.sql`.
 
-A day is UTC's. No words are kept here, so the figures outlive the turns they come from.
+Days are UTC. Nothing that was said is stored here, so the figures outlive their turns.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from storage.database import Session
 
 SQL = sql.load("usage")
 
-#: Days for which the figures are kept.
+#: Days for which the figures are stored.
 DAYS = 400
 
 
@@ -35,16 +35,16 @@ def add(session: Session, merchant_id: str, *, model: str, input_tokens: int, ou
 
 
 def begin_turn(session: Session, merchant_id: str, *, most: int) -> bool:
-    """Count a turn of the merchant's present minute; False, and nothing counted, if it has `most` already."""
+    """Count a turn in the merchant's current minute; False, without counting, if there are `most` already."""
     return session.execute(SQL["begin_turn"], {"merchant_id": merchant_id, "most": most}).first() is not None
 
 
 def of_days(session: Session, *, days: int, limit: int, merchant_id: str | None = None) -> Iterator[Used]:
-    """What was used in the last `days` days, today included, the latest first: of one merchant, or of all."""
+    """The usage of the last `days` days, today included, latest first: of one merchant, or of all."""
     values = {"days": days, "limit": limit, "merchant_id": merchant_id}
     return (Used(*row) for row in session.execute(SQL["of_days"], values))
 
 
 def prune(session: Session) -> None:
-    """Delete the figures of days that are over for DAYS days."""
+    """Delete figures that are older than DAYS days."""
     session.execute(SQL["prune"], {"days": DAYS})

@@ -1,4 +1,4 @@
--- What merchants used of language models, and how many turns they began lately.
+-- How much merchants used language models, and how many turns they began lately.
 
 -- name: add
 INSERT INTO usage AS u (merchant_id, day, model, calls, input_tokens, output_tokens)
@@ -8,7 +8,7 @@ ON CONFLICT (merchant_id, day, model) DO UPDATE SET
     output_tokens = u.output_tokens + excluded.output_tokens
 
 -- name: begin_turn(merchant_id text, most integer)
--- A minute begins with the first turn after the last one. No row comes back when it is full.
+-- A minute begins with the first turn after the previous minute ended. Returns no row when it is full.
 INSERT INTO turn_rates AS r (merchant_id, since, turns) VALUES (:merchant_id, clock_timestamp(), 1)
 ON CONFLICT (merchant_id) DO UPDATE SET
     since = CASE WHEN r.since < clock_timestamp() - interval '1 minute' THEN clock_timestamp() ELSE r.since END,

@@ -31,7 +31,7 @@ ADVICE = "write e.g. 2:base64,1:base64 with 32 bytes each"
 
 
 class Vault:
-    """Seals with the first key, opens with any. Safe to share among threads."""
+    """Seals with the first key, opens with any. Thread-safe."""
 
     def __init__(self, keys: Mapping[int, bytes]) -> None:
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
@@ -39,7 +39,7 @@ class Vault:
 
     @classmethod
     def from_text(cls, text: str) -> "Vault":
-        """Read CJ_TOKEN_KEYS. Raises InvalidTokenKeys, which names the entry by its place, never by its content."""
+        """Parse CJ_TOKEN_KEYS. Raises InvalidTokenKeys, which names an entry by its position, never by its content."""
         keys: dict[int, bytes] = {}
         for place, entry in enumerate(text.split(","), start=1):
             key_id, key = _entry(entry.strip(), place)
@@ -88,7 +88,7 @@ class Vault:
 
 
 def binding(merchant_id: str, shop_domain: str, kind: Literal["access", "refresh"]) -> str:
-    """What a token is bound to. Unambiguous: neither a shop domain nor a kind contains a bar."""
+    """The additional data a token is bound to. Unambiguous: neither a shop domain nor a kind contains a bar."""
     return f"shopify|{merchant_id}|{shop_domain}|{kind}"
 
 
@@ -103,7 +103,7 @@ def new_key_text(key_id: int = 1) -> str:
 
 
 def next_id(used: Collection[int]) -> int:
-    """An id for a new key that no other has had, as far as the ids in use tell. Raises ValueError if none is left."""
+    """An unused id for a new key, according to the ids in use. Raises ValueError if none is left."""
     key_id = max(used, default=0) + 1
     if key_id > LARGEST_ID:
         raise ValueError(f"key ids end at {LARGEST_ID}; name a free one with --id")

@@ -1,5 +1,5 @@
-"""The model configured in the environment answers: over HTTP, with tools, and with the history. One that behaves badly
-takes nothing of what merchants are promised."""
+"""The model configured in the environment answers: over HTTP, with tools, and with the history. A badly behaved
+one breaks no promise to merchants."""
 
 import itertools
 import json

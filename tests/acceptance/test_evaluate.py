@@ -1,4 +1,4 @@
-"""`cj evaluate`, a small slice: every liar meets the real workers, and the report says what came of it."""
+"""A small slice of `cj evaluate`: every lying model meets the real workers, and the report says what happened."""
 
 import re
 from typing import Any

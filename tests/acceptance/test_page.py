@@ -1,4 +1,4 @@
-"""The page of `cj up` in a browser: everything there once, whatever dies."""
+"""The page of `cj up` in a browser: every message appears once, whatever process dies."""
 
 import json
 import os

@@ -177,7 +177,7 @@ def test_a_failing_scenario_tells_where_what_and_the_timed_log(folder: Path) -> 
     assert 'cj_tool_call    shopify_data {"data_type": "counts"} succeeded, ' in told
     assert "scenarios/short.yaml:8: cj_message did not come: the model was asked once more, but 'model' has one" in told
     assert "scenarios/early.yaml:12: cj_message did not come, and nothing is under way any more" in told
-    assert "^ this would match, but it came before what the step above waited for: expect it earlier" in told
+    assert "^ this would match, but it came before the entry that the step above matched: expect it earlier" in told
     assert "scenarios/repeated.yaml:6: cj_message came, but nothing was expected" in told
     assert "scenarios/missed.yaml:10: cj_message came, but nothing was expected" in told
     assert "scenarios/survived.yaml:5: no agent worker got to tools.before: nobody was killed" in told

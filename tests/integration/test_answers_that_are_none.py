@@ -1,4 +1,4 @@
-"""Whatever a model answers, the merchant hears something soon, and nothing that was not meant for him."""
+"""Whatever a model answers, the merchant soon reads something, and nothing that was not meant for merchants."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a conversation's context says of the merchant's connection is so, whatever rules its workflow has."""
+"""A conversation's context states the merchant's connection correctly, whatever rules its workflow has."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

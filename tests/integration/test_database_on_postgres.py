@@ -233,7 +233,7 @@ def test_a_server_without_a_free_connection_is_unavailable() -> None:
 
 
 def test_a_server_that_became_a_standby_is_left(database: Database) -> None:
-    """It answers everything else, so a pooled connection to it would be kept for ever."""
+    """It answers everything else, so the pool would keep its connection for ever."""
     execute(database, "SELECT 1")
     before = query(database, "SELECT pg_backend_pid()")
     with pytest.raises(StorageUnavailable, match="ReadOnlySqlTransaction"):

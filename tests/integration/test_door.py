@@ -1,4 +1,4 @@
-"""The door over HTTP, on a real Postgres: what is read there, what is sent there, and who may."""
+"""The door over HTTP, on a real Postgres: what clients read and send there, and which clients may."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Words are stored as they are, whatever a server or a client was set to; what cannot be stored stops nobody else."""
+"""Text is stored unchanged, whatever encoding server and client use; text that cannot be stored stops nobody else."""
 
 import hashlib
 import json

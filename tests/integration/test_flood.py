@@ -47,7 +47,7 @@ FROM events e, generate_series(1, :count) AS n WHERE e.id = 'x'
 
 
 def flood(database: Database, count: int) -> None:
-    """So many turns of m1 wait, each in a conversation of its own."""
+    """This many turns of m1 wait, each in its own conversation."""
     with database.transaction() as session:
         for merchant in ("m1", "m2"):
             merchants.add_merchant(session, merchant)

@@ -1,4 +1,4 @@
-"""A model's call ends, with its connection, soon after its turn is no longer this worker's."""
+"""A call to a model ends, and its connection closes, soon after the worker has lost the turn."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""Whose an imported shop is: the first merchant who connects it, unless somebody real has it already."""
+"""Who owns an imported shop: the first merchant who connects it, unless a real merchant already has it."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -89,7 +89,7 @@ def test_the_auth_service_connects_an_imported_shop_for_its_merchant(database: D
 
 @pytest.mark.parametrize("role", ["cj_workflow", "cj_auth", "cj_ops"])
 def test_nobody_can_call_a_known_merchant_invented(database: Database, database_url: str, role: str) -> None:
-    """Else whoever takes over one process could have any shop given away, or its merchant deleted."""
+    """Otherwise an attacker in one process could give any shop away or delete its merchant."""
     make_roles(database_url)
     connect(database, "m1")
     process = Database(url_of(role, database_url), pool_size=1)

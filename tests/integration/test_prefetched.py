@@ -1,4 +1,4 @@
-"""A turn that begins with what was fetched for it: on real rows, the model scripted."""
+"""A turn that starts with prefetched data, on real rows and with a scripted model."""
 
 import json
 from typing import Any
@@ -80,7 +80,7 @@ def test_what_was_fetched_is_in_the_first_prompt(clocked: Database, model: Model
 
 
 def test_a_failure_is_an_answer_too(clocked: Database, model: Model) -> None:
-    """To ask again at once would bring the same."""
+    """Asking again at once would return the same."""
     worker = AgentWorker(clocked, load_folder(), names=["openai/x"])
     worker.results = lambda calls: [failed("counts", "shopify.unavailable", NO_ANSWER) for _ in calls]
     worker.ends(rows.queue(clocked, SAID, conversation_id="refused"))

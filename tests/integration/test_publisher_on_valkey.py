@@ -202,7 +202,7 @@ sys.exit(child.exitcode)
 
 
 def test_a_publisher_may_be_kept_over_a_fork(valkey_url: str) -> None:
-    """In a process of its own: whoever forks beside other threads' locks may wait for ever, whatever it does then."""
+    """In its own process: a fork while other threads hold locks may hang for ever."""
     subprocess.run([sys.executable, "-c", FORKED, valkey_url], check=True, timeout=60)
     assert sorted(texts(valkey_url)) == sorted(
         ["first-0", *(f"{name}-{number}" for name in ("parent", "child") for number in range(30))]

@@ -189,7 +189,7 @@ ANOTHER = new_event(id="new", merchant_id="m1", conversation_id="c1")
 
 
 def test_one_merchants_flood_is_read_by_index_past_all_that_was_handled(database: Database) -> None:
-    """The statistics know that nearly everything is his: an equality would be read from the table's beginning."""
+    """By the statistics nearly all rows are this merchant's: an equality would scan the table from its beginning."""
     with database.transaction() as session:
         session.execute(text("SET LOCAL statement_timeout = '60s'"))
         session.execute(text(ONE_MERCHANT))

@@ -1,4 +1,4 @@
-"""What phrasings may speak of, beside the facts of `workers.evaluate.world`.
+"""Facts that phrasings may mention, in addition to those of `workers.evaluate.world`.
 
 They are read from the results themselves, since only the words about them are tried here.
 """

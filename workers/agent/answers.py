@@ -1,8 +1,8 @@
-"""The answers of the model within a turn: asked for, checked, said and committed.
+"""The model's answers within a turn: requested, checked, said and committed.
 
-An answer ends in one of three ways. It is kept as a step of the turn, or dropped because the merchant wrote again: then
-the turn goes on (None). It is the last one: then the turn has ended with it. Or there was none: what follows from that
-is an outcome of the turn (`workers.agent.decide`).
+An answer ends in one of three ways. It is stored as a step, or dropped because the merchant wrote again: then the turn
+continues (None). It is the last one: then the turn has ended with it. Or there was none: `workers.agent.decide` says
+what follows.
 """
 
 import contextlib
@@ -58,11 +58,11 @@ SORRY_LENGTH = "Sorry, that is more than I can read at once. Please ask with few
 
 
 class _Outdated(Exception):
-    """The merchant has written again before the first sentence of an answer was said."""
+    """The merchant wrote again before the first sentence of an answer was said."""
 
 
 class Answers:
-    """Asks the model for the answers of turns; safe to call from many threads."""
+    """Asks the model for turns' answers; thread-safe."""
 
     def __init__(
         self, transactions: TurnTransactions, model: Model, reply_publisher: ReplyPublisher, cost_limits: CostLimits
@@ -74,7 +74,7 @@ class Answers:
         self._looking = threading.Lock()
 
     def ask(self, state: TurnState, step: int, with_tools: bool) -> Outcome | Ended | None:
-        """Ask for step number `step`. None: there is more to do."""
+        """Ask for step number `step`. Returns None if the turn continues."""
         call = self.next_call(state, step)
         if not state.begun and state.used_up is None:
             self._reply_publisher.publish(self._transactions.begin_call(state, call))
@@ -132,8 +132,8 @@ class Answers:
         return self._transactions.finish(state, later=Later(_about_outage(state), seconds))
 
     def model_answers(self, workflow: Workflow) -> bool:
-        """Whether a model answers in this workflow: as was seen in the last seconds, else by a question of a few words,
-        which one thread at a time asks."""
+        """Whether a model answers in this workflow: as seen in the last seconds, else by a short question, asked by one
+        thread at a time."""
         names = _names(workflow)
         known = self._model.answers(names)
         if known is None and self._looking.acquire(blocking=False):
@@ -147,7 +147,7 @@ class Answers:
 
     @staticmethod
     def _room(state: TurnState, limits: CostLimits) -> Room | None:
-        """What of later messages the turn may take in before it asks, if it may at all: not in mid-message."""
+        """How much of later messages the turn may absorb before it asks; none in the middle of a message."""
         if state.fruitless >= MAX_ABSORPTIONS or state.unfinished() is not None:
             return None
         return limits.room([item.input.text for item in state.absorbed])
@@ -165,8 +165,8 @@ class Answers:
         return hear
 
     def _fit_to_say(self, state: TurnState, utterance: Utterance, fresh: str) -> str:
-        """What is left of the sentences once they are checked. Nothing has been said yet: then an answer with claims
-        without a ground is held, and corrected as a whole, if it may be."""
+        """What is left of the sentences after the check. If nothing was said yet, an answer with claims without a
+        ground is held back and corrected as a whole, if a correction is allowed."""
         verdicts = utterance.judge(fresh, lambda text: grounding.check(text, state.grounds()))
         bad = grounding.ungrounded(verdicts)
         then: Then = "said"
@@ -184,8 +184,8 @@ class Answers:
     def _say(
         self, state: TurnState, step: int, utterance: Utterance, new: str, room: Room | None, before: "Speech"
     ) -> None:
-        """Commit and publish what comes next of a message that is not finished. Raises _Outdated if nothing of it was
-        said yet, and the merchant has written again."""
+        """Commit and publish the next part of an unfinished message. Raises _Outdated if nothing of it was said yet and
+        the merchant wrote again."""
         words = utterance.joined(new)
         draft = NewStep(step, {"role": "assistant", "content": words, UNFINISHED: True, **_claims(state, utterance)})
         message = Message(state.claim.message_id(step), words, utterance.said, ends=False)
@@ -199,7 +199,7 @@ class Answers:
         utterance.said = words
 
     def _break_off(self, state: TurnState, unfinished: StepRow, code: str, words: str = "") -> Ended | None:
-        """End the turn with what was said of its last message, and `words` of ours; `code` is for operators."""
+        """End the turn with what was said of its last message, and fixed `words`; `code` is for operators."""
         utterance = _utterance(unfinished)
         said = utterance.joined(words).rstrip()
         kept = {**unfinished.assistant, "content": said}
@@ -209,7 +209,7 @@ class Answers:
         return self._transactions.finish(state, answer=NewStep(unfinished.step, kept), message=message, ended_as=code)
 
     def _spent_in_vain(self, state: TurnState, utterance: Utterance, asked: list[prompt_size.Message]) -> Spent:
-        """What an answer cost that broke off, or was broken off: nobody tells, so it is estimated."""
+        """The estimated cost of an answer that broke off or was aborted, for which no count arrives."""
         settings = state.workflow.model
         written = prompt_size.size(utterance.said.removeprefix(utterance.begun)) // prompt_size.BYTES_PER_TOKEN
         return Spent(
@@ -270,9 +270,9 @@ class Answers:
     ) -> Ended | None:
         """Commit the answer. Without tool calls it is the last one, and the turn ends in the same commit.
 
-        Calls that were not offered are dropped: a model that makes them would never come to an end. What is said is
-        fenced: if the merchant wrote again while the model thought, the answer is dropped as stale and the model is
-        asked again with both messages; unless a sentence of it was said.
+        Calls of tools that were not offered are dropped: a model that makes them would never finish. If the merchant
+        wrote again while the model was thinking, the answer is dropped as stale and the model is asked again with both
+        messages, unless a sentence of it was said.
         """
         dollars = known_price(spent.model, spent.input_tokens, spent.output_tokens)
         metrics.model_tokens(spent.model, state.workflow.name, spent.input_tokens, spent.output_tokens, dollars)
@@ -311,7 +311,7 @@ class Answers:
             said,
             replies,
             unless_newer=fence,
-            # Counted before the tools are asked: then what they answer at once can be kept with the next answer.
+            # Count the next call before the tools run, so that quick results can be committed with the next answer.
             next_call=lambda state: self.next_call(state, step + 1) if at_once else None,
         )
         if outgoing is not None:
@@ -320,7 +320,7 @@ class Answers:
         return None
 
     def _rest(self, state: TurnState, utterance: Utterance, text: str) -> str:
-        """All words of a message whose first sentences were said, now that the answer has ended."""
+        """The whole text of a message whose first sentences were said, now that the answer has ended."""
         rest = self._fit_to_say(state, utterance, utterance.new(text, whole=True))
         if utterance.ungrounded and state.workflow.truth == "strict" and not utterance.is_grounded:
             begun = grounding.check(utterance.begun, state.grounds())
@@ -329,7 +329,7 @@ class Answers:
         return utterance.joined(rest).strip()
 
     def _checked(self, state: TurnState, text: str) -> tuple[Then, str, list[str]]:
-        """What becomes of words of the model, what is left of them, and their claims without a ground."""
+        """What to do with the model's words, what is left of them, and their claims without a ground."""
         verdicts = grounding.check(text, state.grounds())
         metrics.claims("grounded", sum(verdict.grounded for verdict in verdicts))
         ungrounded = grounding.ungrounded(verdicts)
@@ -342,7 +342,7 @@ class Answers:
 
     @staticmethod
     def _instead(state: TurnState, text: str) -> str:
-        """A plain sentence in place of one that has no ground; none if the text has it."""
+        """A plain sentence to replace one without a ground; empty if the text contains it already."""
         told = state.plainly(text)
         return grounding.plain(text, told) if told or not state.plainly() else ""
 
@@ -354,8 +354,8 @@ class Answers:
     def _with_less(
         self, state: TurnState, error: ModelRefused, asked: list[prompt_size.Message], limits: CostLimits
     ) -> Outcome | Ended | None:
-        """Ask again with a third of what was too long; or, refused for another reason, without what was said before:
-        that may be the reason, and would be in every later turn. None if there is something to leave out.
+        """Ask again with a third of what was too long; or, if it was refused for another reason, without the earlier
+        turns, which may be the reason and would be in every later prompt. None if there is something to leave out.
         """
         too_long = error.cause is Cause.TOO_LONG
         answer_tokens = limits.answer_tokens(state.prompt_limit)
@@ -371,8 +371,8 @@ class Answers:
         return GiveUp(error.code, SORRY_LENGTH if too_long else error.merchant)
 
     def _end_with(self, state: TurnState, step: int, words: str, code: str) -> Ended | None:
-        """End the turn with a sentence of ours, or what can be said of words that were to be corrected; `code` is for
-        operators.
+        """End the turn with a fixed sentence, or with what can be said of words that were held back for correction;
+        `code` is for operators.
         """
         if (draft := state.draft()) is not None:
             words = grounding.without(grounding.check(draft, state.grounds()), self._instead(state, draft))
@@ -385,7 +385,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Speech:
-    """What a turn has come to: it `spoke`, it `fetched` data of the store, it told an `insight`: words after data."""
+    """What a turn has done: it `spoke`, it `fetched` store data, it told an `insight` (words after data)."""
 
     spoke: bool = False
     fetched: bool = False
@@ -403,19 +403,19 @@ class Speech:
 
 
 def _note_words(state: TurnState, before: Speech, said: bool) -> None:
-    """Measure how long the merchant waited, if CJ `said` its first words now, or its first insight."""
+    """Record how long the merchant waited, if CJ has just `said` its first words or its first insight."""
     if said:
         insight = before.fetched and not before.insight
         metrics.words(state.workflow.name, state.waited_seconds(), first=not before.spoke, insight=insight)
 
 
 def _plainly(state: TurnState) -> str:
-    """What was found and not told yet, in sentences of ours; empty if nothing was."""
+    """What was found and not told yet, in fixed sentences; empty if there is nothing."""
     return state.plainly() if any(result["success"] for result in state.untold().values()) else ""
 
 
 def _is_answered_plainly(state: TurnState) -> bool:
-    """Whether what was found answers the merchant without a model's words; what CJ owes by itself can wait for them."""
+    """Whether the data found answers the merchant without a model; what CJ owes unasked can wait for one."""
     return state.claim.input.sender == "merchant" and not state.owed and bool(_plainly(state))
 
 
@@ -435,7 +435,7 @@ def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:
 
 
 def _about_outage(state: TurnState) -> str:
-    """What the merchant is told when no model answers: once what it means; after that only what is new."""
+    """What the merchant is told when no model answers: the first time what it means, later only what is new."""
     if not state.owed:
         return ModelUnavailable.merchant
     if state.claim.input.sender == "merchant" or state.absorbed:
@@ -444,7 +444,7 @@ def _about_outage(state: TurnState) -> str:
 
 
 def _names(workflow: Workflow) -> list[str] | None:
-    """The models of a workflow that are asked instead of the configured ones."""
+    """A workflow's own models, which replace the configured ones."""
     return [workflow.model.name, *workflow.model.fallbacks] if workflow.model.name else None
 
 
@@ -455,14 +455,14 @@ def _assistant(answer: Answer) -> dict[str, Any]:
 
 
 def _spent(answer: Answer, asked: list[prompt_size.Message]) -> Spent:
-    """What the provider counted; what it does not say is estimated, lest it be free."""
+    """Token counts from the provider; missing ones are estimated, so that they are not free."""
     read = answer.input_tokens or prompt_size.size(asked) // prompt_size.BYTES_PER_TOKEN
     written = answer.output_tokens or prompt_size.size(_assistant(answer)) // prompt_size.BYTES_PER_TOKEN
     return Spent(answer.model, read, written)
 
 
 def _utterance(unfinished: StepRow | None) -> Utterance:
-    """The message that the model is about to begin, or to go on with."""
+    """The message that the model is about to start or continue."""
     if unfinished is None:
         return Utterance()
     claims = unfinished.assistant.get(CLAIMS, {"ungrounded": []})
@@ -470,7 +470,7 @@ def _utterance(unfinished: StepRow | None) -> Utterance:
 
 
 def _claims(state: TurnState, utterance: Utterance) -> dict[str, Any]:
-    """What is kept of the claims without a ground in a message of which sentences were said."""
+    """What is stored about claims without a ground in a message of which sentences were said."""
     if not utterance.ungrounded:
         return {}
     then: Then = "said" if state.workflow.truth == "report" else "left_out"

@@ -1,8 +1,8 @@
 """The tool `calculate_metrics`: exact figures over what this turn has fetched, so that no model adds in its head.
 
-It computes in Decimal, never adds two currencies together, and refuses where the data is a part of what it would have
-to be. Its arguments are choices over the data's shape; there is nothing to evaluate. The result says what was computed
-over what, so that a reply can be checked against it. Pure.
+It computes in Decimal, never adds two currencies together, and refuses if the data is incomplete. Its arguments are
+choices about the data's shape; there is nothing to evaluate. The result says what was computed from what, so that a
+reply can be checked against it. Pure.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -56,7 +56,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "products": ("inventory",),
     "periods": (*AMOUNTS, AVERAGE, "orders"),
 }
-"""What can be computed of each kind of rows. An item's totals are unit price times units, before discounts."""
+"""The fields of each kind of row. An item's totals are unit price times units, before discounts."""
 PARTS: Mapping[str, tuple[str, ...]] = {
     "orders": ("orders", "recent_orders"),
     "items": ("orders", "recent_orders"),
@@ -130,8 +130,8 @@ def calculate(asked: MetricsArguments, results: Sequence[Result]) -> Result:
 
 
 def _of_periods(asked: MetricsArguments) -> MetricsArguments:
-    """Two periods are compared, by default the one asked for with the one before; of one, there is only the average of
-    a day."""
+    """Compare two periods, by default the requested one with the one before; a single period has only its daily
+    average."""
     if asked.metric not in ("difference", "percent_change", "per_day"):
         raise CannotCompute(UNFIT, "periods are compared: use difference, percent_change or per_day")
     other = None if asked.metric == "per_day" else asked.other_group or "previous"
@@ -192,7 +192,7 @@ def _rows(asked: MetricsArguments, source: Result) -> tuple[list[Row], int | Non
 
 
 def _order(order: Result, zone: tzinfo | None) -> Row:
-    """In full, or as the week has them."""
+    """An order in full, or in the compact form of week_orders."""
     total = order.get("total") or _bag(order, "amount")
     current = order.get("current_total") or _bag(order, "current_amount") or total
     kind = _customer_kind(order)
@@ -311,7 +311,7 @@ def _grouped(asked: MetricsArguments, rows: Sequence[Row]) -> dict[str, list[Row
 def _of_one(
     asked: MetricsArguments, rows: Sequence[Row], whole: Sequence[Row], days: int | None
 ) -> list[dict[str, Any]]:
-    """The figure of these rows, one for each currency."""
+    """The figure for these rows, one for each currency."""
     if asked.metric == "count" or asked.of is None:
         number = Decimal(len(rows))
         if asked.metric == "share":
@@ -353,7 +353,7 @@ def _by_currency(rows: Iterable[Row], of: str) -> dict[str | None, list[Decimal]
 
 
 def _compared(asked: MetricsArguments, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """`group` against `other_group`, in each currency; what has no amount in one of the groups is 0 there."""
+    """`group` compared with `other_group`, in each currency; a missing amount counts as 0."""
     groups = _grouped(asked, rows) if asked.group_by else {}
     for name in (asked.group, asked.other_group):
         if name not in groups:
@@ -387,7 +387,7 @@ def _percent(value: Decimal) -> str:
 
 
 def _shown(value: Decimal, currency: str | None) -> dict[str, Any]:
-    """Exact if four decimals suffice, else to the currency's smallest unit; numbers to two places."""
+    """Exact if four decimals suffice, else rounded to the currency's smallest unit; numbers to two places."""
     if currency is None:
         return {"value": f"{value.quantize(Decimal('0.01'), ROUND_HALF_UP).normalize():f}"}
     if value != value.quantize(Decimal("0.0001")):

@@ -1,6 +1,6 @@
-"""What a merchant may cost: bounds of one prompt, of one answer, of a minute and of a day.
+"""What a merchant may cost: limits per prompt, answer, minute and day.
 
-The operator's settings; a workflow may say otherwise. All are checked before a model is asked.
+They come from the operator's settings; a workflow may override them. All are checked before a model is called.
 """
 
 from dataclasses import dataclass, replace
@@ -12,13 +12,13 @@ from workers.settings import Settings
 from workflows.workflow import Workflow
 
 ABSORBED_SHARE = 4
-"""Absorbed messages together fill no more than this part of a prompt: a quarter."""
+"""Absorbed messages together fill at most a quarter of a prompt."""
 LEAST_OUTPUT_TOKENS = 256
 
 
 @dataclass(frozen=True)
 class UsedUp:
-    """A budget that leaves nothing over: `code` for programs, `sentence` for the merchant."""
+    """A budget that is used up: `code` for programs, `sentence` for the merchant."""
 
     code: str
     sentence: str
@@ -32,7 +32,7 @@ OF_THE_MINUTE = UsedUp(
 
 @dataclass(frozen=True)
 class CostLimits:
-    """Bounds in tokens and numbers; 0 turns or tokens of a merchant mean that there is no bound."""
+    """Limits; 0 turns per minute or tokens per day mean no limit."""
 
     prompt_tokens: int
     output_tokens: int
@@ -42,7 +42,7 @@ class CostLimits:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The operator's."""
+        """The limits in the operator's settings."""
         return cls(
             settings.prompt_tokens,
             settings.output_tokens,
@@ -52,7 +52,7 @@ class CostLimits:
         )
 
     def within(self, workflow: Workflow) -> Self:
-        """With what `workflow` says instead."""
+        """The limits with the overrides of `workflow`."""
         limits = workflow.limits
         said = {
             "prompt_tokens": limits.prompt_tokens,
@@ -63,18 +63,18 @@ class CostLimits:
         return replace(self, **{name: value for name, value in said.items() if value is not None})
 
     def prompt_bytes(self, limit: int | None) -> int:
-        """Most bytes of a prompt; `limit`: what a model that refused a longer one is expected to take."""
+        """Most bytes of a prompt; `limit`: what a model that refused a longer one should accept."""
         most = self.prompt_tokens * BYTES_PER_TOKEN
         return most if limit is None else min(most, limit)
 
     def answer_tokens(self, limit: int | None) -> int:
-        """Most tokens of an answer. It shares the model's window with the prompt, so both shrink together."""
+        """Most tokens in an answer. It shares the model's context window with the prompt, so both shrink together."""
         if limit is None:
             return self.output_tokens
         return min(self.output_tokens, max(LEAST_OUTPUT_TOKENS, limit // BYTES_PER_TOKEN))
 
     def room(self, absorbed: list[str]) -> Room:
-        """How much more a turn may absorb that has absorbed these texts."""
+        """How much more a turn may absorb after absorbing these texts."""
         most = self.prompt_tokens * BYTES_PER_TOKEN // ABSORBED_SHARE
         taken = sum(len(text.encode()) for text in absorbed)
         return Room(max(self.absorbed_messages - len(absorbed), 0), max(most - taken, 0))

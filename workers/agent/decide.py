@@ -20,17 +20,18 @@ from workers.agent.time_limits import (
 )
 
 PREFETCHED = "prefetched_"
-"""How the ids of calls begin that no model made."""
+"""The id prefix of calls that no model made."""
 MAX_FRUITLESS_CALLS = 8
-"""How often a turn asks in vain: no answer came, or it was refused, or outdated, or its worker died."""
+"""How many fruitless calls a turn makes: no answer, refused, outdated, or its worker died."""
 CLAIMS = "_claims"
-"""Key of a kept assistant message that holds its claims without a ground, and what became of them: `{ungrounded,
-then}`; not for the wire."""
+"""Key in a stored assistant message: its claims without a ground and what was done about them, `{ungrounded, then}`;
+never sent to a model."""
 UNFINISHED = "_unfinished"
-"""Key of a kept assistant message of which the model was still at it when its `content` was said; not for the wire."""
+"""Key in a stored assistant message that the model was still writing when its `content` was said; never sent to a
+model."""
 Then = Literal["withdrawn", "left_out", "said"]
-"""What becomes of words with claims that have no ground: the model is told and asked once more; the sentences with
-them are left out; or, where a workflow only wants a report, they are said."""
+"""What to do with claims without a ground: tell the model and ask it once more; leave their sentences out; or, if a
+workflow only wants a report, say them."""
 
 
 class Limits(Protocol):
@@ -65,7 +66,7 @@ class AskModel:
 
 @dataclass(frozen=True)
 class TakePrefetched:
-    """Begin with these data types, as if the model had asked for them."""
+    """Start with these data types, as if the model had asked for them."""
 
     data_types: tuple[str, ...]
 
@@ -86,7 +87,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class End:
-    """The last step is a whole answer without tool calls: the turn is complete."""
+    """The last step is a complete answer without tool calls: the turn is complete."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,13 @@ class OutOfTime:
 
 @dataclass(frozen=True)
 class NoAnswer:
-    """Calls of a model brought nothing, and no time is left for another, or there were too many."""
+    """Model calls were fruitless, and there is no time for another, or there were too many."""
 
 
 BAD_CALLS = frozenset({"tool.unknown", "tool.bad_arguments", "tool.unknown_data_type"})
-"""Error codes of calls that a model made wrongly."""
+"""Error codes of invalid tool calls."""
 MAX_BAD_ROUNDS = 2
-"""A model is told once what is wrong with its calls; then it has to do without."""
+"""How often a model is told what is wrong with its calls before it must do without tools."""
 
 Move = AskModel | TakePrefetched | RunTools | Pause | End | OutOfTime | NoAnswer
 
@@ -116,8 +117,8 @@ class RetryLater:
 
 @dataclass(frozen=True)
 class AnswerLater:
-    """End the turn now, without an answer: another one gives it as soon as a model does, which is looked for in
-    `seconds`."""
+    """End the turn now without an answer, and promise one: agents try a model again in `seconds`, and another turn
+    answers once one responds."""
 
     seconds: float
 
@@ -144,8 +145,8 @@ def next_move(
 ) -> Move:
     """The next thing to do for a turn with these committed `steps`.
 
-    `now` is the database's clock, as are the steps' times; `seconds_left` counts to the turn's deadline; `fruitless`
-    is the number of calls of a model that brought no step; `prefetched` are the data types to begin with.
+    `now` is the database's clock, like the steps' times; `seconds_left`: until the turn's deadline; `fruitless`: the
+    number of model calls that produced no step; `prefetched`: the data types to start with.
     """
     last = steps[-1] if steps else None
     if last is None:
@@ -164,23 +165,23 @@ def next_move(
 
 
 def is_prefetched(step: Step) -> bool:
-    """Whether the turn began with this step, and no model made it."""
+    """Whether the turn started with this step, which no model made."""
     return any(call["id"].startswith(PREFETCHED) for call in step.assistant.get("tool_calls") or ())
 
 
 def is_unfinished(step: Step) -> bool:
-    """Whether the words of this step were said, and the model was not finished: it has to go on with them."""
+    """Whether this step's words were said before the model had finished: it must continue them."""
     return UNFINISHED in step.assistant
 
 
 def is_withdrawn(step: Step) -> bool:
-    """Whether the words of this step were never said, because the model was told to correct them."""
+    """Whether this step's words were not said because the model was told to correct them."""
     claims = step.assistant.get(CLAIMS)
     return claims is not None and claims["then"] == "withdrawn"
 
 
 def about_ungrounded(steps: Sequence[Step], truth: Literal["strict", "report"], *, seconds_left: float) -> Then:
-    """What to do about words with claims that have no ground. A turn has one correction, if there is time for it."""
+    """What to do about claims without a ground. A turn has one correction, if there is time for it."""
     if truth == "report":
         return "said"
     if any(map(is_withdrawn, steps)) or seconds_left < CLOSING_SECONDS:
@@ -193,9 +194,9 @@ def after_outage(
 ) -> RetryLater | AnswerLater | None:
     """What to do when no model answered; None if it is time to give up.
 
-    Ask again without a word, with a growing pause no shorter than the `retry_after` they named, as long as the merchant
-    has heard nothing for a short while only (`silent` seconds). `lasting`: asking again at once is of no use. `told`:
-    the merchant knows that no model answers. `owed`: seconds for which an answer has been owed.
+    Retries silently, with growing pauses of at least `retry_after`, while the merchant has heard nothing for only a
+    short time (`silent` seconds). `lasting`: an immediate retry is useless. `told`: the merchant knows that no model
+    answers. `owed`: seconds for which an answer has been owed.
     """
     named = retry_after or 0.0
     pause = max(MODEL_RETRY_SECONDS * 2 ** max(fruitless - 1, 0), named)
@@ -208,7 +209,7 @@ def after_outage(
 
 
 def _is_bad(step: Step) -> bool:
-    """Whether no call of this step could be run."""
+    """Whether none of this step's calls could be run."""
     results = step.tool_results or ()
     return bool(results) and all(result["content"].get("error_code") in BAD_CALLS for result in results)
 

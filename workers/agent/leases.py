@@ -21,7 +21,7 @@ from workers import logs
 log = logs.get(__name__)
 
 LOOK_SECONDS = 0.4
-"""A stopped turn's call of a model is given up within a second."""
+"""Seconds between looks for lost leases: a stopped turn's model call is aborted within a second."""
 
 
 def owner(kind: str) -> str:
@@ -35,7 +35,7 @@ def pid_of(owner: str) -> int:
 
 
 def _place() -> str:
-    """Where process ids mean the same: the host, and where there are several (containers), the namespace."""
+    """Within what process ids are unique: the host and, if it has several (containers), the pid namespace."""
     try:
         namespace = f"/{os.stat('/proc/self/ns/pid').st_ino}"
     except OSError:
@@ -44,8 +44,8 @@ def _place() -> str:
 
 
 class LeaseKeeper:
-    """One thread per process extends every held lease three times per lease period, and looks more often for those that
-    were lost: of a turn that was stopped, or taken over."""
+    """One thread per process extends every held lease three times per lease period, and looks more often for lost ones:
+    the turn was stopped or taken over."""
 
     def __init__(self, database: Database, lease_seconds: float) -> None:
         self._database = database
@@ -71,8 +71,8 @@ class LeaseKeeper:
                 self._forget(claim)
 
     def drop_those_of_the_dead(self, mine: str) -> None:
-        """Let the leases of processes that were killed where the owner `mine` lives run out now, for the sweeper to do
-        the rest: a merchant need not wait for what the predecessor of a worker held."""
+        """Expire the leases of processes that were killed in the same place as the owner `mine`, so that the sweeper
+        requeues their turns at once."""
         with contextlib.suppress(StorageError), self._database.transaction() as session:
             dead = [name for name in turns.owners(session, mine.rsplit(":", 2)[0] + ":") if not _lives(pid_of(name))]
             if dead and (dropped := turns.drop_leases_of(session, dead)):
@@ -135,4 +135,4 @@ def _lives(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return pid != os.getpid()  # under which no other process can be
+    return pid != os.getpid()  # no other process can have this name

@@ -1,8 +1,9 @@
-"""What CJ says leaves as plain text, whatever a model wrote. Pure.
+"""Turns whatever a model wrote into plain text. Pure.
 
-Whoever places an order writes a customer name, and a model that reads it can be talked into anything. So no word of an
-answer is trusted: an image would load by itself and carry store data away in its address, a link would at a click, and
-a gateway may render Markdown or HTML although the contract says plain text. `plain` leaves the words and removes:
+Anyone can place an order with a malicious customer name, and a model that reads it can be talked into anything. So
+answers are not trusted: an image would load automatically and leak store data in its address, a link would do so at a
+click, and a gateway may render Markdown or HTML although the contract says plain text. `plain` keeps the words and
+removes:
 
     images, links and link definitions of Markdown       the text stays, the address goes
     HTML tags                                             so does what is inside scripts and styles
@@ -36,19 +37,19 @@ ADMIN_HOST = "admin.shopify.com"
 SHOP_SUFFIX = ".myshopify.com"
 
 PASSES = 8
-"""Removing one thing may put another together; a text that takes longer to settle is an attack."""
+"""Removing one thing may create another; a text that needs more passes to settle is an attack."""
 CUT_AT_A_WORD = 200
 
 
 @dataclass(frozen=True)
 class OwnSites:
-    """Where the merchant's own addresses lead: the shop, and hosts that Shopify named as its website."""
+    """The merchant's own addresses: the shop, and hosts that Shopify named as its website."""
 
     shop_domain: str | None = None
     websites: frozenset[str] = frozenset()
 
     def have(self, address: str) -> bool:
-        """Whether the address, with or without its scheme, is one of the shop's storefront or admin."""
+        """Whether the address, with or without a scheme, belongs to the shop's storefront or admin."""
         found = _OWN_FORM.fullmatch(address)
         if found is None or self.shop_domain is None:
             return False
@@ -65,13 +66,13 @@ NOBODYS = OwnSites()
 
 
 WORDS = {"TEXT_MESSAGE_CONTENT": "delta", "RUN_ERROR": "message"}
-"""The field that holds words, of each type of AG-UI event that has any."""
+"""The text field of each AG-UI event type that has one."""
 
 
 def outgoing(
     events: Sequence[Mapping[str, Any]], own: OwnSites = NOBODYS, *, limit: int = CHARACTERS
 ) -> list[dict[str, Any]]:
-    """AG-UI events with their words as `plain` text."""
+    """AG-UI events with their text as `plain` text."""
     cleaned = [dict(event) for event in events]
     for event in cleaned:
         field = WORDS.get(event["type"])
@@ -122,7 +123,7 @@ def _cleaned(text: str, own: OwnSites) -> str:
 
 
 def _linked(found: re.Match[str], own: OwnSites) -> str:
-    """A Markdown link or image: its text, and its address if that is the shop's own."""
+    """What replaces a Markdown link or image: its text, and its address if that is the shop's own."""
     label, inside = found["label"].strip(), found["inside"].split()
     target = inside[0].strip("<>") if inside else ""
     if found["image"]:
@@ -133,14 +134,14 @@ def _linked(found: re.Match[str], own: OwnSites) -> str:
 
 
 def _with_dots(token: str) -> str:
-    """What may be an address, with dots for what a browser takes for one; two sentences without a space stay."""
+    """A possible address, with real dots for what browsers take for one; two sentences without a space stay."""
     dotted, count = _DOT.subn(".", token)
     return dotted if count and (dotted.count(".") > 1 or any(sign in dotted for sign in "/?#@\ufe6b\uff20:")) else token
 
 
 def _address(found: re.Match[str], own: OwnSites) -> str:
     token = found[0]
-    if found["mail"]:  # some customers are known by nothing else, and a client does not fetch it
+    if found["mail"]:  # e-mail addresses: some customers are known by nothing else, and clients do not fetch them
         return token
     address = token.rstrip(".,;:!?)*_~")
     return token if own.have(address) else LINK_REMOVED + token[len(address) :]
@@ -155,7 +156,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _if_needed(found: re.Match[str]) -> str:
-    """A hidden character where it changes how its neighbours look; else nothing."""
+    """A hidden character if it changes how its neighbours look; else an empty text."""
     character, text, place = found[0], found.string, found.start()
     before = text[place - 1] if place else ""
     after = text[place + 1 : place + 2]
@@ -186,7 +187,7 @@ _HIDDEN = re.compile(
 _JOINS = re.compile("[\u0620-\u065f\u066e-\u08ff\u0900-\u0dff\u0f00-\u109f\u1700-\u18af\u1a20-\u1bff\ua800-\uabff]")
 _MONGOLIAN = re.compile("[\u1820-\u18aa]")
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-#: England, Scotland and Wales are a black flag and a name in tag characters.
+#: The flags of England, Scotland and Wales are a black flag and a name in tag characters.
 _FLAG = re.compile(
     "(\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f|"
     "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f|"

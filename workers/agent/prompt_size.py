@@ -1,7 +1,7 @@
-"""How much of a conversation goes into one prompt: what fits, the newest first.
+"""How much of a conversation goes into one prompt: what fits, newest first.
 
-Sizes are bytes as they go over the wire. A token is taken for three bytes: a little less than English text and JSON
-have, a little more than other scripts. What a provider counts exactly, it says when it refuses, and then less is sent.
+Sizes are bytes on the wire. A token is estimated as three bytes: slightly less than in English text and JSON, slightly
+more than in other scripts. If a provider refuses a prompt as too long, less is sent.
 """
 
 import copy
@@ -15,7 +15,7 @@ Message = dict[str, Any]
 
 BYTES_PER_TOKEN = 3
 RESULT_BYTES = 16 * 1024
-"""Bytes of one tool result that a model is shown at most."""
+"""Most bytes of one tool result that a model sees."""
 TOO_LARGE = "The data is too large to show."
 
 FORMS = (
@@ -25,17 +25,17 @@ FORMS = (
     (1024, 4096),
     (256, 1024),
 )
-"""How a turn under way is shown, from the whole to the shortest: bytes of each result, and characters of what CJ said,
-in earlier steps and in the last."""
+"""Forms of the current turn, from the longest to the shortest: bytes of each result, and characters of CJ's words, in
+earlier steps and in the last."""
 FIGURES_BYTES = 600
-"""Bytes of a tool result of which only the figures are shown, and of one with less room than that."""
+"""Bytes of a tool result that is shown as figures only, and of one with even less room."""
 PAST_FORMS = (RESULT_BYTES, FIGURES_BYTES)
-"""How an earlier turn is shown: bytes of each tool result."""
+"""Forms of an earlier turn: bytes of each tool result."""
 ONLY_FIGURES = "only the figures of an earlier result; fetch again for more"
 MOST_LISTED = 3
-"""A longer list is no figure."""
+"""A longer list does not count as a figure."""
 LONGEST_VALUE = 2000
-"""Characters of one text in an event's data or in the context that a model is shown."""
+"""Most characters of one text in an event's data or the context that a model sees."""
 
 
 def size(value: Any) -> int:
@@ -44,7 +44,7 @@ def size(value: Any) -> int:
 
 
 def first_that_fits(forms: Sequence[Callable[[], list[Message]]], most: int) -> tuple[int, list[Message], int]:
-    """Number, messages and size of the first form of at most `most` bytes; of the last if none is."""
+    """Number, messages and size of the first form of at most `most` bytes, or of the last form if none fits."""
     messages: list[Message] = []
     number = bytes_of = 0
     for number, form in enumerate(forms):  # noqa: B007 - the last one stands if none fits
@@ -58,7 +58,7 @@ def first_that_fits(forms: Sequence[Callable[[], list[Message]]], most: int) -> 
 def newest(
     turns: Sequence[Sequence[Callable[[], list[Message]]]], most: int, *, most_messages: int
 ) -> tuple[int, list[Message]]:
-    """Whole turns from the newest back, as many as fit, each in the first of its forms that does.
+    """Whole turns from the newest backwards, as many as fit, each in its first form that fits.
 
     Returns how many were left out, and the messages of the others.
     """
@@ -74,7 +74,7 @@ def newest(
 
 
 def shrunk(result: Result, most: int = RESULT_BYTES) -> Result:
-    """`result`, or if it has more than `most` bytes a copy without its longest lists' tails."""
+    """`result`, or, if it has more than `most` bytes, a copy with its longest lists cut."""
     if size(result) <= most:
         return result
     result = copy.deepcopy(result)
@@ -88,7 +88,7 @@ def shrunk(result: Result, most: int = RESULT_BYTES) -> Result:
 
 
 def figures(result: Result, most: int = FIGURES_BYTES) -> Result:
-    """What a result says in single figures, by their path, and when it was read: as many as fit."""
+    """A result's single figures by path, as many as fit, and when it was read."""
     told: Result = {name: result[name] for name in ("success", "data_type", "as_of") if name in result}
     told |= {"note": ONLY_FIGURES, "figures": {}}
     for path, value in _leaves(result.get("data")):
@@ -100,7 +100,7 @@ def figures(result: Result, most: int = FIGURES_BYTES) -> Result:
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Numbers, short texts and amounts of money, but for what stands in a long list."""
+    """Numbers, short texts and amounts of money, except in long lists."""
     match value:
         case {"amount": amount, "currency": currency, **more} if not more:
             yield path, f"{amount} {currency}"

@@ -1,4 +1,5 @@
-"""Runs one agent turn: claims it, then makes the moves `workers.agent.decide` chooses, committing each one."""
+"""Runs one agent turn: claims it, then carries out the moves that `workers.agent.decide` chooses, committing each
+one."""
 
 import contextlib
 import threading
@@ -43,7 +44,7 @@ log = logs.get(__name__)
 
 
 class TurnRunner:
-    """Runs turns; safe to call from many threads."""
+    """Runs turns; thread-safe."""
 
     def __init__(
         self,
@@ -66,8 +67,8 @@ class TurnRunner:
         self._draining = draining
 
     def run(self, turn_id: int) -> None:
-        """Run the turn if it can be claimed now; does nothing if it is done, running or not yet due. If it ended and
-        waits for a model, looks whether one answers."""
+        """Run the turn if it can be claimed now; does nothing if it is done, running or not yet due. If it has ended
+        and waits for a model, checks whether one answers."""
         if self._draining.is_set():
             return
         opened = self._transactions.open(turn_id, self._next_call)
@@ -131,7 +132,7 @@ class TurnRunner:
 
     def _work(self, state: TurnState) -> Outcome | Ended | None:
         said = state.claim.input
-        if said.sender == "cj":  # the workflow's own words, and nobody is asked
+        if said.sender == "cj":  # the workflow's own words: no model is asked
             return self._transactions.finish(state, message=Message(state.claim.message_id(0), said.text))
         while True:
             if self._draining.is_set():
@@ -154,7 +155,7 @@ class TurnRunner:
                     return GiveUp(ModelUnavailable.code, NO_MODEL)
 
     def _next_call(self, state: TurnState) -> NextCall | None:
-        """The call of a model that comes next, if one does."""
+        """The next model call, if there is one."""
         if self._draining.is_set() or state.claim.input.sender == "cj":
             return None
         move = _next_move(state)
@@ -182,7 +183,7 @@ class TurnRunner:
             self._reply_publisher.publish(self._transactions.keep_results(state, self._next_call))
 
     def _take_prefetched(self, state: TurnState, data_types: tuple[str, ...]) -> None:
-        """Keep what comes of it as a step of the turn, as if the model had made these calls, in one commit."""
+        """Commit the prefetched results as a step, as if the model had made these calls."""
         ids = (f"{PREFETCHED}{state.claim.turn_id}_{number}" for number in range(len(data_types)))
         calls = [
             ToolCall(call_id, shopify_data.TOOL.name, {"data_type": data_type})

@@ -31,7 +31,7 @@ SEEN = "This was already fetched in this turn; use the result above."
 
 
 class ShopifyDataArguments(Arguments):
-    """Models name the type; one that does not is given the overview."""
+    """The arguments; a call without a data type gets the overview."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["data_type"]})
 
@@ -41,7 +41,7 @@ class ShopifyDataArguments(Arguments):
 
 
 def _begin(turn: ToolTurn, arguments: ShopifyDataArguments) -> Finish:
-    from workers import metrics  # here, so that a tool's definition is at hand without them
+    from workers import metrics  # imported here, so that the tool's definition does not need them
     from workers.shop.fetch import FetchRequest
 
     data_type, merchant_id = arguments.data_type, turn.claim.merchant_id

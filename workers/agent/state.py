@@ -26,14 +26,14 @@ from workers.truth.grounds import Grounds
 from workflows.workflow import Workflow
 
 FOLLOW_UP = "follow_up"
-"""How the text of a turn begins that keeps a promise."""
+"""The prefix of a turn's text that marks it as a follow-up."""
 EARLIER_RESULTS = 2
-"""How many results of one data type, of earlier turns, still count as read."""
+"""How many results of a data type from earlier turns still count as read."""
 
 
 @dataclass(frozen=True)
 class NewResults:
-    """The results of the last step's tool calls, not yet committed, and what tells of them."""
+    """The results of the last step's tool calls, not yet committed, and their replies."""
 
     step: int
     rows: list[dict[str, Any]]
@@ -43,7 +43,7 @@ class NewResults:
 
 @dataclass
 class TurnState:
-    """Changed only by the runner that holds the claim."""
+    """A turn's state; changed only by the runner that holds the claim."""
 
     claim: Claim
     workflow: Workflow
@@ -54,17 +54,17 @@ class TurnState:
     model_calls: int = field(init=False)
     prompt_limit: int | None = field(init=False)
     last_sequence: int = field(init=False)
-    """Of the replies that are known to be committed."""
+    """The keys of replies known to be committed."""
     last_turn: int = field(init=False)
     """Of the conversation, when it was last looked at for newer messages."""
     integration: Integration | None = field(init=False)
     """The merchant's shop, as of the last commit."""
     begun: bool = False
-    """Whether the next call of a model is counted already."""
+    """Whether the next model call is counted already."""
     unkept: NewResults | None = None
-    """Is kept in the next commit, whatever that is for."""
+    """Written with the next commit, whatever it is for."""
     used_up: UsedUp | None = None
-    """The budget that does not allow the next call of a model."""
+    """The budget that forbids the next model call."""
     loaded_at: float = field(default_factory=lambda: time.monotonic())
     _grounds: tuple[tuple[int, int], Grounds] | None = None
 
@@ -75,7 +75,7 @@ class TurnState:
 
     @property
     def fruitless(self) -> int:
-        """How many calls of a model brought no step."""
+        """How many model calls produced no step."""
         return (
             self.model_calls
             - self.begun
@@ -83,7 +83,7 @@ class TurnState:
         )
 
     def note(self, held: Held) -> None:
-        """What is known once a transaction that held the turn is committed."""
+        """Update the state after the commit of a transaction that held the turn."""
         self.last_sequence, self.integration = held.last_sequence, held.integration
         if held.is_read:
             self.last_turn = held.last_turn
@@ -92,17 +92,17 @@ class TurnState:
             self.unkept = None
 
     def keep_later(self, new: NewResults) -> None:
-        """Go on with these results; they are kept in the next commit. A worker that dies before it has the tools asked
+        """Continue with these results, which the next commit stores. If the worker dies before it, the tools are called
         again."""
         last, self.unkept = self.steps[-1], new
         self.steps = [*self.steps[:-1], replace(last, tool_results=storable(new.rows))]
 
     def now(self) -> datetime:
-        """The database's clock, advanced by this process's."""
+        """The database's clock, advanced by this process's clock."""
         return self.claim.now + timedelta(seconds=time.monotonic() - self.loaded_at)
 
     def seconds_left(self) -> float:
-        """For which something may still be asked; may be negative."""
+        """Seconds until the turn's deadline; may be negative."""
         limit = float(self.workflow.limits.turn_timeout_seconds)
         left_of_grace = max(GRACE_SECONDS - self.claim.lease_seconds - TAKE_OVER_SECONDS, 0.0)
         grace = min(limit, left_of_grace) if self.claim.failures else 0.0
@@ -111,35 +111,35 @@ class TurnState:
 
     @property
     def pauses(self) -> bool:
-        """Whether CJ pauses after a message, before it goes on."""
+        """Whether CJ pauses after a message before it continues."""
         return self.workflow.limits.pause_between_messages_seconds > 0
 
     @property
     def owed(self) -> list[PastTurn]:
-        """Earlier turns that no model answered: this one answers them, too, if a model is asked."""
+        """Earlier turns that no model answered: this one answers them, too, if it calls a model."""
         return [turn for turn in self.history if turn.owed_since is not None and self.claim.input.sender != "cj"]
 
     def owed_seconds(self) -> float:
-        """Since the first of them ended; 0 if there is none."""
+        """Seconds since the first of them ended; 0 if there is none."""
         since = [turn.owed_since for turn in self.history if turn.owed_since is not None]
         return (self.now() - min(since)).total_seconds() if since else 0.0
 
     @property
     def is_for_owed(self) -> bool:
-        """Whether it was queued for nothing else."""
+        """Whether this turn was queued only to answer them."""
         return self.claim.input.sender == "system" and self.claim.input.text == MODEL_BACK
 
     def silent_seconds(self) -> float:
-        """Since CJ last said something in this turn, or since it began."""
+        """Seconds since CJ last said something in this turn, or since it started."""
         said = [step.created_at for step in self.steps if step.assistant.get("content")]
         return (self.now() - max([self.claim.started_at, *said])).total_seconds()
 
     def waited_seconds(self) -> float:
-        """Since the event that the turn is about."""
+        """Seconds since the turn's event."""
         return (self.now() - self.claim.event_received_at).total_seconds()
 
     def messages(self, most_bytes: int) -> list[Message]:
-        """What the model is asked with now, in so many bytes."""
+        """The messages for the next model call, within `most_bytes`."""
         return messages(
             self.workflow.prompt,
             self.context,
@@ -154,24 +154,24 @@ class TurnState:
         )
 
     def _has_crossed(self) -> bool:
-        """Whether the merchant wrote before CJ's last words were out."""
+        """Whether the merchant wrote before seeing CJ's last words."""
         said = self.claim.input
         words = [step.created_at for turn in self.history for step in turn.steps if step.assistant.get("content")]
         is_new = said.sender == "merchant" and not said.cleanup_trigger and not said.metadata.get("again")
         return is_new and bool(words) and self.claim.event_received_at < max(words)
 
     def results(self) -> list[dict[str, Any]]:
-        """What this turn's tools have answered so far, in order."""
+        """The results of this turn's tool calls so far, in order."""
         return [result["content"] for step in self.steps for result in step.tool_results or ()]
 
     def prefetched(self) -> tuple[str, ...]:
-        """The data types to begin with, if the model may ask for them."""
+        """The data types to start with, if the model may request them."""
         may_ask = self.workflow.tools is None or shopify_data.TOOL.name in self.workflow.tools
         return self.claim.input.prefetched if may_ask else ()
 
     def fetched(self) -> list[str]:
-        """The data types this turn has fetched so far, in order; with counts of no order the latest orders are known,
-        too, and nothing is left to fetch."""
+        """The data types that this turn has fetched so far, in order. If counts found no orders, recent_orders is
+        included: there is nothing to fetch."""
         types: list[str] = []
         for result in self.results():
             if result.get("success") and result.get("data_type"):
@@ -181,7 +181,7 @@ class TurnState:
         return list(dict.fromkeys(types))
 
     def untold(self) -> dict[str, Any]:
-        """The results that CJ has not spoken about, by data type: those that came with or after its last message."""
+        """The results that CJ has not told yet, by data type: those that came with or after its last message."""
         found: dict[str, Any] = {}
         for step in reversed(self.steps):
             for content in (result["content"] for result in step.tool_results or ()):
@@ -193,8 +193,8 @@ class TurnState:
         return found
 
     def plainly(self, beside: str = "") -> str:
-        """What CJ has not spoken about, in sentences of ours, without what it has said in this turn, or says `beside`
-        it; empty if there is nothing."""
+        """What CJ has not told yet, in fixed sentences, without what it has said in this turn or says `beside` it;
+        empty if there is nothing."""
         spoken = [str(step.assistant.get("content") or "") for step in self.steps if not is_withdrawn(step)]
         said = " ".join([*spoken, beside])
         words, turn = demo_words.tell(self.untold(), said), self.claim.input
@@ -203,16 +203,16 @@ class TurnState:
         return " ".join([*again, words]) if words and not said.strip() else words
 
     def draft(self) -> str | None:
-        """The words that the model was told to correct, if it has not answered since."""
+        """The text that the model was told to correct, if it has not answered since."""
         last = self.steps[-1] if self.steps else None
         return str(last.assistant["content"]) if last is not None and is_withdrawn(last) else None
 
     def unfinished(self) -> StepRow | None:
-        """The answer of which the first sentences were said, and the model has to go on with it."""
+        """The answer whose first sentences were said, and which the model must continue."""
         return self.steps[-1] if self.steps and is_unfinished(self.steps[-1]) else None
 
     def grounds(self) -> Grounds:
-        """All that what CJ says next may rest on. What was read is not read again when more comes."""
+        """The grounds for what CJ says next. Results are parsed only once, also when more arrive."""
         results = self.results()
         if self._grounds is not None:
             (known, absorbed), grounds = self._grounds
@@ -257,7 +257,7 @@ class TurnState:
         )
 
     def _shop_zone(self) -> tzinfo:
-        """The time zone that Shopify named last: which day is today is decided by the shop's clock. UTC if none."""
+        """The shop's time zone as last returned by Shopify, which decides what "today" is; UTC if unknown."""
         zone: tzinfo = UTC
         for data in self._data():
             named = data.get("time_zone") or (data.get("shop") or {}).get("time_zone")
@@ -266,7 +266,7 @@ class TurnState:
         return zone
 
     def _data(self) -> Iterator[dict[str, Any]]:
-        """What the tools brought, in this turn last."""
+        """The data of tool results, this turn's last."""
         for step in [*(step for turn in self.history for step in turn.steps), *self.steps]:
             for result in step.tool_results or ():
                 data = result["content"].get("data")
@@ -274,25 +274,25 @@ class TurnState:
                     yield data
 
     def promised(self) -> Promised | None:
-        """What is still to be told when this turn has ended, because it could not be read now."""
+        """What must still be told after this turn, because it could not be read now."""
         said = self.claim.input
         asked = (said.sender == "merchant" and not said.cleanup_trigger) or self.absorbed
         lacks = self.lacks()
         return lacks if asked or lacks == "data" else None
 
     def lacks(self) -> Promised | None:
-        """What could not be read for all that this turn answers."""
+        """The data that could not be read for what this turn answers."""
         found = self._rests_on()
         if any(result.get("error_code") in AWAITED for result in found if not result.get("success")):
             return "store"
         return "data" if awaited(found) and not self.claim.input.text.startswith(FOLLOW_UP) else None
 
     def data_after(self) -> float:
-        """Seconds until what is lacking may be there."""
+        """Seconds until the missing data may be available."""
         return max(FIRST_LOOK_SECONDS, *awaited(self._rests_on()).values(), 0.0)
 
     def _rests_on(self) -> list[dict[str, Any]]:
-        """The results behind its words; of the earlier turns that it answers, if it looked at nothing itself."""
+        """The results behind its words: its own or, if it has none, those of the earlier turns that it answers."""
         return self.results() or self._owed_results()
 
     def _owed_results(self) -> list[dict[str, Any]]:

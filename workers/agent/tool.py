@@ -1,7 +1,7 @@
-"""What a tool is: a name, a description, a model of its arguments, and a function over the turn.
+"""What a tool is: a name, a description, a pydantic model of its arguments, and a function of the turn.
 
-To add one: write a module beside `shopify_data` and `calculate_metrics`, enter its TOOL in `workers.agent.tools`, and
-its name in `workflows.definition.TOOLS`, from where the checker and editors know it.
+To add one: write a module beside `shopify_data` and `calculate_metrics`, list its TOOL in `workers.agent.tools`, and
+add its name to `workflows.definition.TOOLS`, which the checker and the editor's schema use.
 """
 
 import json
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from workers.delivery.wake_ups import WakeUps
 
 Finish = Callable[[float], Result]
-"""Waits for a call's result until a moment (`time.monotonic()`)."""
+"""Waits for a call's result until a deadline (`time.monotonic()`)."""
 
 
 class Arguments(BaseModel):
-    """Base of all arguments: strict, nothing unknown, and every choice an enum."""
+    """Base of all arguments: strict, no unknown fields, and every choice an enum."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -40,12 +40,13 @@ class ToolTurn:
     wake_ups: "WakeUps"
     ask_again_seconds: float
     results: Sequence[Result]
-    """What this turn's tools have answered so far; it grows while calls are finished, in their order."""
+    """The results of this turn's tool calls so far; grows as calls finish, in order."""
 
 
 @dataclass(frozen=True)
 class Tool:
-    """`begin` may send requests, and returns at once; what it returns waits. `aliases` are names that models use."""
+    """`begin` may send requests and returns at once; the function that it returns waits. `aliases`: other names that
+    models use."""
 
     name: str
     description: str
@@ -55,7 +56,7 @@ class Tool:
 
     @property
     def definition(self) -> dict[str, Any]:
-        """As a model is told of it, in chat-completion format; a new one each time, since litellm changes some."""
+        """The definition for models, in chat-completion format; a new object each time, since litellm modifies some."""
         return dict(json.loads(self._definition))
 
     @cached_property
@@ -68,7 +69,7 @@ class Tool:
         return json.dumps({"type": "function", "function": function})
 
     def read(self, arguments: dict[str, Any]) -> Arguments | Result:
-        """The arguments, or what is wrong with them."""
+        """The validated arguments, or a failure that says what is wrong."""
         try:
             return self.arguments.model_validate(arguments)
         except ValidationError as error:
@@ -96,7 +97,7 @@ def at_once(result: Result) -> Finish:
 
 
 def _plain(schema: Any) -> Any:
-    """Without titles, and with optional values as plain ones: some providers know no `anyOf`."""
+    """A schema without titles, and with optional values as plain ones: some providers do not support `anyOf`."""
     match schema:
         case dict():
             found = {

@@ -1,6 +1,6 @@
-"""The tools a model may call: the registry, how calls are run, and how they are kept and told.
+"""The tools a model may call: the registry, running calls, and storing and reporting them.
 
-`workers.agent.tool` says what a tool is.
+`workers.agent.tool` defines what a tool is.
 """
 
 import json
@@ -63,10 +63,9 @@ class Tools:
     ) -> list[Result]:
         """The results of `calls`, in order, within `seconds`. All requests are sent before waiting for any.
 
-        `shop` is the merchant's. `results` are those of the turn's earlier calls: requesting their data again is
-        answered without a fetch.
+        `shop`: the merchant's. `results`: of the turn's earlier calls; a repeated request is answered without a fetch.
         """
-        from workers import metrics, tracing  # here, so that the tools' definitions are at hand without them
+        from workers import metrics, tracing  # imported here, so that the tools' definitions do not need them
 
         started = time.monotonic()
         deadline = started + seconds
@@ -105,7 +104,7 @@ def _begin(
 
 
 def known_name(name: str) -> str:
-    """The tool's own name; "unknown" for what a model made up."""
+    """The tool's own name; "unknown" for one that a model made up."""
     return canonical(name) if canonical(name) in REGISTRY else "unknown"
 
 
@@ -115,7 +114,7 @@ def _outcome(result: Result) -> str:
 
 
 def calls_of(assistant: dict[str, Any]) -> list[ToolCall]:
-    """The calls of a kept answer."""
+    """The calls in a stored answer."""
     errors = assistant.get(ERRORS, {})
     return [
         ToolCall(
@@ -129,7 +128,7 @@ def calls_of(assistant: dict[str, Any]) -> list[ToolCall]:
 
 
 def rows(calls: Sequence[ToolCall], results: Sequence[Result]) -> list[dict[str, Any]]:
-    """The results of calls, as a step keeps them."""
+    """The results of calls, as stored in a step."""
     return [
         {"tool_call_id": call.id, "name": call.name, "content": result}
         for call, result in zip(calls, results, strict=True)
@@ -137,7 +136,7 @@ def rows(calls: Sequence[ToolCall], results: Sequence[Result]) -> list[dict[str,
 
 
 def told(claim: Claim, step: int, results: Sequence[Result], at: datetime) -> NewReply:
-    """Whether the tool calls of a step worked, which was known `at` this moment of the database's clock."""
+    """AG-UI events that say whether a step's tool calls worked, known `at` this time by the database's clock."""
     events: Events = []
     for number, result in enumerate(results):
         events += agui.tool_result(_call_id(claim, step, number), result.get("error_code"), at)
@@ -145,12 +144,13 @@ def told(claim: Claim, step: int, results: Sequence[Result], at: datetime) -> Ne
 
 
 def _call_id(claim: Claim, step: int, number: int) -> str:
-    """Not the model's: some begin anew with `call_0` in every answer, and some hide kilobytes in it."""
+    """The id of a call in replies. Not the model's id: some restart with `call_0` in every answer, and some contain
+    kilobytes."""
     return f"{claim.message_id(step)}-c{number}"
 
 
 def announced(claim: Claim, step: int, assistant: dict[str, Any]) -> NewReply:
-    """The tool calls of a step, begun."""
+    """AG-UI events that announce a step's tool calls."""
     events: Events = []
     for number, call in enumerate(calls_of(assistant)):
         data_type = (call.arguments or {}).get("data_type")

@@ -1,6 +1,6 @@
 """The transactions of a running turn. Each is short, fenced by the claim's attempt, and safe to repeat.
 
-Nothing here talks to a model, to Shopify or to the broker: replies to publish are returned.
+Nothing here calls a model, Shopify or the broker: replies to publish are returned.
 """
 
 from collections.abc import Callable, Sequence
@@ -50,7 +50,7 @@ WHILE_POSTGRES_IS_AWAY = Retrying(
 
 @dataclass(frozen=True)
 class Spent:
-    """What one answer cost: tokens read and written."""
+    """What one answer cost: input and output tokens."""
 
     model: str
     input_tokens: int
@@ -68,7 +68,7 @@ class NewStep:
 
 @dataclass(frozen=True)
 class Message:
-    """The words of one message by now, as the model wrote them, and as many of them as were `said` before."""
+    """The text of one message so far, as the model wrote it, and the part that was `said` before."""
 
     id: str
     words: str
@@ -78,7 +78,7 @@ class Message:
 
 @dataclass(frozen=True)
 class NextCall:
-    """A call of a model that is about to be made for `step`, and how many later messages it may answer as well."""
+    """A model call that is about to be made for `step`, and how many later messages it may answer as well."""
 
     step: int
     limits: CostLimits
@@ -87,8 +87,7 @@ class NextCall:
 
 @dataclass(frozen=True)
 class Later:
-    """Instead of an answer: `words`, and what the turn is about is answered once a model does, which is looked for in
-    `seconds`."""
+    """Instead of an answer: `words`, and a promise to answer once a model responds; the first check is in `seconds`."""
 
     words: str
     seconds: float
@@ -96,7 +95,7 @@ class Later:
 
 @dataclass(frozen=True)
 class Ended:
-    """A finished turn: replies to publish, turns that may run now, and the code of its error, if there was one."""
+    """A finished turn: replies to publish, turns that may run now, and its error code, if any."""
 
     replies: Replies
     next_turns: list[int]
@@ -105,11 +104,11 @@ class Ended:
 
 NOTHING = TurnChange()
 ChooseCall = Callable[[TurnState], NextCall | None]
-"""Which call of a model comes next; it is begun in the commit before it."""
+"""Which model call comes next; it is recorded in the commit before it."""
 
 
 def no_call(_state: TurnState) -> None:
-    """No call is begun."""
+    """There is no next call."""
 
 
 class TurnTransactions:
@@ -132,11 +131,10 @@ class TurnTransactions:
         self._reply_characters = reply_characters
         self._per_merchant = per_merchant
         self._remembered: set[str] = set()
-        """Hashes of workflows whose text is kept; none is ever deleted."""
+        """Hashes of workflow texts that are stored; none is ever deleted."""
 
     def open(self, turn_id: int, next_call: ChooseCall = no_call) -> tuple[TurnState, Replies] | NotDue | None:
-        """Claim the turn and load it; RUN_STARTED is committed with the first claim, and with it the call that comes
-        next is begun."""
+        """Claim the turn and load it. The first claim also commits RUN_STARTED and records the next model call."""
 
         def work(session: Session) -> tuple[TurnState, Replies] | NotDue | None:
             claimed = turns.claim(
@@ -154,15 +152,15 @@ class TurnTransactions:
         return opened
 
     def begin_call(self, state: TurnState, call: NextCall) -> Replies:
-        """Note that a model is about to be asked, unless a budget of the merchant is used up: see `state.used_up`.
+        """Record that a model is about to be called, unless a budget of the merchant is used up: see `state.used_up`.
 
-        Takes later messages of the merchant into the turn first, as many as there is room for, so that one sentence
-        answers them all if it comes to that; the replies say which.
+        Absorbs the merchant's later messages first, as many as there is room for, so that a budget's sentence answers
+        them all; the replies say which.
         """
         return self._write("absorb", state, lambda session, held: self._append(session, state, held, (), call))
 
     def spend(self, state: TurnState, spent: Spent) -> None:
-        """Count an answer that is not kept."""
+        """Count the tokens of an answer that is not stored."""
         self._transact("spend", lambda session: self._spend(session, state.claim, spent))
 
     def add_step(
@@ -175,11 +173,10 @@ class TurnTransactions:
         unless_newer: Room | None,
         next_call: ChooseCall = no_call,
     ) -> Replies | None:
-        """Commit an answer of the model with what it says, then `replies`, count what it cost, and begin the call that
-        comes next.
+        """Commit an answer of the model with its message and `replies`, count its tokens, and record the next call.
 
-        The answer may not be finished: then its `message` has no end yet. None, and the answer is not kept, if the
-        merchant has written again and there is room for it: the reply fence.
+        The answer may be unfinished: then its `message` has no end yet. Returns None, and does not store the answer, if
+        the merchant wrote again and there is room to absorb that: the reply fence.
         """
 
         def work(session: Session, held: Held) -> Replies | None:
@@ -202,7 +199,7 @@ class TurnTransactions:
         return self._write("replies", state, lambda session, held: self._append(session, state, held, replies))
 
     def keep_results(self, state: TurnState, next_call: ChooseCall = no_call) -> Replies:
-        """Commit the results that are not kept yet, and begin the call that comes next."""
+        """Commit the results that are not stored yet, and record the next call."""
 
         def work(session: Session, held: Held) -> Replies:
             return self._append(session, state, held, (), next_call(state))
@@ -217,7 +214,7 @@ class TurnTransactions:
         replies: Sequence[NewReply],
         next_call: ChooseCall = no_call,
     ) -> Replies:
-        """Commit a step that no model made, with its results, and begin the call that comes next."""
+        """Commit a step that no model made, with its results, and record the next call."""
 
         def work(session: Session, held: Held) -> Replies:
             self._add(session, state.claim, step)
@@ -239,9 +236,10 @@ class TurnTransactions:
     ) -> Ended | None:
         """End the turn: last answer, context, transitions and RUN_FINISHED (or RUN_ERROR) in one commit, and one reply.
 
-        `error` is (code, sentence for the merchant); `ended_as` a code for operators only. With an answer, or an error,
-        ends what waits for a model in the conversation; without one, `later`, the turn does so, too. None, and the
-        answer is counted but not kept, if the merchant has written again and there is room for it.
+        `error`: (code, sentence for the merchant); `ended_as`: a code for operators only. An answer or an error ends
+        all promises of the conversation that wait for a model; with `later` instead, this turn waits for one, too.
+        Returns None, and counts the answer without storing it, if the merchant wrote again and there is room to absorb
+        that.
         """
 
         def work(session: Session, held: Held) -> Ended | None:
@@ -252,7 +250,7 @@ class TurnTransactions:
             said = self._said(state, held, message)
             words = message.words if message is not None else ""
             replies = [NewReply(agui.END_KEY, [*said, *self._conclude(session, state, held, words, error)])]
-            if later is not None and later.words:  # a key of its own: the version before said it while the turn waited
+            if later is not None and later.words:  # a separate key: the previous version said it while the turn waited
                 replies.insert(0, NewReply("outage", agui.text(f"{state.claim.run_id}-outage", later.words)))
             committed = self._append(session, state, held, replies, ends=True)
             if state.absorbed:
@@ -270,7 +268,8 @@ class TurnTransactions:
         self._transact("release", lambda session: turns.release(session, claim, after_seconds=after_seconds))
 
     def waits_for_model(self, turn_id: int) -> tuple[Workflow, float] | None:
-        """The workflow of an ended turn that waits for a model, and since how many seconds; None if it does not."""
+        """The workflow of an ended turn that waits for a model, and for how many seconds it has waited; None if it does
+        not."""
         with self._database.reading() as session:
             promises = turns.promised(session, turn_id)
         if not promises or promises[0].waits_for != "model":
@@ -290,8 +289,8 @@ class TurnTransactions:
         promised: Promised | None,
         later: Later | None,
     ) -> bool:
-        """Mark the turn as ended, and say what it leaves to be told; what waited for its answer waits no longer.
-        Returns whether other turns of the merchant wait."""
+        """Mark the turn as ended, with the promise that it leaves, and end the promises that its answer keeps. Returns
+        whether other turns of the merchant wait."""
         claim, last = state.claim, held.last_sequence
         if later is not None:
             promised = None if state.is_for_owed and not state.absorbed else "model"
@@ -313,19 +312,20 @@ class TurnTransactions:
 
     @staticmethod
     def _absorb(session: Session, state: TurnState, held: Held, call: NextCall | None) -> list[NewReply]:
-        """Take in what the merchant has written meanwhile, before the call; returns what says so."""
+        """Absorb what the merchant has written meanwhile, before the call; returns the replies that say so."""
         if call is None or call.room is None or held.last_turn <= state.last_turn:
             return []
         held.is_read = True
         turns.absorb(session, state.claim, call.room, at_step=call.step)
-        # All of them: a commit that was tried before may have succeeded without our knowing.
+        # All of them: an earlier try of this commit may have succeeded unnoticed.
         taken = turns.absorbed_by(session, state.claim.turn_id)
         state.absorbed = [Absorbed(item.at_step, item.input) for item in taken]
         return outbox.of_absorbed(taken)
 
     @staticmethod
     def _used_up(session: Session, state: TurnState, limits: CostLimits, *, counted: bool) -> UsedUp | None:
-        """The budget of the merchant that does not allow the call; it is `counted` if that of the day does."""
+        """The merchant's budget that forbids the call; `counted`: the call was counted, because the daily budget allows
+        it."""
         if not counted:
             return OF_THE_DAY
         begins = state.model_calls == 0 and limits.turns_per_minute > 0 and not state.is_for_owed
@@ -343,7 +343,7 @@ class TurnTransactions:
                 conversations.remember_workflow(session, workflow.hash, workflow.name, workflow.text)
             begins_with = TurnChange(workflow=workflow.name, workflow_hash=workflow.hash)
         replies: list[NewReply] = []
-        if claim.attempt == 1:  # already committed for later attempts; the sweeper resends it if it was never published
+        if claim.attempt == 1:  # committed by an earlier attempt; the sweeper sends it again if it was never published
             started = agui.run_started(claim.conversation_id, claim.run_id, workflow.name)
             replies = [NewReply("started", started)]  # may be known: the message had to wait, or of first words
             if begun := notices.begun(claim.input, claim.run_id):
@@ -361,7 +361,8 @@ class TurnTransactions:
         return state, committed
 
     def _workflow(self, session: Session, claim: Claim, current: str) -> Workflow:
-        """The version the turn began with; for a new turn, the workflow it was planned in, or the conversation's."""
+        """The version that the turn started with; for a new turn, the workflow it was planned in, or the
+        conversation's."""
         name = claim.workflow or current
         workflow = self._workflows.or_default(name)
         if claim.workflow_hash in (None, workflow.hash):
@@ -383,7 +384,8 @@ class TurnTransactions:
     def _is_outdated(
         self, session: Session, state: TurnState, held: Held, spent: Spent | None, room: Room | None
     ) -> bool:
-        """Whether the merchant has written again, and there is room for it; then the answer is counted, not kept."""
+        """Whether the merchant wrote again and there is room to absorb that; then the answer is counted but not
+        stored."""
         if room is None or held.last_turn == state.last_turn:
             return False
         if not turns.newer_waiting(session, state.claim, room):
@@ -393,7 +395,7 @@ class TurnTransactions:
         return True
 
     def _add(self, session: Session, claim: Claim, answer: NewStep) -> StepRow:
-        """Keep the answer, and count what it cost."""
+        """Store the answer, and count its tokens."""
         spent = {} if answer.spent is None else vars(answer.spent)
         return turns.add_step(session, claim, answer.step, answer.assistant, **spent)
 
@@ -408,8 +410,8 @@ class TurnTransactions:
         change: TurnChange = NOTHING,
         ends: bool = False,
     ) -> Replies:
-        """Where words become replies: whoever wrote them, they leave as plain text. In the same statement, begin the
-        next call of a model, unless the turn `ends`, which the caller then writes."""
+        """Append replies, whose text is always made plain here. In the same statement, record the next model call,
+        unless the turn `ends`, which the caller then writes."""
         claim = state.claim
         if (results := state.unkept) is not None:
             state.steps[results.step : results.step + 1] = [
@@ -435,12 +437,13 @@ class TurnTransactions:
 
     def _plain(self, reply: NewReply, state: TurnState, held: Held) -> NewReply:
         cleaned = outgoing(reply.data, limit=self._reply_characters)
-        if cleaned != reply.data:  # only then it matters which addresses are the shop's own
+        if cleaned != reply.data:  # only these need to know the shop's own addresses
             cleaned = outgoing(reply.data, _own_sites(state, held), limit=self._reply_characters)
         return NewReply(reply.key, cleaned)
 
     def _said(self, state: TurnState, held: Held, message: Message | None) -> Events:
-        """The events of a message; of one of which a part was said before, of the rest, as plain text of the whole."""
+        """The events of a message or, if a part of it was said before, of the rest of the whole message's plain
+        text."""
         if message is None or (message.ends and not message.words.strip()):
             return []
         if message.ends and not message.said:
@@ -451,7 +454,7 @@ class TurnTransactions:
             own = _own_sites(state, held)
             now = plain(message.words, own, limit=limit).rstrip()
         before = plain(message.said, own, limit=limit).rstrip() if message.said else ""
-        if not now.startswith(before):  # the same text became another one: its new part stands alone
+        if not now.startswith(before):  # the plain text of the beginning has changed: the new part stands alone
             before, now = "", plain(message.words[len(message.said) :], own, limit=limit).rstrip()
         return agui.text(message.id, now[len(before) :], begins=not message.said, ends=message.ends)
 
@@ -488,7 +491,7 @@ class TurnTransactions:
         return [*told, *agui.run_finished(claim.conversation_id, claim.run_id, spent)]
 
     def _write(self, step: str, state: TurnState, work: Callable[[Session, Held], T]) -> T:
-        """Do `work` while the turn is held."""
+        """Run `work` in a fenced transaction."""
 
         begun = state.begun
 
@@ -506,7 +509,7 @@ class TurnTransactions:
 
 
 def _store(claim: Claim, shop: Integration | None) -> dict[str, Any]:
-    """What a model must know of a store that cannot be read, whatever was said in this conversation."""
+    """What a model must know about a store that cannot be read, whatever was said in this conversation."""
     known: dict[str, Any] = {"store": LOST} if shop is not None and shop.status == "needs_reauth" else {}
     return {**known, "also_connected": list(claim.accounts)} if claim.accounts else known
 
@@ -517,5 +520,5 @@ def _own_sites(state: TurnState, held: Held) -> OwnSites:
 
 
 def _reconnect_asked(shop: Integration | None) -> dict[str, Any]:
-    """Record that the merchant was asked to reconnect, so that it is known what a new connection ends."""
+    """Record that the merchant was asked to reconnect, so that a new connection can end that."""
     return {RECONNECT_ASKED: shop.token_version} if shop is not None and shop.status == "needs_reauth" else {}

@@ -1,8 +1,8 @@
-"""A message that is said while the model is still at it: which of its sentences may go out now. Pure.
+"""A message that is sent while the model is still writing it: which of its sentences may be sent now. Pure.
 
-A sentence goes out once nothing that follows can change it: neither where it ends, nor what becomes of it as plain text
-(`outgoing_text`: a link whose text is two sentences is one unit). What was said stays said. If a model has to begin
-again, it is given its own beginning and goes on; the sentences that it repeats all the same are left out.
+A sentence is sent once nothing that follows can change it: neither where it ends, nor its plain text (`outgoing_text`:
+a link whose text is two sentences is one unit). What was sent stays. If a model has to start again, it gets its own
+beginning and continues; sentences that it repeats nevertheless are left out.
 """
 
 import re
@@ -14,14 +14,14 @@ from workers.truth.grounding import Verdict
 from workers.truth.sentence import sentences
 
 CONTEXT = 4000
-"""Characters of what came before that a sentence is judged with."""
+"""Characters of the preceding text with which a sentence is checked."""
 LONGEST_QUESTION = 500
-"""Characters of a question that are remembered."""
+"""How many characters of a question are remembered."""
 
 _NUMBER_ENDS = re.compile("\\d\\.[\"\u201d\u201c\u00bb\u2019')\\]]*\\s*\\Z")
 _WORD_FOLLOWS = re.compile(r"[\W_]*[^\W_]+[\W_]")
 _LETTER = re.compile("[0-9A-Za-z\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]")
-"""Of what an address may consist."""
+"""The characters of addresses."""
 _JAVASCRIPT = "j(?:[\t\n]*a(?:[\t\n]*v(?:[\t\n]*a(?:[\t\n]*s(?:[\t\n]*[cript])*)?)?)?)?"
 _OPEN = re.compile(
     r"\[[^\[\]]*\Z"  # what may become a link: its text, and its address
@@ -35,7 +35,7 @@ _SPACE = re.compile(r"\s+")
 
 
 def whole_sentences(text: str) -> str:
-    """The beginning of a text that is still coming: as many sentences as may be said, whatever follows."""
+    """The start of an incomplete text: as many sentences as may be said, whatever follows."""
     end = kept = 0
     for piece in sentences(text)[:-1]:
         end += len(piece)
@@ -45,7 +45,7 @@ def whole_sentences(text: str) -> str:
 
 
 def last_question(text: str) -> str | None:
-    """The last sentence of a text that asks something."""
+    """The last sentence in a text that is a question."""
     asked = [
         piece.strip()
         for piece in sentences(text)
@@ -55,7 +55,7 @@ def last_question(text: str) -> str | None:
 
 
 def _is_certain(text: str, end: int) -> bool:
-    """Whether a sentence that ends here does so whatever follows, and is plain text by itself."""
+    """Whether a sentence surely ends here, whatever follows, and is plain text by itself."""
     before, after = text[:end], text[end:]
     if _NUMBER_ENDS.search(before) and not _WORD_FOLLOWS.match(after):  # "am 5. J": a month, or a new sentence
         return False
@@ -66,33 +66,33 @@ def _is_certain(text: str, end: int) -> bool:
 
 @dataclass
 class Utterance:
-    """What has come of one message. `begun`: what was said of it before the present answer began."""
+    """The state of one message. `begun`: what was said of it before the current answer started."""
 
     begun: str = ""
     said: str = field(init=False)
-    """What the merchant has of it, as the model wrote it."""
+    """What the merchant has got of it, as the model wrote it."""
     ungrounded: list[str] = field(default_factory=list)
     is_grounded: bool = False
     """Whether a claim in what was said has a ground."""
     is_held: bool = False
-    """Whether the answer is to be corrected as a whole, or to be dropped, so that nothing of it goes out."""
+    """Whether the answer will be corrected as a whole, or dropped, so that nothing of it is sent."""
     _heard: str = ""
-    """As much of the present answer as was judged."""
+    """The part of the current answer that was checked."""
     _repeats: bool = field(init=False)
-    """Whether it begins with what was said before, and nothing else has come yet."""
+    """Whether it repeats what was said before, and nothing else has come yet."""
 
     def __post_init__(self) -> None:
         self.said, self._repeats = self.begun, bool(self.begun)
 
     def new(self, words: str, *, whole: bool = False) -> str:
-        """What is to be judged now of an answer that begins with these `words`, or consists of them."""
-        if not words.startswith(self._heard):  # another model's answer, or one that was cut off before what it has said
+        """The part to check now, of an answer that starts with, or consists of, these `words`."""
+        if not words.startswith(self._heard):  # another model's answer, or one that was cut off before that point
             self._heard, self._repeats = "", bool(self.said)
         fresh = words[len(self._heard) :]
         return fresh if whole else whole_sentences(fresh)
 
     def judge(self, fresh: str, check: Callable[[str], Sequence[Verdict]]) -> list[Verdict]:
-        """The verdicts on `fresh` words, in the light of what came before; without what repeats the beginning."""
+        """The verdicts on `fresh` text, given what came before; without repetitions of the beginning."""
         context = (self.begun + self._heard)[-CONTEXT:]
         self._heard += fresh
         found: list[Verdict] = []
@@ -105,7 +105,7 @@ class Utterance:
         return self._unrepeated(found)
 
     def take(self, verdicts: Sequence[Verdict], *, with_ungrounded: bool) -> str:
-        """The words of these verdicts that are to be said; notes the claims without a ground."""
+        """The text to say according to these verdicts; records the claims without a ground."""
         words = ""
         for verdict in verdicts:
             self.ungrounded += [claim for claim in verdict.ungrounded if claim not in self.ungrounded]
@@ -115,7 +115,7 @@ class Utterance:
         return words
 
     def joined(self, words: str) -> str:
-        """All that is said with these words."""
+        """Everything said so far, plus these words."""
         if self.said and words and not self.said[-1].isspace() and not words[0].isspace():
             return f"{self.said} {words}"
         return self.said + words
@@ -132,5 +132,5 @@ class Utterance:
 
 
 def _same(sentence: str) -> str:
-    """What a sentence and its repetition have in common; an answer that was cut off ends in an ellipsis."""
+    """A normal form in which a sentence equals its repetition; an answer that was cut off ends in an ellipsis."""
     return _SPACE.sub(" ", sentence).rstrip(" \u2026").lstrip().casefold()

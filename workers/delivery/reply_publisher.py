@@ -101,7 +101,7 @@ class ReplyPublisher:
         try:
             # One round trip on Redis; on RabbitMQ each reply is confirmed.
             with self._app.producer_or_acquire() as producer, producer.batch():
-                queues.declare_once(_REPLIES, producer)
+                producer.maybe_declare(_REPLIES)  # kombu would for each of them
                 for reply in replies:
                     self._publish_one(producer, reply)
         except Exception as error:  # noqa: BLE001 - whatever the broker's client raises, try later

@@ -151,7 +151,8 @@ class WakeUps:
         )
         try:
             with self._app.producer_or_acquire() as producer:
-                queues.declare_once(_QUEUES[queue], producer)
+                # Once per connection: after that of a broker that lost its queues is gone, anew.
+                producer.maybe_declare(_QUEUES[queue])
                 producer.publish(
                     message.body,
                     exchange="",

@@ -28,6 +28,7 @@ import signal
 import socket
 import subprocess
 import sys
+import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from workers.local.procfile import Process
 from workers.model.demo import DEMO, DEMO_SHORT
 
 _INTAKE = "workers.intake.__main__"
-#: What workers import; Celery's command line last, because it imports all installed plug-ins.
+#: What workers import, some of it late.
 _COMMON = (
     *("celery.bin.celery", "celery.apps.worker", "celery.concurrency.thread", "celery.worker.components"),
     *("celery.worker.autoscale", "celery.worker.consumer", "celery.backends.base", "celery.events.receiver"),
@@ -207,6 +208,12 @@ class ForkedChild(Child):
 
 
 def _import_common() -> None:
+    # Celery's command line imports what is for people, 10 MB: its plug-ins (Flower), and a prompt.
+    plugins: Any = importlib.import_module("click_plugins")
+    plugins.with_plugins = lambda _plugins: lambda group: group
+    prompt: Any = types.ModuleType("click_repl")
+    prompt.register_repl = lambda _group: None
+    sys.modules["click_repl"] = prompt
     for late in _COMMON:
         importlib.import_module(late)
     del sys.modules[_INTAKE]  # it runs as __main__

@@ -11,7 +11,7 @@ from events.circuit_breaker import CircuitBreaker
 PAUSE = 30.0
 #: After this many failures in a row a model is skipped even if no other can answer.
 PATIENCE = 3
-#: Longest wait we accept from a provider (seconds); some answer an exhausted daily quota with 24 hours, and some write
+#: Longest wait we accept from a provider (seconds). Some ask for 24 hours when a daily quota is used up, and some send
 #: milliseconds.
 LONGEST = 300.0
 
@@ -19,9 +19,9 @@ LONGEST = 300.0
 class ModelBreaker:
     """One circuit breaker for each model. Shared by all threads of a process.
 
-    One failure moves a model behind the others for `PAUSE` seconds. It is still asked when no other is left, so that
-    one bad answer does not silence every conversation. Only a wait named by the provider (Retry-After), or `PATIENCE`
-    failures in a row, stops it from being asked at all until the wait is over.
+    One failure moves a model behind the others for `PAUSE` seconds. It is still asked when no other is left, so one bad
+    answer does not silence every conversation. Only a wait named by the provider (Retry-After), or `PATIENCE` failures
+    in a row, stops it from being asked at all until the wait is over.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -55,7 +55,7 @@ class ModelBreaker:
             self._breakers.pop(name, None)
 
     def wait(self, names: Sequence[str]) -> float | None:
-        """Seconds until the first of `names` leaves its pause; None if one is not paused."""
+        """Seconds until the first of `names` leaves its pause; None if any of them is not paused."""
         with self._lock:
             return min(map(self._seconds_left, names), default=0.0) or None
 

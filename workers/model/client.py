@@ -28,7 +28,7 @@ from workers.model.litellm_call import LEAST_SECONDS, Messages, Request, Tools
 from workers.model.response import Answer, read_answer
 
 Hear = Callable[[str, bool], bool]
-"""Called with all words of an answer so far, and whether there will be no more; returns whether any of them were passed
+"""Called with the whole text of an answer so far and whether it is complete; returns whether any of it was passed
 on."""
 
 #: Longest single attempt while another model is left, and when none is (seconds).
@@ -37,7 +37,7 @@ LAST_TRY_SECONDS = 30.0
 #: A sole model is asked again after this pause, or after its own Retry-After of up to `LONGEST_PAUSE` (seconds).
 PAUSE = 0.5
 LONGEST_PAUSE = 5.0
-#: How long it is known whether a model answers.
+#: How long the outcome of the last attempt counts as knowing whether a model answers (seconds).
 KNOWN_SECONDS = 3.0
 
 log = logs.get(__name__)
@@ -46,7 +46,7 @@ log = logs.get(__name__)
 class Model:
     """Asks the models of `names` in order; `demo` is the offline demo model. Safe to use from many threads.
 
-    `secrets` are providers' keys that do not stand in the environment, by the names that litellm reads.
+    `secrets` are providers' keys that are not in the environment, by the variable names that litellm reads.
     """
 
     def __init__(
@@ -62,9 +62,9 @@ class Model:
         self._clock = clock
         self._sleep = sleep
         self._breaker = ModelBreaker(clock)
-        #: Whether one of these models answered when it was asked last, and when that was.
+        #: For each list of models: when it was last asked, and whether one of them answered.
         self._answered: dict[tuple[str, ...], tuple[float, bool]] = {}
-        #: Models that somebody has to do something for: a key, credit, a name.
+        #: Models that an operator has to fix: a key, credit, a name.
         self._broken: set[str] = set()
 
     def ask(
@@ -80,12 +80,12 @@ class Model:
     ) -> Answer:
         """The answer of the first model that gives one, within `timeout` seconds for all attempts together.
 
-        `names` replaces the configured models for this call. `hear` is called with all words so far while they come,
-        and says whether any of them have been passed on: then no other answer can begin in their place, and a failure
-        ends the call. What one model refuses or leaves unanswered is taken to the next.
+        `names` replaces the configured models for this call. `hear` is called with the whole text so far as it arrives
+        and returns whether any of it has been passed on: after that no other model may start over, so a failure ends
+        the call. Otherwise a request that one model refuses or does not answer goes to the next.
 
-        Raises ModelRefused for a request that would fail again, ModelSilent if all answers were empty,
-        ModelUnavailable for everything else.
+        Raises ModelRefused for a request that would fail again, ModelSilent if all answers were empty, ModelUnavailable
+        for everything else.
         """
         options = {"temperature": temperature, "max_tokens": max_output_tokens}
         heard = None if hear is None else _Heard(hear)
@@ -119,7 +119,7 @@ class Model:
         raise error
 
     def answers(self, names: Sequence[str] | None = None) -> bool | None:
-        """Whether one of the models answered in the last seconds, be it that it refused; None if none was asked."""
+        """Whether one of the models answered lately (a refusal counts); None if none was asked."""
         at, answered = self._answered.get(_full(names or self.names), (-math.inf, False))
         return answered if self._clock() - at < KNOWN_SECONDS else None
 
@@ -151,9 +151,9 @@ class Model:
         return (*found, *filter(None, keys), *told)
 
     def missing_keys(self, of_workflows: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:
-        """The models that cannot answer as the environment is, unless their key comes from where nobody looks here."""
+        """The models whose key is not in the environment; it may still come from somewhere we cannot see."""
         if (self._of_providers() or _without_demo(of_workflows)) and litellm_call.unusable():
-            return ()  # `problems` tells
+            return ()  # `problems` reports it
         own = (litellm_call.missing_key(name) for name in self._of_providers() if not litellm_call.is_of_openai(name))
         named = _without_demo(of_workflows).items()
         keys = ((workflow, litellm_call.missing_key(name)) for name, workflow in named)
@@ -203,7 +203,7 @@ class Model:
 
 
 class _Heard:
-    """Words on their way to whoever listens."""
+    """Passes text on to `hear` and remembers whether any was passed on."""
 
     def __init__(self, hear: Hear) -> None:
         self._hear = hear

@@ -1,8 +1,8 @@
 """The demo model: plays CJ offline, from the tool results it really finds in the messages. Pure.
 
-It answers where it is named (`CJ_MODEL=demo`), without litellm. Its words are canned, its figures are never: without a
-tool result there is no figure. It works from the messages alone, as a real model does, so a resumed turn goes on where
-it was.
+It answers where it is named (`CJ_MODEL=demo`), without litellm. Its words are canned but its figures never are: each
+comes from a tool result. Like a real model it works from the messages alone, so a resumed turn continues where it
+stopped.
 """
 
 import json
@@ -35,7 +35,7 @@ from workers.model.response import message_of
 
 DEMO = "cj-demo/demo"
 DEMO_SHORT = "demo"
-"""The name it has to be asked for by, and its short form."""
+"""Its full name and the short form."""
 TOOL, METRICS = "shopify_data", "calculate_metrics"
 _SALES = {"data_type": "sales", "rows": "periods", "of": "orders"}
 _WEEK = {"data_type": "week_orders", "rows": "days", "of": "orders"}
@@ -45,11 +45,11 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
     "orders a day, of a week": {**_WEEK, "metric": "per_day"},
     "the best day": {**_WEEK, "metric": "top", "group_by": "day"},
 }
-"""What it has computed of a store that has just been connected."""
+"""The metrics it has computed for a store that was just connected."""
 LARGE = 5_000
-"""With more orders in 60 days, those of a week are more than are read."""
+"""With more orders than this in 60 days, a week has more than are read."""
 FRESH = timedelta(minutes=5)
-"""How long a result of an earlier turn is good enough for an answer."""
+"""How long a result of an earlier turn can still be used for an answer."""
 
 CANNED = "my sentences are canned, but every figure is read from your store."
 CONFESSION = f"By the way, I'm the demo model: {CANNED}"
@@ -73,7 +73,7 @@ _FOLLOW_UP = f"{_EVENT} follow_up"
 _GO_ON = f"{_EVENT} connection_lost"
 _SHOW_INSIGHTS = f"{_EVENT} show_shopify_insights"
 _CROSSED = f"{_EVENT} messages_crossed"
-#: What is said to the first of these that a message begins with; other messages are the merchant's own.
+#: The answer to a message with one of these prefixes (the first that fits); other messages are the merchant's own.
 _SCRIPTED = {
     "Ready to connect your Shopify store": "Hi, I'm CJ, your support assistant. Shall we connect your Shopify store? "
     "Once it is connected, I'll tell you what I see in it.",
@@ -87,7 +87,7 @@ _SCRIPTED = {
     f"{_EVENT} model_back": "",
     _EVENT: "I've taken note of that.",
 }
-#: The periods of `sales` as merchants name them. A report of another period is another result.
+#: The periods of `sales` as merchants name them. Each period is a result of its own.
 _PERIODS = {
     "last_30_days": r"\b(30|thirty) days\b|\b(average|mean) order|\border value\b|\baov\b",
     "last_60_days": r"\b(60|sixty) days\b",
@@ -138,7 +138,7 @@ _NO_OTHER_TIMES = (
     "or the last 12 months."
 )
 _NEITHER = "I can't look at just that time, either."
-#: A message is about every subject it names; only if it names none, about the first of the vague ones that fits.
+#: A message is about every subject it names. If it names none, the first of the vague patterns that fits decides.
 _SUBJECTS = {
     "week_orders": rf"\b({'|'.join(_WEEKDAYS)}|best day|busiest|returning|today|yesterday|week\w*|(7|seven) days)\b"
     r"|\b(revenue|sales|turnover|popular|sold|sell\w*)\b",
@@ -155,7 +155,7 @@ _HOW_TO_CONNECT = r"\bhow\b.*\b(re-?)?connect"
 _BEGINNING = ("Ready to connect your Shopify store", f"{_EVENT} conversation_started")
 _PASSES = frozenset({"shopify.throttled", "shopify.unavailable"})
 _YES = r"^\W*(yes|yeah|yep|sure|ok|okay|please|let'?s|connect|i'?m ready)\b"
-#: What is said to the first of these that fits, before what it can do.
+#: The answer to the first of these that fits, followed by what it can do.
 _SMALL_TALK = {
     r"\b(are|r) (you|u) (still )?there\b|\banyone there\b": "I'm here.",
     r"\b(who|what) (are|r) (you|u)\b|\b(which|what) (language )?model\b|\byour name\b|\bdemo\b"
@@ -169,7 +169,7 @@ _SMALL_TALK = {
 
 @dataclass(frozen=True)
 class Script:
-    """One answer: what it says, and the data types and FIGURES it asks for; at least one of both."""
+    """One answer: text, and the data types and FIGURES it asks for; at least one of the two."""
 
     text: str | None
     calls: tuple[str, ...] = ()
@@ -188,7 +188,7 @@ class Turn:
     earlier: dict[str, Result] = field(default_factory=dict)
     now: datetime | None = None
     may_read: Sequence[str] | None = None
-    """As far as that is known."""
+    """The data types it may read; None if unknown."""
     is_lost: bool = False
     """Whether the merchant has to connect the store again."""
     asked_to_connect: bool = False
@@ -198,12 +198,12 @@ class Turn:
     words: str = ""
     """What it has said in this one."""
     spoken: dict[str, int] = field(default_factory=dict)
-    """Data types that were told about in this turn, and how many messages had come by then."""
+    """Data types already covered in this turn, each with the number of messages received by then."""
     figures: list[Result] = field(default_factory=list)
     """What was computed in this turn."""
     has_computed: bool = False
     asked: frozenset[str] = frozenset()
-    """Data types that the merchant's questions in this turn are about, and that are not told about yet."""
+    """Data types that the merchant asked about in this turn and that are not answered yet."""
     offered: bool = False
     """Whether the merchant was asked before to connect the support system."""
 
@@ -211,13 +211,13 @@ class Turn:
 def reply_to(messages: Sequence[Mapping[str, Any]], tools_offered: bool) -> Script:
     """The next answer to a conversation of chat-completion messages."""
     if messages and str(messages[-1].get("content")).startswith(_GO_ON):
-        # What it would have said, without what was said of it.
+        # The same answer again, without the part already said.
         script = reply_to(messages[:-2], tools_offered)
         return replace(script, text=(script.text or "").removeprefix(messages[-2]["content"].strip()).strip() or None)
     turn, context = _current_turn(messages), _context(messages)
     turn.now, connected = moment(context.get("now")), context.get("shopify_connected", not context) is True
     turn.is_lost, turn.may_read = "store" in context, context.get("may_read")
-    is_ours = connected and not turn.is_lost  # of a store that is not, nothing is told from memory
+    is_ours = connected and not turn.is_lost  # otherwise earlier results are not used
     turn.earlier = {name: result for name, result in turn.earlier.items() if is_ours and _is_fresh(result, turn.now)}
     onboarding = any(said.startswith(_SHOW_INSIGHTS) for said in turn.said_to_me)
     follow_up = next((said for said in turn.said_to_me if said.startswith(_FOLLOW_UP)), None)
@@ -239,8 +239,8 @@ def wire_message(script: Script) -> dict[str, Any]:
 
 
 def _insights(turn: Turn, tools_offered: bool, connected: bool) -> Script:
-    """One look after the other, each told before the next; then the merchant's questions and the offer. Failures are
-    told together, with what comes next, and so is all of a store without orders."""
+    """Read one data type after the other and tell each before the next; then answer the merchant's questions and make
+    the offer. Failures are told together with what follows, and a store without orders is told all at once."""
     results = turn.results
     for result in results.values():
         if sentence := cut_off(result):
@@ -269,7 +269,7 @@ def _insights(turn: Turn, tools_offered: bool, connected: bool) -> Script:
 
 
 def _together(turn: Turn, names: Sequence[str], said: str, apart: Collection[str] = ()) -> list[str]:
-    """These looks, and what follows from all of them; unless that is what the merchant asked for."""
+    """These results, and what they show together unless a question of the merchant's is still open."""
     results = turn.results
     deeper = [] if turn.asked else unsaid(insight(results, turn.figures), said)
     told = [name for name in names if name in results]
@@ -281,7 +281,7 @@ def _together(turn: Turn, names: Sequence[str], said: str, apart: Collection[str
 
 
 def _next_look(turn: Turn, is_empty: bool) -> tuple[str, ...]:
-    """What to ask for next, until all is known that there is to say."""
+    """What to ask for next; nothing once everything needed is known."""
     results = turn.results
     if "counts" not in results:
         return ("counts",)
@@ -297,7 +297,7 @@ def _next_look(turn: Turn, is_empty: bool) -> tuple[str, ...]:
 
 
 def _figures(turn: Turn) -> tuple[str, ...]:
-    """What to have computed, once in a turn."""
+    """The metrics to have computed, once a turn."""
     found = {name for name, result in turn.results.items() if result["success"]}
     left_out = "orders a day, of a week" if "sales" in found else ""
     computable = (name for name, figure in FIGURES.items() if figure["data_type"] in found and name != left_out)
@@ -305,7 +305,7 @@ def _figures(turn: Turn) -> tuple[str, ...]:
 
 
 def _ask_later(results: Mapping[str, Result]) -> str:
-    """What the merchant can do when nothing could be seen; what passes is promised already."""
+    """What the merchant can do when nothing could be read; nothing if a new look is promised already."""
     if any(result.get("error_code") in _PASSES for result in results.values()):
         return ""
     by = {result.get("remedy") for result in results.values()}
@@ -313,7 +313,7 @@ def _ask_later(results: Mapping[str, Result]) -> str:
 
 
 def _follow_up(turn: Turn, event: str, tools_offered: bool) -> Script:
-    """What could not be told before; `event` names the data types, and what was asked of them."""
+    """Tell what could not be told before; `event` names the data types and what was asked about them."""
     details = _object(event[event.find("{") :])
     wanted = [data_type for data_type in details.get("data_types", ()) if isinstance(data_type, str)]
     if "not tried again" in event or not tools_offered:
@@ -331,7 +331,8 @@ def _follow_up(turn: Turn, event: str, tools_offered: bool) -> Script:
 
 
 def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
-    """To all that was said to it in this turn, together; of what it has told before, the sentence that answers."""
+    """One answer to everything the merchant said in this turn; of results told before, only the sentence that
+    answers."""
     told, questions = list[str](), list[tuple[int, str]]()
     for place, said in enumerate(turn.said_to_me):
         if turn.is_lost and said.startswith(_BEGINNING):
@@ -381,14 +382,14 @@ def _answers(turn: Turn, tools_offered: bool, connected: bool) -> Script:
 
 
 def _once(why: str, before: str) -> str:
-    """Why it cannot answer, in other words than the last time."""
+    """Why it cannot answer, worded differently from the last time."""
     if why not in before:
         return why
     return _NEITHER if why == _NO_OTHER_TIMES else f"As I said, {uncapitalized(why)}"
 
 
 def _answerable(question: str, now: datetime | None) -> tuple[list[str], list[str]]:
-    """The question without what it cannot answer, if anything is left of it, and why it cannot."""
+    """What is left of the question without the parts it cannot answer, and why it cannot answer those."""
     rest, why = question, list[str]()
     if now is not None and not re.search(r"\b(19|20)\d\d\b", question):
         for name, month in (("this month", now.month - 1), ("last month", now.month - 2)):
@@ -403,7 +404,7 @@ def _answerable(question: str, now: datetime | None) -> tuple[list[str], list[st
 
 
 def _about_what(question: str, period: str | None) -> list[str]:
-    """The data types that tell it; of a longer period than a week, the reports do."""
+    """The data types that answer the question; for periods longer than a week, the sales reports."""
     names = _subjects(question, vague=period is None)
     if period is None:
         return names
@@ -428,7 +429,7 @@ def _small_talk(text: str, connected: bool) -> str:
 
 
 def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
-    """A turn ends with words without tool calls; what comes after the last of these is the current one."""
+    """A turn ends with an answer without tool calls; the current turn is what follows the last of those."""
     turn = Turn()
     for message in messages:
         content = message.get("content")
@@ -438,7 +439,7 @@ def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
             case "tool":
                 result = _object(content)
                 data_type = result.get("data_type")
-                # A failure replaces no data: the tool answers so when it is asked again in the same turn.
+                # A failure replaces no data: asked again in the same turn, the tool answers with one.
                 is_told = result.get("success") and "data" not in result  # so old that only its figures are shown
                 if data_type and not is_told and (result["success"] or data_type not in turn.results):
                     turn.results[data_type] = result

@@ -1,8 +1,8 @@
-"""Plain sentences about tool results, every figure the result's own: what the demo model says, and what CJ says when a
-model finds no words. Pure.
+"""Plain sentences about tool results, with figures taken only from the result: what the demo model says, and what CJ
+says when a model gives no text. Pure.
 
 A result is what the tool `shopify_data` answers (`workers.shop.results`); its data is described in `shopify.data`.
-What is absent is left out, and what is missing is named with its reason.
+Absent fields are left out; what is in `missing` is named with its reason.
 """
 
 import re
@@ -18,11 +18,11 @@ from shopify.errors import not_permitted
 Result = Mapping[str, Any]
 
 INSIGHTS = ("counts", "recent_orders", "overview")
-"""What is looked at, in this order, when a store has just been connected."""
+"""The data types read, in this order, when a store was just connected."""
 
 RECONNECTED = "Your store is connected again."
 AS_PROMISED = "I looked again, as promised."
-"""What an answer begins with that tells what was missing."""
+"""How an answer begins that brings what was missing before."""
 
 _SUBJECTS = {
     "counts": "how many customers and orders you have",
@@ -38,7 +38,7 @@ _OURS = (
 )
 _CUT_OFF = {"shopify.not_connected": _CONNECT, "shopify.unauthorized": _RECONNECT, "shopify.no_token": _OURS}
 CUT_OFF = frozenset({_CONNECT, _RECONNECT})
-"""What is said when nothing can be read until the store is connected (again)."""
+"""The answer when nothing can be read until the store is connected (again)."""
 _WHY = {
     "shopify.throttled": "Shopify asks me to slow down, so I'll try again in a moment and tell you then.",
     "shopify.unavailable": "Shopify does not answer at the moment. I'll look again by myself and tell you then.",
@@ -50,7 +50,7 @@ _CURRENCIES = dict(
         strict=True,
     )
 )
-"""Others are written with their code before the amount."""
+"""Other currencies are written as their code before the amount."""
 _LOOKING = "Looking at your recent activity: "
 _DAY = timedelta(days=1)
 _ANSWERS = {
@@ -63,17 +63,17 @@ _ANSWERS = {
     r"\b(average|mean|order value|aov)\b": "average order",
     r"\bnet\b": "Net sales",
 }
-"""What is asked, and what the sentence says that answers it."""
+"""Pattern of a question → the words by which the sentence that answers it is found."""
 ENOUGH_ORDERS = 10
-"""With fewer in a period, a trend or a number a day says nothing."""
+"""With fewer orders in a period, a trend or a daily average means nothing."""
 ENOUGH_IN_A_DAY = 3
-"""With fewer, a day is not called the best."""
+"""With fewer orders, no day is called the best."""
 STEADY_PERCENT = 5
-"""A change of less is none."""
+"""A smaller change counts as none."""
 
 
 def tell(results: Mapping[str, Result], said: str = "") -> str:
-    """All there is to say about results by data type, as soon as they are read. `said`: see `sentences`."""
+    """Everything there is to say about fresh results by data type. `said`: see `sentences`."""
     return " ".join(sentences(results, said))
 
 
@@ -84,11 +84,11 @@ def sentences(
     days: Collection[str] = (),
     now: datetime | None = None,
 ) -> list[str]:
-    """What there is to say about results by data type, one sentence or two of one breath after the other.
+    """What there is to say about results by data type, in order; sentences that belong together are one entry.
 
-    `said` are the words of the answer so far: no sentence, note or reason of them is repeated. `apart`: what may not
-    be read, and is told elsewhere. `days`: "today", "yesterday", where these were asked for. `now` is when it is said;
-    None: as soon as it was read.
+    `said` is the answer so far: no sentence, note or reason in it is repeated. `apart`: what may not be read and is
+    told elsewhere. `days`: "today", "yesterday", if these were asked for. `now` is the time of the answer; None: right
+    after reading.
     """
     told, unseen = list[str](), dict[str, list[str]]()
     unread = [each for data_type, result in results.items() for each in denied(data_type, result)]
@@ -114,27 +114,27 @@ def sentences(
 
 
 def unsaid(sentences: Iterable[str], said: str) -> list[str]:
-    """Each of these sentences once, without those that `said` has, or goes on from."""
+    """These sentences without duplicates and without those in `said`, even where they go on there."""
     beginnings = {sentence: re.escape(sentence.removesuffix(".")) for sentence in sentences}
     return [sentence for sentence, beginning in beginnings.items() if not re.search(rf"{beginning}(?!,?\d)", said)]
 
 
 def answering(question: str, data_type: str, result: Result, days: Collection[str] = ()) -> str:
-    """The one sentence about a result that answers a question best; `days` as in `sentences`."""
+    """The one sentence about a result that best answers a question; `days` as in `sentences`."""
     about = [*_about(data_type, result, days, None)] or sentences({data_type: result}) or [""]
     wanted = [told for asked, told in _ANSWERS.items() if not days and re.search(asked, question)]
     return next((sentence for told in wanted for sentence in about if told in sentence), about[0])
 
 
 def uncapitalized(sentence: str) -> str:
-    """As the end of a longer sentence."""
+    """The sentence as the end of a longer one."""
     sentence = sentence.removeprefix(_LOOKING)
     return sentence if sentence.startswith(("I ", "Shopify ")) else sentence[:1].lower() + sentence[1:]
 
 
 def insight(results: Mapping[str, Result], figures: Sequence[Result]) -> Iterator[str]:
-    """What follows from the days, the reports and the stock together, where they carry it; `figures` are what the tool
-    `calculate_metrics` computed of them."""
+    """What the days, the reports and the stock show together, if there is enough data; `figures` are what the tool
+    `calculate_metrics` computed from them."""
     by_metric = {figure["metric"]: figure["results"] for figure in figures}
     sales, week, stock = (_data(results, data_type) for data_type in ("sales", "week_orders", "overview"))
     number = sales["current"]["orders"] if sales else week["orders_counted"] if week else 0
@@ -160,14 +160,14 @@ def _data(results: Mapping[str, Result], data_type: str) -> Result | None:
 
 
 def _rounded(value: str) -> str:
-    """As people say it: "1.4", "about 2.4", "about 205"."""
+    """Rounded, as people say it: "1.4", "about 2.4", "about 205"."""
     exact = Decimal(value)
     near = exact.quantize(Decimal(1) if exact >= ENOUGH_ORDERS else Decimal("0.1")).normalize()
     return f"{'' if near == exact else 'about '}{near:,f}"
 
 
 def _trend(sales: Result, change: Sequence[Result] | None, overview: Result | None) -> str:
-    """None of a shop that did not exist all the time before, or had next to no orders then."""
+    """Empty for a shop that did not exist for the whole earlier period or had next to no orders in it."""
     before = sales.get("previous") or {}
     created = ((overview or {}).get("shop", {}).get("created_at") or "")[:10]
     if not change or (before.get("orders") or 0) < ENOUGH_ORDERS or created > before["from"]:
@@ -179,7 +179,7 @@ def _trend(sales: Result, change: Sequence[Result] | None, overview: Result | No
 
 
 def _stock_and_sales(overview: Result, week: Result, *, is_whole: bool) -> Iterator[str]:
-    """What sells, against what lies in stock, by titles of one product. `is_whole`: every line of an order was read."""
+    """What sells compared with what is in stock, by product title. `is_whole`: every order line was read."""
     if week.get("truncated") or "best_stocked_products" not in overview:
         return
     items: Sequence[Result] = week["top_items"]
@@ -209,13 +209,13 @@ def subjects(data_types: Collection[str]) -> str:
 
 
 def _lacking(data_type: str, result: Result) -> list[Result]:
-    """The entries of `missing` that are spoken of. Of an overview, only the products are told."""
+    """The entries of `missing` to mention. For an overview, only the products."""
     entries = result.get("missing", ())
     return [entry for entry in entries if data_type != "overview" or entry["part"] == "best_stocked_products"]
 
 
 def denied(data_type: str, result: Result) -> list[str]:
-    """What may not be read, in the words of people."""
+    """What may not be read, in plain words."""
     return [each for entry in (result, *_lacking(data_type, result)) for each in entry.get("permissions", ())]
 
 
@@ -236,7 +236,7 @@ def _why(failure: Result) -> str:
 
 
 def _age(result: Result, now: datetime | None) -> Iterator[str]:
-    """That these are old figures, and why there are no newer ones."""
+    """Says that the figures are old and why there are no newer ones."""
     stale, at = result.get("stale"), moment(result.get("as_of"))
     if stale and at:
         at = at.astimezone(now.tzinfo if now else UTC)
@@ -244,7 +244,7 @@ def _age(result: Result, now: datetime | None) -> Iterator[str]:
 
 
 def _missing(data_type: str, result: Result, said: str) -> Iterator[str]:
-    """Each reason once, after the parts that are not there at all."""
+    """Each reason once, after the names of the parts that are missing altogether."""
     parts: dict[str, list[str]] = {}
     for entry in _lacking(data_type, result):
         part, reason = entry["part"], entry["reason"]
@@ -262,7 +262,7 @@ def _part(data_type: str, part: str) -> str:
 
 
 def shows(data_type: str, result: Result) -> bool:
-    """Whether there is anything to say of it."""
+    """Whether there is anything to say about it."""
     return bool(result["success"]) and any(_about(data_type, result, (), None))
 
 
@@ -311,7 +311,7 @@ def _counts(data: Result, window: str) -> Iterator[str]:
 
 
 def _recent_orders(data: Result, now: datetime | None, said: str, *, is_all: bool) -> Iterator[str]:
-    """`is_all`: no order is too old to be seen."""
+    """`is_all`: no order is too old to be read."""
     listed: Sequence[Result] = data["orders"]
     orders = [order for order in listed if not order["test"] and not order["cancelled"]]
     tests = data.get("test_orders", sum(order["test"] for order in listed))
@@ -351,7 +351,7 @@ def _repeat_customers(orders: Sequence[Result]) -> str:
 
 
 def _left_out(tests: int, cancelled: int, said: str) -> Iterator[str]:
-    """Which kinds of orders are not counted: each once in an answer, of whatever they were left out first."""
+    """Which kinds of orders are not counted; an answer names each kind once."""
     numbers = {"test order": tests, "cancelled order": cancelled}
     named = [_many(number, kind) for kind, number in numbers.items() if number and not _is_left_out(kind, said)]
     if named:
@@ -376,10 +376,10 @@ def _on_sale(products: Sequence[Result]) -> list[Result]:
 
 
 def _week_orders(data: Result, days: Collection[str], now: datetime | None, said: str) -> Iterator[str]:
-    """Days are named from the shop's clock as it is now: the data may be of yesterday, and its last day was not over.
-    `days` may name weekdays, too, and the "best day".
+    """Days are named by the shop's clock at the time of the answer: the data may be from yesterday, read before that
+    day was over.
 
-    `covered_from` is where an incomplete week begins.
+    `days` may also name weekdays and the "best day". `covered_from` is where an incomplete week begins.
     """
     end = datetime.fromisoformat(data["to"])
     today = (now or end).astimezone(_zone(data, end)).date()
@@ -425,7 +425,7 @@ def _week_orders(data: Result, days: Collection[str], now: datetime | None, said
 
 
 def _sales(data: Result) -> Iterator[str]:
-    """The period asked for, then the one it is held against."""
+    """The period asked for, then the one it is compared with."""
     current, before = data["current"], data.get("previous")
     total, number = _money([current["total_sales"]]), current["orders"]
     so_far, are = (" so far", "are") if current["so_far"] else ("", "were")
@@ -455,7 +455,8 @@ def _span(figures: Result) -> str:
 
 
 def _zone(data: Result, end: datetime) -> tzinfo | None:
-    """The shop's, by its name: on another day its clock may differ by an hour. Else the offset of the data's end."""
+    """The shop's time zone by name, since its offset differs between days (summer time); else the offset of the data's
+    end."""
     try:
         return ZoneInfo(data.get("time_zone") or "")
     except (KeyError, ValueError, OSError):
@@ -463,7 +464,7 @@ def _zone(data: Result, end: datetime) -> tzinfo | None:
 
 
 def _ago(at: datetime, now: datetime) -> str:
-    """As people say it, by the shop's clock, which `now` shows."""
+    """How long ago, as people say it; `now` is in the shop's time zone."""
     age, at = max(now - at, timedelta()), at.astimezone(now.tzinfo)
     days = (now.date() - at.date()).days
     if age < timedelta(hours=12) or days == 0:

@@ -1,8 +1,8 @@
 """What models write into their text that does not belong there: reasoning, and tool calls in some template's dialect.
 
-Servers are supposed to take both out and often do not. A call is taken where its meaning is certain: the markup is
+Servers are supposed to take both out and often do not. A call is accepted if its meaning is certain: the markup is
 known or the JSON has the shape of a call, and the name is that of an offered tool. Markup without such a call is
-removed all the same and counted as `broken`, so that the model can be told; no merchant sees it. Pure.
+removed too, so that no merchant sees it, and marked as `broken`, so that the model can be told. Pure.
 
     Hermes, Qwen        <tool_call>{"name": …, "arguments": {…}}</tool_call>, also without the end
     GLM                 <tool_call>name<arg_key>key</arg_key><arg_value>value</arg_value></tool_call>
@@ -24,23 +24,23 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 RawCall = tuple[str, Any]
-"""A tool's name as offered, and its arguments as they came."""
+"""An offered tool's name, and the arguments as the model wrote them."""
 
 _ENCODINGS = 3
-"""How often arguments may be encoded into each other."""
+"""How many times arguments may be JSON-encoded."""
 LONGEST_WORDS = 16_000
-"""Characters that are searched, once reasoning is gone; a hostile text of this length takes a tenth of a second."""
+"""Characters searched, after reasoning is removed; a hostile text of this length takes a tenth of a second."""
 LONGEST_CALL = 4000
-"""Characters of a call in a text that are looked at more than once."""
+"""Longest call whose broken JSON is repaired (characters)."""
 PLACES = 20
-"""How many lines that begin as JSON are tried."""
+"""How many lines that look like JSON are tried."""
 _NAMES = ("name", "tool", "tool_name", "function", "function_name", "action", "recipient_name")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input", "action_input", "params", "kwargs")
 
 
 @dataclass(frozen=True)
 class Spoken:
-    """A text without markup. `broken`: some of it looked like a call and could not be read."""
+    """A text without markup. `broken`: part of it looked like a call and could not be read."""
 
     text: str
     calls: tuple[RawCall, ...] = ()
@@ -68,9 +68,9 @@ def read(text: str, offered: Collection[str]) -> Spoken:
 
 
 def surely_words(text: str) -> str:
-    """What `read` will leave of an unfinished text as it is, whatever follows: all before anything that may be markup.
+    """The start of an unfinished text that `read` will leave unchanged whatever follows: all before possible markup.
 
-    One thing it cannot know: reasoning whose beginning a template left out, until its end comes.
+    It cannot recognise reasoning whose opening tag a template left out until the closing tag arrives.
     """
     if _EDGE.search(text) is not None:
         text = _without_reasoning(text)
@@ -79,7 +79,7 @@ def surely_words(text: str) -> str:
 
 
 def named(raw: object, offered: Collection[str]) -> str | None:
-    """The offered tool that is meant: `functions.name`, `default_api.name:0`, `Name()`; None if none is."""
+    """The offered tool that a name like `functions.name`, `default_api.name:0` or `Name()` means, or None."""
     text = raw.strip() if isinstance(raw, str) else ""
     if text in offered:
         return text
@@ -92,7 +92,7 @@ def named(raw: object, offered: Collection[str]) -> str | None:
 
 
 def read_object(text: str) -> dict[str, Any] | None:
-    """The one JSON object that is meant by `text`, also fenced, commented, encoded twice or unclosed; else None."""
+    """The one JSON object in `text`, even if fenced, commented, encoded twice or unclosed; else None."""
     value: Any = text
     for _ in range(_ENCODINGS):
         if not isinstance(value, str):
@@ -104,7 +104,7 @@ def read_object(text: str) -> dict[str, Any] | None:
 
 
 def inner(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments, if these are wrapped in a call: {"name": …, "arguments": {…}}, {"parameters": {…}}."""
+    """Unwrap arguments that were sent as a call: {"name": …, "arguments": {…}}, {"parameters": {…}}."""
     keys = [key for key in _ARGUMENTS if key in arguments]
     if len(keys) != 1 or set(arguments) - {keys[0], *_NAMES, "type", "id"}:
         return arguments
@@ -139,7 +139,7 @@ def _parsed(text: str) -> Any:
 
 
 def _repeated(text: str) -> Any:
-    """The object that stands there several times: {…}{…}."""
+    """The object, if the text repeats it: {…}{…}."""
     try:
         found = list(_objects(text))
     except (ValueError, RecursionError):
@@ -171,7 +171,8 @@ _CALL_BEGINS = re.compile(r"<tool_call>|<function=|<invoke ")
 
 
 def _without_reasoning(text: str) -> str:
-    """Templates open the block themselves, so its beginning may be missing; cut answers miss its end."""
+    """Templates may open the block themselves, so the opening tag can be missing; a cut answer lacks the closing
+    one."""
     kept: list[str] = []
     visible: int | None = 0
     hidden = 0
@@ -198,7 +199,10 @@ _CHANNELS_LOST = re.compile(r"^\s*analysis.*assistantfinal", re.DOTALL)
 
 
 def _harmony_words(text: str) -> str:
-    """What channels say to the user; calls keep their markup. https://cookbook.openai.com/articles/openai-harmony"""
+    """The text of the channels meant for the user; calls keep their markup.
+
+    https://cookbook.openai.com/articles/openai-harmony
+    """
 
     def kept(found: re.Match[str]) -> str:
         head = found["head"].strip()
@@ -246,7 +250,7 @@ _EXPRESSION = re.compile(r"(?<![\w.])(?P<name>[A-Za-z_][\w.]{0,80})\((?P<inside>
 
 
 def _parameters(text: str) -> Any:
-    """Arguments as JSON or as one element each."""
+    """Arguments, given as JSON or as one element each."""
     found = {
         (one["key"] or one["glm_key"] or one["tag"]): (one["value"] or one["glm_value"] or one["inside"] or "").strip()
         for one in _PARAMETER.finditer(text)
@@ -284,7 +288,7 @@ def _code(found: re.Match[str]) -> list[RawCall]:
 
 
 def _expressions(text: str) -> list[RawCall]:
-    """name(key="value"), as in Python."""
+    """Calls written as in Python: name(key="value")."""
     calls: list[RawCall] = []
     for found in _EXPRESSION.finditer(text):
         try:
@@ -297,7 +301,7 @@ def _expressions(text: str) -> list[RawCall]:
 
 
 def _is_wrapper(found: re.Match[str]) -> bool:
-    """Whether nothing is left in this element: its calls were read by an earlier pattern."""
+    """Whether this element is empty because an earlier pattern read its calls."""
     return not found.groupdict().get("body", "").strip()
 
 

@@ -3,7 +3,7 @@
 ModelError
 ├── ModelUnavailable    no model answered: down, overloaded, too slow, key refused; a later attempt may succeed
 ├── ModelRefused        the request itself was refused: the same request never succeeds
-└── ModelSilent         models answered, with nothing that could be said
+└── ModelSilent         models answered, but without usable text
 
 A provider's own message may repeat the prompt, so it never leaves this module; only the HTTP status, the short error
 code, and the words by which the cause was recognised do.
@@ -23,7 +23,7 @@ from events.errors import chain
 
 
 class Cause(Enum):
-    """Why an attempt brought no answer. The value is what an operator is told."""
+    """Why an attempt brought no answer. The value is the text for operators."""
 
     DOWN = "the provider failed"
     SLOW = "no answer in time"
@@ -50,9 +50,9 @@ PASSES = frozenset({Cause.DOWN, Cause.SLOW, Cause.BUSY, Cause.EMPTY, Cause.CUT})
 OF_THE_MODEL = frozenset(
     {Cause.DOWN, Cause.SLOW, Cause.BUSY, Cause.KEY, Cause.ACCESS, Cause.CREDIT, Cause.GONE, Cause.NO_TOOLS}
 )
-"""Causes that say something about the next request, too."""
+"""Causes that will also affect the next request."""
 FOR_THE_OPERATOR = frozenset({Cause.KEY, Cause.ACCESS, Cause.CREDIT, Cause.GONE, Cause.NO_TOOLS})
-"""Causes that somebody has to do something about."""
+"""Causes that an operator has to fix."""
 _BY_STATUS = {
     400: Cause.REFUSED,
     401: Cause.KEY,
@@ -73,7 +73,7 @@ _TOO_LONG = re.compile(
     r"|token count[\w ()]{0,40} exceeds|max_new_tokens|reduce the length|number of tokens allowed",
     re.IGNORECASE,
 )
-# As providers say it, whatever the status; one that is told with 400 by one is told with 403, 404 or 429 by others.
+# Providers' wordings. They take precedence over the status: what one sends with 400, others send with 403, 404 or 429.
 _BY_WORDS: Sequence[tuple[Cause, re.Pattern[str]]] = [
     (cause, re.compile(words, re.IGNORECASE))
     for cause, words in (
@@ -104,7 +104,7 @@ _BY_WORDS: Sequence[tuple[Cause, re.Pattern[str]]] = [
         ),
     )
 ]
-# Groq and others check a model's call themselves, and refuse what it wrote.
+# Groq and others validate a model's tool call themselves and refuse what it wrote.
 _UNREADABLE = re.compile(
     r"tool_use_failed|failed to (call a function|parse tool call)|tool call validation failed", re.I
 )
@@ -112,20 +112,20 @@ _ABOVE_A_LIMIT = re.compile(r"request too large|tokens must be reduced", re.IGNO
 
 
 class GivenUp(Exception):
-    """Nobody wants the answer any more: the turn was stopped, or taken over."""
+    """The answer is no longer wanted: the turn was stopped or taken over."""
 
 
 class ModelError(Exception):
-    """`code` for programs, `merchant` is a sentence for the merchant, `str(error)` for operators; none has prompts."""
+    """`code` is for programs, `merchant` a sentence for the merchant, `str(error)` for operators; none contains
+    prompts."""
 
     code = "model_error"
     merchant = "Sorry, something went wrong on my side. Please try again."
 
 
 class ModelUnavailable(ModelError):
-    """No model answered. `retry_after`: seconds for which asking again makes no sense, if known.
-
-    `lasting`: somebody has to do something first (a key, credit, a model's name).
+    """No model answered. `retry_after`: how long not to ask again (seconds), if known. `lasting`: an operator has to
+    fix something first (a key, credit, a model's name).
     """
 
     code = "model_unavailable"
@@ -148,7 +148,7 @@ class ModelRefused(ModelError):
 
 
 class ModelSilent(ModelError):
-    """Each model answered with nothing, also when it was asked once more; asking again would be paid for in vain."""
+    """Every model gave an empty answer, even when asked again; another attempt would only cost money."""
 
     code = "model_without_words"
     merchant = "Sorry, I could not put an answer into words. Please ask again."
@@ -156,8 +156,8 @@ class ModelSilent(ModelError):
 
 @dataclass(frozen=True)
 class FailedCall:
-    """An attempt without an answer: model, cause, HTTP status (0: the answer was empty), the reason for an operator,
-    and the wait the provider named."""
+    """A failed attempt: model, cause, HTTP status (0: the answer was empty), the reason for operators, and the wait
+    that the provider asked for."""
 
     name: str
     cause: Cause
@@ -181,7 +181,7 @@ class FailedCall:
 
 
 def classify(name: str, error: Exception) -> FailedCall:
-    """Classify an exception by its words and its status code: the class of litellm's differs between providers."""
+    """Classify an exception by its text and status code; litellm's exception classes differ between providers."""
     status, code = _status(error), _error_code(error)
     words = f"{code or ''} {error}"[:_READ]
     cause, found = _cause(status, code, words, error)
@@ -191,7 +191,7 @@ def classify(name: str, error: Exception) -> FailedCall:
 
 
 def _cause(status: int, code: str | None, words: str, error: Exception) -> tuple[Cause, str | None]:
-    """The cause, and the words that told it."""
+    """The cause, and the words it was recognised by."""
     if status == 429 and _ABOVE_A_LIMIT.search(words):
         return Cause.TOO_LONG, None
     if status in (400, 422) and (

@@ -1,9 +1,9 @@
-"""What a provider wants back with its own answers, and what it turned out to want otherwise.
+"""What each provider insists on in requests, as learned from its refusals.
 
-Reasoning models give more than words and calls (`reasoning_content`, thinking blocks, thought signatures), and some
-refuse the next request without it. So it is kept with the step (`EXTRAS`) and goes back to the model it came from, and
-to nobody else. Providers disagree about it, and about options: what one demands, another refuses with 400. The refusal
-says which, and is believed.
+Reasoning models return more than text and calls (`reasoning_content`, thinking blocks, thought signatures), and some
+refuse the next request without it. So it is stored with the step (`EXTRAS`) and sent back only to the model it came
+from. Providers disagree about it, and about options: what one demands, another refuses with 400. The refusal's text
+says which, and the next request follows it.
 """
 
 import hashlib
@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 EXTRAS = "_extras"
-"""Key of a kept assistant message: `model`, and what it wants back in the message and, by id, in its tool calls."""
+"""Key in a stored assistant message: `model`, and what it wants back in the message and, by id, in its tool calls."""
 
 Message = Mapping[str, Any]
 
 _BLANK = " "
-"""Stands for reasoning that was another model's; what DeepSeek takes at least."""
+"""Replaces another model's reasoning; the least that DeepSeek accepts."""
 _ANY_SIGNATURE = {"google": {"thought_signature": "skip_thought_signature_validator"}}
 """https://ai.google.dev/gemini-api/docs/thought-signatures"""
 _SUBJECT = re.compile(
@@ -30,7 +30,7 @@ _SUBJECT = re.compile(
 _CALL_ID = re.compile(r"tool[ _]call[ _]?id\b", re.IGNORECASE)
 _ALTERNATE = re.compile(r"roles (must|should) (be )?alternat", re.IGNORECASE)
 _LAST = re.compile(r"last message must have role `?user", re.IGNORECASE)
-"""As templates of models say it that a server of one's own uses."""
+"""As the chat templates of self-hosted models word it."""
 _DEMAND = re.compile(r"must be|missing|required|expected|needs? to be|pass(ed)? back", re.IGNORECASE)
 _OPTIONS = {
     "temperature": re.compile(r"temperature", re.IGNORECASE),
@@ -56,22 +56,25 @@ class _Habit:
 
 
 class Habits:
-    """What is known about each model. Shared by all threads of a process."""
+    """What was learned about each model. Shared by all threads of a process."""
 
     def __init__(self) -> None:
         self._known: dict[str, _Habit] = {}
         self._lock = threading.Lock()
 
     def messages(self, name: str, messages: Sequence[Message]) -> list[dict[str, Any]]:
-        """The messages as the model `name` is sent them."""
+        """The messages in the form that the model `name` accepts."""
         return _fitted(name, messages, self._of(name))
 
     def options(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The options that the model `name` takes."""
+        """The options that the model `name` accepts."""
         return {option: value for option, value in options.items() if option not in self._of(name).without}
 
     def learn(self, name: str, complaint: str, messages: Sequence[Message], options: Mapping[str, Any]) -> bool:
-        """Whether the complaint of the model `name` is about what can be sent otherwise; from now on it is."""
+        """Whether the request can be sent in another form that answers the complaint of the model `name`.
+
+        If so, that form is used from now on.
+        """
         with self._lock:
             known = self._known.get(name, _Habit())
             changed = _changed(known, complaint, self.options(name, options) if known.without else options)
@@ -115,14 +118,15 @@ def _fitted(name: str, messages: Sequence[Message], habit: _Habit) -> list[dict[
 
 
 def _alternating(before: Message | None, message: dict[str, Any]) -> list[dict[str, Any]]:
-    """The message, behind an empty one of the other side if the one before is of the same."""
+    """The message, after an empty one of the other role if the one before has the same role."""
     other = {"user": "assistant", "assistant": "user"}.get(message["role"])
     is_second = before is not None and before["role"] == message["role"]
     return [{"role": other, "content": ""}, message] if other and is_second else [message]
 
 
 def _with_short_ids(message: dict[str, Any]) -> dict[str, Any]:
-    """Ids of nine letters and digits, the same for a call and its result: all that Mistral's models take."""
+    """Replace call ids by nine letters and digits, the only form Mistral's models accept; a result keeps its call's
+    id."""
     if "tool_call_id" in message:
         return {**message, "tool_call_id": _short(message["tool_call_id"])}
     if not message.get("tool_calls"):

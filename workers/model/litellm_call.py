@@ -2,19 +2,19 @@
 
 litellm 1.110 has pitfalls; a test covers each of these workarounds:
 
-- Its retries multiply each other, so it has none; who is asked again is decided in `workers.model.client`.
-- Its timeout counts for each read of a socket: an answer that drips in takes for ever. So every call runs on a
-  thread of its own that is given up when the time is over, and every socket it opens keeps the call's deadline: giving
+- Its retries multiply each other, so they are off; `workers.model.client` decides who is asked again.
+- Its timeout applies to each read of a socket, so a slowly dripping answer never times out. So every call runs on a
+  thread of its own that is abandoned when the time is over, and every socket it opens has the call's deadline: giving
   up closes the connection, whichever provider and client it belongs to.
-- It keeps one pool of connections for each different timeout, and threads that start together make one each. So
-  timeouts are whole seconds, and everything that speaks OpenAI's protocol shares one pool, which follows no redirect:
-  what is asked goes to the configured address only.
-- Of a stream only its parsers of each provider's pieces are used; what is wrong with its assembly stands in
-  `workers/model/stream.py`. Pieces that came with one read of the socket are handed on together.
-- An answer that is a little off (text in parts, calls that are null, an error with 200) it takes for an outage, so
+- It keeps one connection pool per timeout value, and threads that start together make one each. So
+  timeouts are whole seconds, and everything that speaks OpenAI's protocol shares one pool. That pool follows no
+  redirects: requests go to the configured address only.
+- Of its streaming only the parsers of each provider's pieces are used; `workers/model/stream.py` says what is wrong
+  with its assembly. Pieces that arrive with one read of the socket are handed on together.
+- It takes slightly malformed answers (text in parts, null calls, an error with 200) for an outage, so
   every client repairs answers first (`workers/model/wire.py`).
-- What it and OpenAI's client do around a request costs three times as much as the request. A server that speaks
-  OpenAI's protocol is sent what litellm would send, and read without them.
+- What it and OpenAI's client do around a request costs three times as much as the request itself. So a server that
+  speaks OpenAI's protocol is sent what litellm would send, and its answer is read, without them.
 - Exception classes vary by provider, status codes do not (`workers/model/errors.py`).
 - It logs and prints requests including prompts, so its loggers are off.
 """
@@ -53,16 +53,16 @@ from workers.model.response import Answer, read_answer, repaired, spoken_words, 
 from workers.model.stream import Assembly
 from workers.model.wire import Stream, StreamCut
 
-#: Less time than this is not worth another attempt (seconds).
+#: With less time left than this, no further attempt is made (seconds).
 LEAST_SECONDS = 1.0
-#: How many times as many tokens an answer may have after one that ended before its first word.
+#: Factor for `max_tokens` after an answer that was cut off before its first word.
 MORE_ROOM = 4
 #: Longest wait for a warm-up call (seconds).
 WARM_UP_SECONDS = 30.0
-#: With at least one of these in the last so many characters a sentence may have ended.
+#: A sentence may have ended if one of these is among the last `_LOOK_BACK` characters.
 _MAY_END = re.compile("[.!?\u2026\u3002\uff01\uff1f\n]")
 _LOOK_BACK = 12
-#: How long what follows the last words of an answer, its calls and counts, may take to come with them.
+#: How long to wait for calls and token counts after an answer's last words before those are passed on (seconds).
 END_FOLLOWS_SECONDS = 0.005
 
 _AS_A_STREAM = {"stream": True, "stream_options": {"include_usage": True}}
@@ -75,8 +75,8 @@ Tools = Sequence[Mapping[str, Any]]
 class Request:
     """A request to any model. `options` are litellm's (temperature, max_tokens).
 
-    `hear` is called with the words so far, while they come, and whether these are all words of the answer, though its
-    calls or counts are still coming; without it, and where a provider cannot stream, the answer comes whole.
+    `hear` is called with the text so far as it arrives, and whether that is all the text, even if calls or counts are
+    still to come; without `hear`, and where a provider cannot stream, the answer comes whole.
     """
 
     messages: Messages
@@ -86,12 +86,12 @@ class Request:
 
     @property
     def sent_options(self) -> Mapping[str, Any]:
-        """The options, and whether it is to be streamed."""
+        """The options, including those that ask for a stream."""
         return self.options if self.hear is None else {**self.options, **_AS_A_STREAM}
 
     def after(self, cause: Cause) -> Request:
-        """What to ask with after an answer that said nothing: with more room, or without tools for what was found; and
-        whole, if it may be that the provider cannot stream."""
+        """The request to retry with after an unusable answer: with more tokens, or without tools if results are already
+        there; and without streaming, in case the provider cannot stream."""
         if cause in (Cause.EMPTY, Cause.DOWN) and self.hear is not None:
             return replace(self, hear=None).after(cause)
         if cause is Cause.CUT and "max_tokens" in self.options:
@@ -107,20 +107,20 @@ _WARM_UP = Request(
     [{"type": "function", "function": {"name": "warm_up", "parameters": {"type": "object"}}}],
     {"max_tokens": 1},
 )
-#: What litellm imports with its first call of a model that is not asked the short way; 50 MB.
+#: What litellm imports with its first call of a model that `_complete_plain` does not serve; 50 MB.
 _LATE = ("openai.resources", "litellm.litellm_core_utils.default_encoding", "litellm.proxy._types")
 _import_lock = threading.Lock()
 _habits = Habits()
 _idle: list[SimpleQueue[Callable[[], None]]] = []
-"""What the threads wait for that carry out no call now."""
+"""Idle threads, waiting for their next call."""
 _unpriced: set[str] = set()
-"""Models without a price; to find that there is none takes litellm longer than to tell one."""
+"""Models without a price; litellm takes longer to find no price than to find one."""
 
 
 def call(name: str, request: Request, seconds: float) -> Answer | FailedCall:
     """One attempt, ended after `seconds` whatever the provider does. Raises GivenUp, and what `request.hear` raises.
 
-    A provider that refuses what it can be sent otherwise (`Habits`) is asked again at once.
+    A provider that refuses a request which can be sent in another form (`Habits`) is asked again at once.
     """
     deadline = time.monotonic() + seconds
     provider = _provider(name)
@@ -178,17 +178,18 @@ def _attempt(
 
 
 def _spoken(text: str, request: Request, waited: futures.Future[Any]) -> str | None:
-    """All words of an answer, if what follows them does not come at once: else they are said with the end."""
+    """The answer's full text, unless the rest of the answer arrives at once; then None: text and end are passed on
+    together."""
     futures.wait([waited], END_FOLLOWS_SECONDS)
     offered = [str(tool["function"]["name"]) for tool in request.tools or ()]
     return None if waited.done() else spoken_words(text, offered)
 
 
 class _Words:
-    """The words of an answer on their way from the thread that reads them to the one that waits for them."""
+    """Passes an answer's text from the thread that reads it to the one that waits for it."""
 
     Heard = tuple[str, bool]
-    """The text so far, and whether it is all of it."""
+    """The text so far, and whether it is complete."""
 
     def __init__(self) -> None:
         self.heard: SimpleQueue[_Words.Heard | None] = SimpleQueue()
@@ -198,7 +199,7 @@ class _Words:
         self._is_told_whole = False
 
     def assembled(self, pieces: Iterator[Any], stream: Stream | None) -> dict[str, Any]:
-        """The stream as an answer that came whole. Raises StreamCut, and what reading it raises."""
+        """The stream assembled into a whole answer. Raises StreamCut, and whatever reading raises."""
         with before_reads(lambda: self._hand_over(stream)):
             for piece in pieces:
                 self._assembly.add(piece)
@@ -208,7 +209,7 @@ class _Words:
         return repaired(found)  # type: ignore[no-any-return]
 
     def wait(self, seconds: float) -> Heard | None:
-        """The newest text, once there is one; None if the answer ended, or there was none in so many seconds."""
+        """Wait for text and return the newest; None if the answer ended or none came within `seconds`."""
         found = None
         with suppress(Empty):
             found = self.heard.get(timeout=seconds)
@@ -230,13 +231,13 @@ class _Words:
 
 
 def use_secrets(secrets: Mapping[str, SecretStr]) -> None:
-    """Give litellm providers' keys that do not stand in the environment, the only place where it looks for them."""
+    """Put providers' keys into the environment, the only place where litellm looks for them."""
     for name, secret in secrets.items():
         os.environ[name] = secret.get_secret_value()
 
 
 def load(names: Sequence[str]) -> None:
-    """Import litellm and what most calls of the models `names` need, and nothing more, so a process may fork
+    """Import litellm and what most calls of the models `names` need, and do nothing else, so that the process may fork
     afterwards."""
     with _growing_heap():
         _litellm()
@@ -277,14 +278,14 @@ def missing_key(name: str) -> str | None:
 
 
 def is_of_openai(name: str) -> bool:
-    """Whether the model is asked for as OpenAI does it, there or at a server of one's own."""
+    """Whether litellm treats the model as OpenAI's, at OpenAI or on a server of your own."""
     return _provider(name) == "openai"
 
 
 def price(name: str, input_tokens: int, output_tokens: int) -> float | None:
-    """What so many tokens of a model cost, in US dollars, by the list that came with litellm; None if it has no price.
+    """What these tokens cost in US dollars by litellm's bundled price list; None if it has no price for the model.
 
-    An estimate: the list knows nothing of discounts, cached prompts, or a server of one's own behind a known name.
+    An estimate: the list ignores discounts, cached prompts, and your own server behind a known name.
     """
     if name == DEMO or name in _unpriced:  # the demo model answers without litellm
         return None
@@ -297,12 +298,12 @@ def price(name: str, input_tokens: int, output_tokens: int) -> float | None:
 
 
 def known_price(name: str, input_tokens: int, output_tokens: int) -> float | None:
-    """The same where litellm is there already: no turn waits for its import."""
+    """`price`, but only if litellm is already imported, so that no turn waits for the import."""
     return price(name, input_tokens, output_tokens) if _imported.cache_info().currsize else None
 
 
 def unusable() -> str | None:
-    """Why no model at all can be asked from this process, or None."""
+    """Why this process cannot ask any model, or None."""
     try:
         _litellm()
     except Exception as error:  # noqa: BLE001 - the library and its HTTP client refuse in many ways
@@ -315,7 +316,8 @@ def unusable() -> str | None:
 @contextmanager
 def _growing_heap() -> Iterator[None]:
     """Disable garbage collection during imports. litellm creates 330,000 permanent objects: the collector would scan
-    them repeatedly (a third of the import time), and once more later for half a second, in the middle of an answer.
+    them again and again (a third of the import time), and once more later, for half a second in the middle of an
+    answer.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -349,9 +351,9 @@ def _imported() -> Any:
     from litellm.llms.custom_httpx.http_handler import HTTPHandler, get_ssl_configuration
     from litellm.llms.openai import common_utils
 
-    # What httpcore opens sockets with unless it is told otherwise; litellm makes clients of its own and tells nothing.
+    # httpcore's default for opening sockets; litellm creates its own clients and does not let us pass another.
     connection_pool.SyncBackend = DeadlineBackend  # type: ignore[attr-defined, assignment]
-    limits = httpx.Limits(max_connections=100, keepalive_expiry=30.0)  # a turn's tool calls lie between two requests
+    limits = httpx.Limits(max_connections=100, keepalive_expiry=30.0)  # a turn runs tool calls between two requests
     litellm.client_session = httpx.Client(
         verify=get_ssl_configuration(), limits=limits, follow_redirects=False, event_hooks={"response": [wire.repair]}
     )
@@ -368,7 +370,7 @@ def _imported() -> Any:
     litellm.telemetry = False
     litellm.turn_off_message_logging = True
     litellm.utils.executor = _NoLogging()
-    litellm.utils.json_data = None  # a tokenizer of 14 MB, of which it keeps the text, too
+    litellm.utils.json_data = None  # a tokenizer of 14 MB, plus its text
     Logging.response_cost_calculator = Logging.pre_call = Logging.post_call = _nothing
     ServiceLogging.service_success_hook = _nothing
     common_utils._contains_cache_control = _nothing
@@ -378,22 +380,22 @@ def _imported() -> Any:
 
 
 class _NoLogging:
-    """Instead of the threads on which litellm tells its callbacks of each answer: there are none to tell, and what it
-    prepares for them costs half as much as the call."""
+    """Replaces the thread pool on which litellm calls its logging callbacks: we have none, and preparing for them costs
+    half as much as the call."""
 
     def submit(self, *_: object) -> None:
         """Drop it."""
 
 
 def _nothing(*_: object, **__: object) -> None:
-    """Instead of litellm's search for the price of each answer, a quarter of a call's time (`price` says it to whoever
-    asks, with what the answer used), of the event loop that it opens for each call to tell nobody how long it took, and
-    of the look through each message for marks of Anthropic's caches, which none of ours has.
+    """Replaces three things litellm does for each call: looking up the answer's price, a quarter of a call's time
+    (`price` does it on demand); opening an event loop to report the duration to nobody; and searching each message for
+    Anthropic cache marks, which ours never have.
     """
 
 
 def _complete(name: str, request: Request, options: Mapping[str, Any], seconds: float, extra: Mapping[str, Any]) -> Any:
-    """The answer, or the pieces of one that is streamed."""
+    """The answer, or the pieces of a streamed one."""
     messages = _habits.messages(name, request.messages)
     options = {"tools": list(request.tools) if request.tools else None, "drop_params": True, **options}
     timeout = float(max(int(seconds), 1))
@@ -417,8 +419,8 @@ def _complete_plain(
     api_key: str | None = None,
     api_base: str | None = None,
 ) -> Any:
-    """What `litellm.completion` comes to for a server that speaks OpenAI's protocol: the request that litellm makes for
-    the model, sent and read here. Its handlers and OpenAI's client cost three times as much as that."""
+    """`litellm.completion` for a server that speaks OpenAI's protocol: the same request, but sent and read here.
+    litellm's handlers and OpenAI's client cost three times as much as the request itself."""
     litellm = _litellm()
     model, taken = _taken(name, json.dumps(options))
     form = litellm.ProviderConfigManager.get_provider_chat_config(model, litellm.LlmProviders.OPENAI)
@@ -434,7 +436,7 @@ def _complete_plain(
 
 @lru_cache(maxsize=100)
 def _taken(name: str, options: str) -> tuple[str, Mapping[str, Any]]:
-    """The model's own name, and those of the `options` (as JSON) that it takes, as it takes them."""
+    """The model's name without its provider, and the `options` (JSON) that it supports, as it spells them."""
     litellm = _litellm()
     model, provider, *_ = litellm.get_llm_provider(model=name)
     taken = litellm.utils.get_optional_params(model=model, custom_llm_provider=provider, **json.loads(options))
@@ -443,7 +445,7 @@ def _taken(name: str, options: str) -> tuple[str, Mapping[str, Any]]:
 
 @cache
 def _server(api_key: str, api_base: str, organization: str | None) -> wire.ChatServer:
-    """A server of OpenAI's protocol, which is told what OpenAI's client tells."""
+    """A server that speaks OpenAI's protocol, with the URL and headers that OpenAI's client would use."""
     http = _litellm().client_session
     client = importlib.import_module("openai").OpenAI(
         api_key=api_key, base_url=api_base, organization=organization, http_client=http
@@ -456,8 +458,8 @@ def _server(api_key: str, api_base: str, organization: str | None) -> wire.ChatS
 
 @cache
 def _is_plain(name: str) -> bool:
-    """Whether the model is asked by OpenAI's chat completions, of OpenAI or a server of one's own. litellm asks some of
-    OpenAI's models by its newer protocol instead, those that take tools in no other way."""
+    """Whether the model is asked over OpenAI's chat completions, at OpenAI or on a server of your own. For some of
+    OpenAI's models litellm uses the newer Responses API, the only one in which they take tools."""
     if not is_of_openai(name):
         return False
     litellm = _litellm()
@@ -468,8 +470,8 @@ def _is_plain(name: str) -> bool:
 
 
 def _on_a_thread(call: Callable[[], Any]) -> futures.Future[Any]:
-    """A daemon thread: one that hangs keeps no process alive. It is kept for the next call, since a new one costs a
-    fifth of a call."""
+    """Run the call on a daemon thread, so that one that hangs does not keep the process alive. Threads are reused,
+    since starting one costs a fifth of a call."""
     future: futures.Future[Any] = futures.Future()
 
     def run() -> None:
@@ -504,7 +506,7 @@ def _provider(name: str) -> str | None:
 
 
 def _takes_tools(name: str, provider: str) -> bool:
-    """Whether tools reach the model; `drop_params` would leave them out in silence."""
+    """Whether tools reach the model; `drop_params` would drop them silently."""
     model = name.partition("/")[2] or name
     taken = _litellm().get_supported_openai_params(model=model, custom_llm_provider=provider)
     return taken is None or "tools" in taken
@@ -520,7 +522,7 @@ def _credentials(provider: str) -> dict[str, Any]:
 
 
 def _refused_call(name: str) -> None:
-    """A call refused by a local port: all the imports of a real call and none of its traffic."""
+    """A call refused by a local port: it imports what a real call imports, without any traffic."""
     harmless = {"openai", "anthropic", *_litellm().openai_compatible_providers}
     if _provider(name) not in harmless:  # others may look for credentials on the network
         name = "openai/warm-up"

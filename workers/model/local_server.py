@@ -1,7 +1,7 @@
-"""The demo model as an OpenAI-compatible server on this machine, for those who want to reach a model over HTTP.
+"""The demo model as an OpenAI-compatible server on this machine, to reach a model over HTTP without a provider.
 
-Workers ask it as they ask any provider (CJ_MODEL=openai/ANYTHING, OPENAI_API_BASE=…), through litellm. Scenarios and
-tests answer something else: they override `respond`.
+Workers ask it like any provider (CJ_MODEL=openai/ANYTHING, OPENAI_API_BASE=…), through litellm. Scenarios and tests
+override `respond` to give other answers.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ Message = Mapping[str, Any]
 
 
 class ModelServer:
-    """Serves `POST /v1/chat/completions` on a free port of 127.0.0.1, from a thread of its own."""
+    """Serves `POST /v1/chat/completions` on a free port of 127.0.0.1, on its own thread."""
 
     #: What is served.
     path = "/v1/chat/completions"
@@ -45,7 +45,7 @@ class ModelServer:
         return f"http://127.0.0.1:{self.port}/v1"
 
     async def respond(self, request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
-        """Answer the request, whose JSON is `body`; called on the server's thread."""
+        """Answer the request with the JSON `body`; called on the server's thread."""
         message = demo.wire_message(demo.reply_to(body.get("messages") or [], bool(body.get("tools"))))
         return completion(message, body)
 
@@ -83,11 +83,11 @@ class ModelServer:
 
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}
-"""What an answer cost, whatever is in it."""
+"""The token counts that every answer reports."""
 
 
 def completion(message: Message | None, body: Mapping[str, Any]) -> web.Response:
-    """A message of the model, as the request's `body` asks for it; None: an answer without any choice."""
+    """A message as a response, streamed if the request's `body` asks for it; None: an answer without choices."""
     if body.get("stream"):
         return web.Response(body=b"".join(pieces(message, body)), content_type="text/event-stream")
     finish = "tool_calls" if message and message.get("tool_calls") else "stop"
@@ -96,7 +96,7 @@ def completion(message: Message | None, body: Mapping[str, Any]) -> web.Response
 
 
 def pieces(message: Message | None, body: Mapping[str, Any]) -> Iterator[bytes]:
-    """The same as a stream: an event for each token, as OpenAI sends them, then the counts if they were asked for.
+    """The same as a stream: one event per token, as OpenAI sends them, then the counts if they were asked for.
 
     https://platform.openai.com/docs/api-reference/chat-streaming
     """
@@ -140,7 +140,7 @@ def error_response(status: int, message: str, retry_after: float | None = None) 
 
 
 def html_page(status: int) -> web.Response:
-    """What a proxy in between answers."""
+    """What a proxy on the way would answer."""
     page = "<html><body><h1>Bad Gateway</h1></body></html>"
     return web.Response(status=status, text=page, content_type="text/html")
 

@@ -1,9 +1,9 @@
 """A language model's answer: text, tool calls, and the message to store.
 
-Providers differ in ways that would poison a conversation if stored unchanged. A call whose arguments are broken JSON
-makes some providers refuse every later request of that conversation, as does a tool name with a dot, or a call id that
-is longer than 40 characters or was used before; Postgres refuses NUL characters. So an `Answer` is cleaned once, here,
-and can then be stored and sent to any provider.
+Providers differ in ways that would poison a conversation if stored unchanged. Some refuse every later request of a
+conversation that contains a call with broken JSON arguments, a tool name with a dot, or a call id that is longer than
+40 characters or was used before; Postgres refuses NUL characters. So an `Answer` is cleaned once, here, and can then be
+stored and sent to any provider.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from workers.model import dialects
 from workers.model.errors import Cause
 from workers.model.habits import EXTRAS
 
-#: Calls run of one answer; of so many more the model is told that they were not, the rest is dropped.
+#: Calls run per answer. For up to `MOST_REFUSED_CALLS` more the model is told that they were not; the rest is dropped.
 MAX_TOOL_CALLS = 4
 MOST_REFUSED_CALLS = 8
 #: Longest arguments of one call (characters).
 MAX_ARGUMENTS = 1024
-#: Longest words taken of one answer (characters); the rest is dropped, whatever a provider made of `max_tokens`.
+#: Longest text kept of one answer (characters); the rest is dropped, in case a provider ignored `max_tokens`.
 MAX_WORDS = 16_000
-#: Longest text searched for words, reasoning included (characters).
+#: Longest raw text read, reasoning included (characters).
 MAX_TEXT = 64_000
-#: Most of what a provider wants back with one answer (characters as JSON); signed reasoning cannot be cut.
+#: Longest `extras` stored with one answer (characters of JSON); signed reasoning cannot be cut.
 MAX_EXTRAS = 64_000
 
 _CUT_OFF = frozenset({"length", "content_filter"})
-"""Reasons to finish after which a text may end anywhere."""
+"""Finish reasons after which a text may end anywhere."""
 _SENTENCE_END = re.compile(
     "[\u3002\uff01\uff1f]|(?:[!?\u2026\u061f\u0964]|(?<!\\d)\\.)[\"'\u201d\u2019\u00bb)\\]]*(?=\\s|\\Z)|(?<=\\S)\\n"
 )
-"""After a figure a dot may be a decimal point, or the number of a list."""
+"""After a digit a dot may be a decimal point or number a list item."""
 _BAD_IN_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 _GOOD_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 _SIGNED_ID = re.compile(r".*?__thought__(?P<signature>\S+)", re.DOTALL)
@@ -77,7 +77,7 @@ class Answer:
 
 
 def assistant_message(answer: Answer) -> dict[str, Any]:
-    """The message to store: what every provider understands, and under `EXTRAS` what only its own does.
+    """The message to store: what every provider understands, and under `EXTRAS` what only its own provider does.
 
     Broken arguments become `{}`.
     """
@@ -99,8 +99,8 @@ def message_of(text: str | None, calls: Sequence[tuple[str, str, Mapping[str, An
 def read_answer(
     response: Any, model: str, messages: Iterable[Mapping[str, Any]] = (), tools: Iterable[Mapping[str, Any]] = ()
 ) -> Answer | Cause:
-    """Parse a chat completion, litellm's or as JSON, to `messages` with `tools`; what is wrong with it if it says
-    nothing."""
+    """Parse the chat completion (litellm's object or JSON) that answers `messages` with `tools`; the cause if it has no
+    content."""
     choices = field_of(response, "choices")
     choice = choices[0] if choices else None
     message = field_of(choice, "message")
@@ -122,13 +122,13 @@ def read_answer(
 
 
 def whole_sentences(text: str) -> str:
-    """A text that was cut off, without the sentence or line that has no end: a number may have been cut in two."""
+    """Remove the unfinished sentence or line from a text that was cut off: a number may have been cut in two."""
     ends = [found.end() for found in _SENTENCE_END.finditer(text)]
     return f"{text[: ends[-1]].rstrip()} …" if ends and text[ends[-1] :].strip() else text[: ends[-1]] if ends else ""
 
 
 def parse_arguments(text: str | None) -> tuple[dict[str, Any] | None, str | None]:
-    """(arguments, None), or (None, what is wrong with them). No arguments at all are `{}`."""
+    """(arguments, None), or (None, what is wrong with them). Missing arguments are `{}`."""
     if text is None or not text.strip() or text.strip() == "null":
         return {}, None
     if len(text) > MAX_ARGUMENTS:
@@ -138,10 +138,10 @@ def parse_arguments(text: str | None) -> tuple[dict[str, Any] | None, str | None
 
 
 def repaired(body: Any) -> Any:
-    """A chat completion as it came over HTTP, in the form that litellm can read.
+    """Repair a chat completion from HTTP so that litellm can read it.
 
-    Parts instead of text, calls that are null, a message that is null: https://github.com/mistralai/client-python and
-    others do it, and litellm would take it for an outage.
+    https://github.com/mistralai/client-python and others send parts instead of text, null calls or a null message, and
+    litellm would take that for an outage.
     """
     if not isinstance(body, dict) or not isinstance(body.get("choices"), list):
         return body
@@ -150,9 +150,9 @@ def repaired(body: Any) -> Any:
 
 
 def as_completion(body: bytes) -> dict[str, Any] | None:
-    """What a model wrote, in a refusal that quotes it (`failed_generation`), as a chat completion; None in another one.
+    """A refusal that quotes what the model wrote (`failed_generation`) as a chat completion; None for other refusals.
 
-    Groq checks calls itself and refuses those that it cannot read, though most can be
+    Groq validates calls itself and refuses those that it cannot read, though most can be read
     (https://console.groq.com/docs/tool-use).
     """
     try:
@@ -197,7 +197,7 @@ class _RawCall:
 
 
 def _raw_calls(message: Any) -> list[_RawCall]:
-    """The calls as litellm gives them, also the one of before there were several."""
+    """The calls as litellm gives them, including the older single `function_call`."""
     found = []
     for raw in field_of(message, "tool_calls") or ():
         function = field_of(raw, "function")
@@ -275,18 +275,18 @@ def _new_id() -> str:
 
 
 def words_so_far(raw: str) -> str:
-    """The words at the beginning of a text that is still coming: as far as they are surely words, and not markup."""
+    """The beginning of an unfinished text, up to anything that may be markup."""
     return _storable(dialects.surely_words(raw[:MAX_TEXT])).lstrip()[:MAX_WORDS]
 
 
 def spoken_words(raw: str, offered: Collection[str]) -> str | None:
-    """The words of a text that has come whole, as `read_answer` finds them; None if there is a call in it, too."""
+    """The text as `read_answer` would clean it, for one that is complete; None if it also contains a call."""
     spoken = dialects.read(raw[:MAX_TEXT], offered)
     return None if spoken.calls or spoken.broken else _clean(spoken.text)
 
 
 def text_of(raw: object) -> str:
-    """The text of a content, which may be parts."""
+    """The text of a `content` field, which may be a list of parts."""
     match raw:
         case str():
             return raw
@@ -312,12 +312,12 @@ def _clean(words: str) -> str | None:
 
 
 def _storable(text: str) -> str:
-    """Half of a surrogate pair cannot be sent as UTF-8, NUL cannot be stored in Postgres."""
+    """Without lone surrogates, which UTF-8 cannot encode, and NUL, which Postgres cannot store."""
     return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
 
 
 def field_of(value: Any, name: str) -> Any:
-    """A field of an answer, litellm's or as JSON; None if it has none."""
+    """A field of an answer (litellm's object or JSON), or None."""
     return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
 
 

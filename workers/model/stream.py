@@ -1,12 +1,12 @@
-"""A streamed answer, put together from its deltas. Pure.
+"""Assembles a streamed answer from its deltas. Pure.
 
-litellm's own assembly takes a stream that broke off for a complete one, and drops calls without an id
-(https://github.com/BerriAI/litellm/issues/40260). So what its providers' parsers yield is put together here, into the
-form of an answer that came whole, and an answer is complete only if its end came (`END`).
+litellm's own assembly takes a stream that broke off for a complete one and drops calls without an id
+(https://github.com/BerriAI/litellm/issues/40260). So what its parsers yield is assembled here into the form of a whole
+answer, and an answer is complete only if its end arrived (`END`).
 
-Providers differ: calls are numbered, or all have number 0 and ids of their own, or no id at all; arguments come in
-pieces, or as an object; reasoning has three names, and signatures come last; counts of tokens come with the first, the
-last, or every piece.
+Providers differ: calls are numbered, or all have index 0 and different ids, or have no id at all; arguments come in
+pieces or as an object; reasoning has three names, and signatures come last; token counts come with the first, the last,
+or every piece.
 """
 
 import json
@@ -17,11 +17,11 @@ from typing import Any
 from workers.model.response import field_of, text_of
 
 END = re.compile(rb"\"(?:(?:finish|stop)_?[rR]eason\"\s*:\s*\"|done\"\s*:\s*true)|data:\s*\[DONE\]|message_stop")
-"""In the bytes of a stream of any provider: it has come to its end. litellm's parser of Gemini ends every piece."""
+"""Bytes that mark the end of a stream, for all providers. litellm's Gemini parser marks every piece as the end."""
 LONGEST_END = 40
 _PLAIN = {"role", "content"}
 ENDS = ("stop", "tool_calls", "function_call")
-"""Reasons to finish of an answer that was not cut off."""
+"""Finish reasons of an answer that was not cut off."""
 
 
 class Assembly:
@@ -40,24 +40,24 @@ class Assembly:
 
     @property
     def text(self) -> str:
-        """Its words so far, as they came."""
+        """The raw text so far."""
         parts = self._parts["content"]
         parts[:] = ["".join(parts)]
         return parts[0]
 
     @property
     def begins_to_call(self) -> bool:
-        """Whether a call has begun, behind which no more words are to come."""
+        """Whether a call has begun; no text follows one."""
         return bool(self._calls)
 
     @property
     def has_finished(self) -> bool:
-        """Whether the latest piece said that the answer has ended as it should, and had no words itself."""
+        """Whether the latest piece had no text and says that the answer ended properly."""
         return self._finish in ENDS and self._is_wordless
 
     def add(self, chunk: Any) -> None:
-        """Take a piece of the stream, as litellm's parser of the provider, or OpenAI's client, gives it."""
-        if isinstance(chunk, dict) and "is_finished" in chunk:  # the older form of litellm's parsers
+        """Add a piece of the stream, as litellm's parser for the provider or OpenAI's protocol gives it."""
+        if isinstance(chunk, dict) and "is_finished" in chunk:  # litellm's older chunk format
             call, ended = chunk.get("tool_use"), chunk.get("finish_reason")
             delta = {"content": chunk.get("text"), "tool_calls": [call] if call else None}
             delta["provider_specific_fields"] = chunk.get("provider_specific_fields")
@@ -127,7 +127,7 @@ class Assembly:
                 call[extra] = value
 
     def _continued(self, call_id: Any, number: Any, name: Any) -> dict[str, Any] | None:
-        """The call that a piece goes on with; None if it begins one."""
+        """The call that a piece continues; None if it begins a new one."""
         same = [call for call in self._calls if number is None or call["index"] == number]
         if not same:
             return None
@@ -146,7 +146,7 @@ class Assembly:
             self._thoughts.append(block)
 
     def _count(self, usage: Any) -> None:
-        """Some count on, some tell what was read first and what was written last."""
+        """Some providers send running counts, some the input first and the output last."""
         for name in ("prompt_tokens", "completion_tokens"):
             value = field_of(usage, name)
             if isinstance(value, int):
@@ -154,7 +154,7 @@ class Assembly:
 
 
 def _merge(known: list[Any], pieces: list[Any]) -> None:
-    """Details of reasoning (https://openrouter.ai/docs/use-cases/reasoning-tokens) come in pieces of the same index."""
+    """Merge reasoning details of the same index (https://openrouter.ai/docs/use-cases/reasoning-tokens)."""
     for piece in pieces:
         last = known[-1] if known else None
         if not isinstance(piece, dict) or not isinstance(last, dict) or not _goes_on(last, piece):
@@ -171,7 +171,7 @@ def _goes_on(last: Mapping[str, Any], piece: Mapping[str, Any]) -> bool:
 
 
 def as_stream(completion: Mapping[str, Any]) -> bytes:
-    """An answer that came whole although it was asked for as a stream, as a stream of one piece."""
+    """Turn a whole answer, sent although a stream was asked for, into a stream of one piece."""
     choices = [
         {"index": 0, "delta": _numbered(choice["message"]), "finish_reason": choice.get("finish_reason") or "stop"}
         for choice in completion["choices"][:1]

@@ -1,7 +1,8 @@
-"""Answers on their way from a provider's server, brought into a form that litellm can read.
+"""Repairs providers' HTTP answers so that litellm can read them.
 
-Whole ones are repaired, and one that came whole instead of as a stream becomes a stream. Of a stream it is noted
-whether its end came, since litellm takes one that broke off for a complete one. All of litellm's HTTP clients call it.
+Whole answers are repaired, and one that came whole although a stream was asked for becomes a stream. For streams it
+notes whether the end arrived, since litellm takes one that broke off for a complete one. All of litellm's HTTP clients
+call it.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from shopify.transport import within
 from workers.model.response import as_completion, repaired
 from workers.model.stream import END, LONGEST_END, as_stream
 
-#: After the last piece of a stream: as long as its end may take, so that the connection can be used again (seconds).
+#: How long to wait for the end of the body after a stream's last piece, so that the connection can be reused (seconds).
 END_SECONDS = 0.1
 
 
 @dataclass
 class Stream:
-    """A stream that was asked for."""
+    """State of a requested stream."""
 
     has_ended: bool = False
-    """Whether the bytes that end it have come, or cannot be seen."""
+    """Whether the bytes that end it arrived, or cannot be seen."""
     is_visible: bool = True
 
 
@@ -39,7 +40,7 @@ _stream: contextvars.ContextVar[Stream | None] = contextvars.ContextVar("stream"
 
 @contextmanager
 def streaming(wanted: bool) -> Iterator[Stream | None]:
-    """A block within which an answer is asked for, as a stream or not."""
+    """Context in which an answer is requested, as a stream or whole."""
     before = _stream.set(Stream() if wanted else None)
     try:
         yield _stream.get()
@@ -48,9 +49,9 @@ def streaming(wanted: bool) -> Iterator[Stream | None]:
 
 
 class _ReadToTheEnd(httpx.SyncByteStream):
-    """A response's body that is read to its end when it is closed: else its connection could not be used again.
+    """A response body that is read to its end on close, so that its connection can be reused.
 
-    OpenAI's client closes a response when the last event has come, and what ends the body follows behind.
+    OpenAI's client closes a response after the last event, before the end of the body has arrived.
     """
 
     def __init__(self, body: httpx.SyncByteStream, stream: Stream) -> None:
@@ -76,8 +77,8 @@ class _ReadToTheEnd(httpx.SyncByteStream):
 
 
 def repair(response: Any) -> None:
-    """Bring an answer into the form that litellm can read; an error that came with 200 becomes one, and a refusal of
-    what the model wrote becomes what the model wrote. One that came whole instead of as a stream becomes a stream.
+    """Repair an answer so that litellm can read it: an error sent with 200 gets an error status, a refusal that quotes
+    what the model wrote becomes that answer, and a whole answer becomes a stream if one was asked for.
     """
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     stream = _stream.get()
@@ -117,7 +118,7 @@ def _replace(response: Any, body: dict[str, Any]) -> None:
         content = as_stream(body)
     else:
         content = json.dumps(body).encode()
-    response._content = content  # there is no public way to replace what was read
+    response._content = content  # httpx has no public way to replace the content
 
 
 @dataclass(frozen=True)
@@ -149,11 +150,12 @@ class ChatServer:
 
 
 def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
-    """The events of a stream as OpenAI sends them; its client makes objects of them, which costs ten times as much."""
+    """The events of a stream in OpenAI's protocol, as JSON; OpenAI's client builds objects, which costs ten times as
+    much."""
     rest = b""
     try:
         for part in itertools.chain(response.iter_bytes(), [b"\n"]):
-            *lines, rest = (rest + part).split(b"\n")  # and at no other character: they stand in texts, too
+            *lines, rest = (rest + part).split(b"\n")  # no other line separators: they may occur in texts
             for data in (line[5:].strip() for line in lines if line.startswith(b"data:")):
                 if data == b"[DONE]":
                     return
@@ -169,7 +171,7 @@ def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
 
 
 class Unreachable(Exception):
-    """No connection, or no answer through it that can be read: none in time, if the status is 408."""
+    """No connection, or no readable answer over it; status 408: none in time."""
 
     def __init__(self, error: httpx.RequestError) -> None:
         self.status_code = 408 if isinstance(error, httpx.TimeoutException) else 500
@@ -177,7 +179,7 @@ class Unreachable(Exception):
 
 
 class CallRefused(Exception):
-    """An answer with another status than 200."""
+    """An answer with a status other than 200."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response, self.status_code = response, response.status_code
@@ -191,7 +193,7 @@ class CallRefused(Exception):
 
 
 class StreamFailed(Exception):
-    """An error that a provider tells in the middle of a stream."""
+    """An error that a provider sends in the middle of a stream."""
 
     def __init__(self, error: Any) -> None:
         self.body = error if isinstance(error, dict) else {}

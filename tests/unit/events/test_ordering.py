@@ -240,7 +240,7 @@ def test_a_repetition_renews_the_memory() -> None:
 
 
 def conversation(turns: Iterable[int]) -> list[str]:
-    """Every place of a conversation whose turns have so many replies."""
+    """Every place in a conversation whose turns have these numbers of replies."""
     return [
         f"{turn}.{sequence}" + ("!" if sequence == length else "")
         for turn, length in enumerate(turns, 1)

@@ -1,4 +1,4 @@
-"""What a refused refresh says about the grant, about the app, and mostly about neither."""
+"""Whether a refused refresh means that the grant or the app is at fault; mostly neither is."""
 
 import json
 from typing import Any

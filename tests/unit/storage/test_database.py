@@ -1,4 +1,4 @@
-"""What of `storage.database` needs no server."""
+"""The parts of `storage.database` that need no server."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The error tree: every class has a code of its own and stands in the docstring."""
+"""The error tree: every class has its own code and is in the docstring."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Who is meant by a privacy request, and where that person is mentioned."""
+"""Whom a privacy request is about, and where that person is mentioned."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""In which order a history tells what was said, and how much of it."""
+"""The order of messages in a history, and how many it contains."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace

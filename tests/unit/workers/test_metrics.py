@@ -1,4 +1,4 @@
-"""The table of metrics is the metrics, and the gauges from the rows say what was read."""
+"""The table of metrics is complete and true, and the gauges show what was read from the rows."""
 
 import re
 

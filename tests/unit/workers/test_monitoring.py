@@ -1,4 +1,4 @@
-"""The alerts, the dashboard and the runbook speak of metrics there are; promtool plays what each alert is for."""
+"""The alerts, the dashboard and the runbook use existing metrics; promtool plays the situation of each alert."""
 
 import json
 import re

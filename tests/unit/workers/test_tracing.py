@@ -1,4 +1,4 @@
-"""Spans: off they are nothing; on, nothing foreign does harm, and a collector that is away holds up nobody."""
+"""Spans: free when off; when on, no foreign header does harm, and an unavailable collector delays nobody."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Workflow texts for tests: only what a test is about has to be written."""
+"""Workflow texts for tests: a test writes only what it is about."""
 
 import textwrap
 from pathlib import Path

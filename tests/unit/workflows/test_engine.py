@@ -1,4 +1,4 @@
-"""From events and contexts to what is to be done."""
+"""From events and contexts to the actions to take."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The author's guide, README.md, is complete, and what it says is so."""
+"""The author's guide, README.md, is complete and correct."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Files become workflows, or one error with all that is wrong."""
+"""Files become workflows, or one error that lists every problem."""
 
 import hashlib
 import time

@@ -1,4 +1,4 @@
-"""The three ways in which problems are told."""
+"""The three formats in which problems are reported."""
 
 import json
 

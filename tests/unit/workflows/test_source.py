@@ -1,4 +1,4 @@
-"""YAML becomes plain data, and everything in it still knows its place. (Faulty YAML: faulty/yaml_*.)"""
+"""YAML becomes plain data that keeps the position of everything in it. (Faulty YAML: faulty/yaml_*.)"""
 
 import textwrap
 

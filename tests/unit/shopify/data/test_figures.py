@@ -1,4 +1,4 @@
-"""Every figure of every data type against a second computation, over shops that hypothesis makes up.
+"""Every figure of every data type against a second computation, over shops that hypothesis generates.
 
 What is expected is computed from the made-up shop itself, in cents, with nothing of the product's.
 """

@@ -1,4 +1,4 @@
-"""The overview: shop, products and orders, each without the others if need be."""
+"""The overview: shop, products and orders, each also without the others."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Single values of an answer: the promised kind, or None and counted."""
+"""Single values of an answer: the promised type, or None and counted as odd."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

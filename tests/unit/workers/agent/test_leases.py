@@ -1,4 +1,4 @@
-"""The thread that keeps leases must outlive whatever happens to it: without it every turn of the process is lost."""
+"""The thread that extends leases must survive any error: without it every turn of the process is lost."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from workers.agent.leases import LeaseKeeper
 
 
 class FailsOnce:
-    """A database whose first answer is none that anybody expects."""
+    """A database whose first answer is an unexpected error."""
 
     def __init__(self) -> None:
         self.has_failed = False

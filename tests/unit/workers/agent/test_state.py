@@ -1,4 +1,4 @@
-"""What is known of a turn under way: whether messages crossed, and what is told without a model's words."""
+"""What is known about a running turn: whether messages crossed, and what is said without a model."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The registry of tools, what models are told of them, and what is refused before anything is done."""
+"""The registry of tools, how models see them, and which calls are refused before anything runs."""
 
 from types import SimpleNamespace
 from typing import Any, cast

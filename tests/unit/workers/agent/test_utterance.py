@@ -1,4 +1,4 @@
-"""Sentences that may go out before the rest is known: their ends, and what becomes of them, do not change any more."""
+"""Sentences that may be sent before the rest has arrived: neither their ends nor what happens to them can change."""
 
 import itertools
 import random

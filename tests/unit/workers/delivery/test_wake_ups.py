@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any, cast
 
 from celery import Celery
@@ -28,7 +27,6 @@ class BrokenBroker:
         self.asked = 0
         self.sent: list[tuple[str, list[Any]]] = []
         self.declared: list[str] = []
-        self.connection = SimpleNamespace(declared_entities=set[int]())
 
     amqp = Celery(set_as_current=False).amqp
 
@@ -41,7 +39,6 @@ class BrokenBroker:
 
     def maybe_declare(self, queue: Queue) -> None:
         self.declared.append(queue.name)
-        self.connection.declared_entities.add(hash(queue))
 
     def publish(self, body: tuple[Any, ...], *, routing_key: str, headers: dict[str, Any], **_options: Any) -> None:
         assert routing_key in self.declared
@@ -59,18 +56,6 @@ def test_a_broker_that_is_away_is_left_alone_for_a_while() -> None:
     assert wake_ups.run_turn(3)
     assert wake_ups.handle_events([4])
     assert broker.sent == [("cj.run_turn", [3]), ("cj.handle_event", [4])]
-
-
-def test_a_queue_is_declared_once_for_each_connection() -> None:
-    broker = BrokenBroker()
-    broker.away = False
-    wake_ups = WakeUps(cast(Celery, broker), broker_breaker())
-    for turn_id in (1, 2):
-        wake_ups.run_turn(turn_id)
-    assert broker.declared == ["turns"]
-    broker.connection.declared_entities.clear()  # as kombu does when it connects again
-    wake_ups.run_turn(3)
-    assert broker.declared == ["turns", "turns"]
 
 
 def test_a_turn_can_be_asked_for_later_and_the_sooner_comes_first() -> None:

@@ -1,4 +1,4 @@
-"""Tokens that are none, and counting for many merchants."""
+"""Invalid tokens, and rate limits for many merchants."""
 
 import time
 

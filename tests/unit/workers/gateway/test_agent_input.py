@@ -1,4 +1,4 @@
-"""What a client's history says it has, and what of a run it lacks."""
+"""What a client already has according to its history, and which parts of a run it lacks."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How the door's process is asked for."""
+"""The options with which the door's process is started."""
 
 import runpy
 import sys

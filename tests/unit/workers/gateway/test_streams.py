@@ -1,4 +1,4 @@
-"""No notice is lost, whatever it falls between."""
+"""No notification is lost, whenever it arrives."""
 
 import asyncio
 import random

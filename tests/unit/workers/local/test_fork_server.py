@@ -1,7 +1,9 @@
-"""Workers that are forked: what the server may not have before, and how its children live and end."""
+"""Forked workers: what the server must not have before it forks, and how its children live and end."""
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -156,3 +158,10 @@ def test_agents_that_ask_a_provider_have_a_server_of_their_own(environ: dict[str
     assert groups == others | {"agent": group}
     assert group_of(Process("agent.2", "exec celery -A workers worker"), environ) == group
     assert group_of(Process("web", "exec gunicorn site"), environ) is None
+
+
+def test_what_is_for_people_at_a_terminal_is_not_in_every_worker() -> None:
+    program = "import sys; from workers.local import fork_server; fork_server._import_common(); print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    assert {"flower", "click_repl.utils", "prompt_toolkit"}.isdisjoint(found.stdout.split())
+    assert "celery.bin.celery" in found.stdout.split()

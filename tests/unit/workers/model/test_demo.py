@@ -1,4 +1,4 @@
-"""The demo model: what it asks for and says, by the conversation so far."""
+"""The demo model: what it asks for and says, depending on the conversation so far."""
 
 import json
 import re

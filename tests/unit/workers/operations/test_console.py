@@ -1,4 +1,4 @@
-"""Who shows the console's password, and who has tried too often."""
+"""Who may enter the console, and who has tried too often."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""What counts as what was expected."""
+"""Which replies count as the expected ones."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the log is told of replies, also when it is told again later."""
+"""What is logged about replies, including those seen again later."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace

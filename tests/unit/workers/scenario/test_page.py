@@ -1,4 +1,4 @@
-"""SCENARIOS.md is complete, and what it shows is so."""
+"""SCENARIOS.md is complete and correct."""
 
 import re
 from pathlib import Path

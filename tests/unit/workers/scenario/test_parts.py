@@ -1,4 +1,4 @@
-"""The small parts: who is meant, what goes wrong, who dies where."""
+"""The small parts: actors, faults, and which process dies at which point."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Scenarios are read strictly, and every mistake is told by its place with what was probably meant."""
+"""Scenarios are read strictly, and every mistake is reported with its place and what was probably meant."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is asked of a Shopify worker, and under which key its answer is kept."""
+"""What a Shopify worker is asked for, and the key under which its answer is cached."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a check finds, beyond the files in faulty/: everything at once, and nothing that is not wrong."""
+"""What a check finds, beyond the files in faulty/: all problems at once, and no false ones."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What can never be taken and what leads in circles; and nothing claimed that is not so."""
+"""Rules that can never be taken and rules that lead in circles, without false alarms."""
 
 import itertools
 from typing import Any

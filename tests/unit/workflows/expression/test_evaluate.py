@@ -1,4 +1,4 @@
-"""What conditions and expressions mean, over every kind of value."""
+"""What conditions and expressions evaluate to, for every kind of value."""
 
 from collections import OrderedDict
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What is known of an expression before any event arrives. (The messages in their place: faulty/*.expected.)"""
+"""What is known about an expression before any event arrives. (The messages in their place: faulty/*.expected.)"""
 
 import pytest
 
