@@ -125,11 +125,13 @@ class _Judge:
     def __init__(self, grounds: Grounds, is_current: bool, age_is_told: bool) -> None:
         ages = [ranking.values for ranking in grounds.rankings if ranking.what == "newest"]
         orders = {name: at for values in ages for name, at in values.items() if name.startswith("order:")}
+        latest = sorted(orders, key=orders.__getitem__, reverse=True)
         self.context = Context(
             grounds,
             is_current=is_current,
             age_is_told=age_is_told,
-            newest=frozenset({max(orders, key=orders.__getitem__)} if orders else ()),
+            newest=frozenset(latest[:1]),
+            second=frozenset(latest[1:2]),
         )
         for sentence in grounds.asking:
             self._remember_periods(sentence)

@@ -177,8 +177,8 @@ _OPENED = Wording(
 
 _SHOP = re.compile(r"\b(?:store|shop|business|laden|geschäft)\b")
 
-_PLAN = re.compile(
-    r"\b(?:(?:plan|tarif|paket) (?:is |ist |heißt )?(?P<behind>{0})|(?P<before>{0})[ -](?:plan|tarif|paket))\b".format(
+_PLAN = Wording(
+    r"(?:(?:plan|tarif|paket) (?:is |ist |heißt )?(?P<behind>{0})|(?P<before>{0})[ -](?:plan|tarif|paket))\b".format(
         "basic|starter|lite|grow|retail|advanced|plus|premium|pro|enterprise|unlimited|trial"
     )
 )
@@ -191,10 +191,10 @@ _ON_PLAN = re.compile(
 def shops(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Your store has been open since 2021", "you are on the Advanced plan"."""
     opened = {m.at.year for m in said.grounds.moments if m.entities == {"key:created_at"}}
-    if opened and _SHOP.search(said.plain) and not said.doubts(said.plain):
-        for found in said.each(_OPENED, plain=True):
+    for found in said.each(_OPENED, plain=True) if opened else ():
+        if _SHOP.search(said.plain) and not said.doubts(said.plain):
             yield found["year"], int(found["year"]) in opened
-    for found in _PLAN.finditer(said.plain) if said.grounds.plans else ():
+    for found in said.each(_PLAN, plain=True) if said.grounds.plans else ():
         begins = found.start("before") if found["before"] else found.start()
         told = _ON_PLAN.search(said.plain, 0, begins)
         clause = said.plain[said.clause_start(found.start()) : said.clause_end(found.end())]
@@ -285,12 +285,19 @@ def _is_known(said: Said, name: str) -> bool:
     return lowered in said.grounds.texts or name.lower() in said.grounds.names
 
 
+_BEFORE_NEWEST = Wording(
+    r"(?:(?:order|one|sale) (?:right |just )?before (?:the|your) (?:newest|latest|last|most recent)(?: one| order)?|second[- ](?:newest|latest) (?:order|one)"
+    r"|vorletzte bestellung|bestellung (?:direkt )?vor der (?:neuesten|letzten|jüngsten))(?!\w)"
+)
+
+
 def relations(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Order #1120 is from Anna Schmidt": names that stand together must belong together."""
     mentions = [
         *said.names,
         *(Mention(o.start, o.end, o.text, "name", frozenset({f"order:{o.value}"})) for o in said.orders),
     ]
+    mentions += [Mention(*found.span(), found[0], "name", said.context.second) for found in said.each(_BEFORE_NEWEST)]
     yield from _of_above(said)
     known = said.grounds.linked
     mentions = [m for m in mentions if isinstance(m.value, frozenset) and m.value & known]

@@ -116,6 +116,8 @@ class Context:
     age_is_told: bool
     newest: frozenset[str] = NOTHING
     """The newest order's name."""
+    second: frozenset[str] = NOTHING
+    """That of the one before it."""
     subjects: frozenset[str] = NOTHING
     spans: list[Range] = field(default_factory=list)
     heading: "Said | None" = None

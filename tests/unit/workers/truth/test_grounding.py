@@ -1024,6 +1024,7 @@ The latest order was placed yesterday.
 Dora Klein's order is still waiting to be shipped.
 Anna Schmidt's order has been shipped.
 The guest's order has been paid.
+The order before the newest was Carla's.
 Die Bestellung des Gastes ist bezahlt.
 Your second-best seller is Merino Hiking Socks.
 Your second-best day was Thursday.
