@@ -211,6 +211,8 @@ _ADJECTIVES_ONLY = re.compile(r"(?:\s[^\W\d_]+(?:-[^\W\d_]+)*){0,3}\s?")
 def _is_past(said: Said, number: Number, trait: Mention) -> bool:
     """Whether it belongs to what ended before the number: to the noun of the number before ("1 test order of 13"), or
     to what that is compared with ("5 more than in the month before, and so 12")."""
+    if any(m.start <= trait.start < m.end for m in said.mentions().get("order", ())):
+        return True  # "the previous one" is an order
     if trait.end > number.start:
         return False
     than = said.first(THAN, 0, trait.start)

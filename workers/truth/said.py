@@ -72,6 +72,10 @@ _NEWEST = re.compile(
     r"(?:order|sale|purchase|bestellung|verkauf|auftrag)\b"
 )
 
+_ONE_BEFORE = re.compile(
+    r"\b(?:the (?:previous|prior)(?: one| order)|the one (?:right |just )?before(?: it| that)?|die (?:vorige|vorherige|davor)(?: bestellung)?)(?=\W)(?! (?:month|week|days?|monat|woche|tag))"
+)
+
 _UNTIL = re.compile(
     r"\s?(?:-|–|to|up to|ending|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?(?:(?:mon|tue|wed|thu|fri|sat|sun|\w+tag)\w*,? )?"
 )
@@ -279,6 +283,9 @@ class Said(Sentence):
         newest = _NEWEST.search(self.masked) if is_told else None
         if newest is not None:
             found["order"] = [Mention(*newest.span(), newest[0], "name", self.context.newest)]
+            other = _ONE_BEFORE.search(self.masked, newest.end()) if self.context.second else None
+            if other is not None:
+                found["order"].append(Mention(*other.span(), other[0], "name", self.context.second))
         self._mentions = found
         return found
 

@@ -990,6 +990,8 @@ Dora Klein's order has been shipped.
 The guest's order has not been paid yet.
 Your second-best seller this week is Titanium Spork.
 The order before the newest was Ben's.
+With $84.00, the newest order is larger than the previous one, $55.00.
+Mit 84,00 $ ist die neueste Bestellung größer als die vorige, 55,00 $.
 Your second-best day was Tuesday.
 Merino Hiking Socks outsold everything else.
 Sales rose on Saturday.
@@ -1025,6 +1027,8 @@ Dora Klein's order is still waiting to be shipped.
 Anna Schmidt's order has been shipped.
 The guest's order has been paid.
 The order before the newest was Carla's.
+With $84.00, the newest order is larger than the previous one, $120.50.
+Mit 84,00 $ ist die neueste Bestellung kleiner als die vorige, 55,00 $.
 Die Bestellung des Gastes ist bezahlt.
 Your second-best seller is Merino Hiking Socks.
 Your second-best day was Thursday.
