@@ -379,6 +379,8 @@ def _change_of_days(said: Said) -> float | None:
 
 _TOGETHER = re.compile(r"\b(?:together|combined|to|till|until|through|zusammen|gemeinsam|bis)\b|[–-]")
 
+_IS_HERE = re.compile(r"\b(?:is|was|are|were|ist|war|liegt|lag)\s(?:[\w\ue000]+\s)?$")
+
 _IS_BESIDE = re.compile(
     r"\b(?:is|was|are|were|came in|stayed|lies|lay|finished|liegt|lag|liegen|lagen|blieb|bleibt|ist|war)\b(?:[^.,;]|(?<=\d)[.,](?=\d)){0,40}$"
 )
@@ -621,6 +623,8 @@ def _compared_first(
     after = [which for start, _, which in things if start >= (than.end() if than else found.end())]
     if than is None and group.startswith("beside"):  # "over", "vor": only between what is compared
         near = [which for start, _, which in things if 0 <= start - found.end() < 30]
+        if not near and before and _IS_HERE.search(masked, 0, found.start()):  # "1 yesterday, 2 today, so it is behind"
+            return before[-1]
         if not near or (before and near[0] == before[-1]):
             return None
     if before:

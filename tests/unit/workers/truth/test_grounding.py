@@ -907,6 +907,7 @@ def test_friday_is_no_franc() -> None:
 WORDS_TRUE = """
 Inventory-wise, Titanium Spork is on top (232).
 Today already trails yesterday, 1 to 2.
+1 today, 2 yesterday – today is behind so far in orders.
 Yday: $175.50 (2 orders)
 1 of the latest five orders was placed without a customer account.
 Hinter #1117 steckt kein Kundenkonto.
@@ -924,6 +925,7 @@ The newest order is #1120. It has been paid.
 """
 WORDS_FALSE = """
 Inventory-wise, Tee 2-Pack is on top.
+1 today, 2 yesterday – today is ahead so far in orders.
 No other day of the last seven was weaker than Thursday.
 Nichts lief diese Woche schlechter als Merino Hiking Socks.
 The product you have the least of is Titanium Spork.
