@@ -300,9 +300,9 @@ class Said(Sentence):
                 found[other.start] = found[one.start]
             between = self.masked[one.end : other.start]
             is_list = _AND.match(between) and not _BETWEEN.search(self.masked, 0, one.start)  # "on Monday and Friday"
+            # "1 yesterday - today it is 2"
             is_aside = between.strip() in ("-", "–") and "word" in other.value  # type: ignore[operator]
-            is_list = is_list or is_aside  # "1 yesterday – today is ahead"
-            if _UNTIL.fullmatch(between) and not is_list and "since" not in one.value:  # type: ignore[operator]
+            if _UNTIL.fullmatch(between) and not (is_list or is_aside) and "since" not in one.value:  # type: ignore[operator]
                 span = [(a, d) for a, _ in found[one.start] for _, d in found[other.start] if a <= d]
                 found[one.start] = found[other.start] = span
         self._spans = found
