@@ -118,7 +118,7 @@ def _changed(said: Said, sign: int) -> bool:
         known = {
             day: ranking.values[day]
             for day in days | {today}
-            if ranking.what in ("day orders", "day totals") and day in ranking.values
+            if ranking.what in _day_measures(said) and day in ranking.values
         }
         if len(known) >= 2 and days & set(known):
             newest = max(known)

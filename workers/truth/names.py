@@ -175,10 +175,14 @@ _OPENED = Wording(
     r"(?:open(?:ed)?|founded|launched|started|live|online|offen|eröffnet|gegründet|besteht|gibt es)\b[^.;,]{0,30}?\b(?:since|in|seit|im jahr) (?P<year>(?:19|20)\d\d)\b(?!\W\d)"
 )
 
+_YEARS = Wording(
+    r"(?:open|online|running|in business|exists|existed|besteht|gibt es|offen)\b[^.;,]{0,30}?\b(?:for|seit) (?P<n>\w+) (?:years|jahren)\b"
+)
+
 _SHOP = re.compile(r"\b(?:store|shop|business|laden|geschäft)\b")
 
 _PLAN = Wording(
-    r"(?:(?:plan|tarif|paket) (?:is |ist |heißt )?(?P<behind>{0})|(?P<before>{0})[ -](?:plan|tarif|paket))\b".format(
+    r"(?:(?:plan|tarif|paket) (?:is |ist |heißt )?(?P<behind>{0})|(?P<before>{0})[ -](?:plan|tarif|paket)|shopify (?P<named>{0}))\b".format(
         "basic|starter|lite|grow|retail|advanced|plus|premium|pro|enterprise|unlimited|trial"
     )
 )
@@ -194,13 +198,20 @@ def shops(said: Said) -> Iterable[tuple[str, bool]]:
     for found in said.each(_OPENED, plain=True) if opened else ():
         if _SHOP.search(said.plain) and not said.doubts(said.plain):
             yield found["year"], int(found["year"]) in opened
+    for found in said.each(_YEARS, plain=True) if opened and _SHOP.search(said.plain) else ():
+        years = int(found["n"]) if found["n"].isdigit() else WORDS.get(found["n"])
+        ages = [
+            (said.grounds.now - m.at).days / 365.25 for m in said.grounds.moments if m.entities == {"key:created_at"}
+        ]
+        if years is not None and not said.doubts(said.plain):
+            yield f"{found['n']} years", any(abs(age - years) < 1 for age in ages)
     for found in said.each(_PLAN, plain=True) if said.grounds.plans else ():
         begins = found.start("before") if found["before"] else found.start()
         told = _ON_PLAN.search(said.plain, 0, begins)
         clause = said.plain[said.clause_start(found.start()) : said.clause_end(found.end())]
         if told is None or said.doubts(clause) or said.supposes(clause) or said.advises(clause):
             continue
-        is_it = any((found["before"] or found["behind"]) in plan for plan in said.grounds.plans)
+        is_it = any((found["before"] or found["behind"] or found["named"]) in plan for plan in said.grounds.plans)
         yield said.text[found.start() : found.end()], is_it != bool(told["not"])
 
 

@@ -127,6 +127,9 @@ _ONE_COUNTS = re.compile(
 )
 
 
+_ONLY = re.compile(r"\b(?:only|just|exactly)\s$", re.IGNORECASE)
+
+
 _ONE_THING = re.compile(
     r" (?:(?:test|guest|open|unfulfilled|new|unpaid) )?(?:orders?|units?|pieces?|cancellation|times?|copy|checkout|parcel|package|shipment|purchase)\b",
     re.IGNORECASE,
@@ -196,7 +199,8 @@ def _in_letters(text: str, match: re.Match[str]) -> Number | None:
         and (following := re.match(r"[ -](?:hundred|thousand|million)\b", text[end:], re.IGNORECASE)) is None
     ) and (
         (_ONE_COUNTS.search(text[: match.start()]) is None and not _ONE_THING.match(text, end))
-        or re.match(r"\s+of\b|\s+(?:more|another)", text[end:])
+        or (re.match(r"\s+of\b", text[end:]) and not _ONLY.search(text, 0, match.start()))
+        or re.match(r"\s+(?:more|another)", text[end:])
     ):
         return None
     step = 1.0

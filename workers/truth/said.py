@@ -245,7 +245,9 @@ class Said(Sentence):
     def counted(self, subject: Mention) -> frozenset[str]:
         """What the noun may stand for: "3 times" are orders, or units where a product is named."""
         if subject.kind == "unit" and subject.text.endswith(("mal", "time", "times", "twice")):
-            products = any(key.startswith("product:") for name in self.names for key in keys(name))
+            products = "sold" in self.told or any(
+                key.startswith("product:") for name in self.names for key in keys(name)
+            )
             return frozenset({"unit", "order"} if products else {"order"})
         return kinds(subject)
 

@@ -18,7 +18,9 @@ STATUSES = frozenset(
 
 _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 
-_MOSTLY = re.compile(r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich)\b")
+_MOSTLY = re.compile(
+    r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich|großteil|mehrzahl|bulk)\b"
+)
 
 _SOLD_OUT = re.compile(
     r"\b(?:out of stock|sold out|run out|ran out|runs out|nichts mehr (?:da|übrig)|none (?:is |are )?left|ausgegangen|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
@@ -101,7 +103,8 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
         denied = _DENIED.search(said.masked[max(0, trait.start - 25) : trait.start].rpartition("(")[2]) is not None
         for mention in each:
             theirs = keys(mention)
-            if mention.end <= trait.start and _ORDER_OF.match(said.masked, mention.end):  # "Anna's order has shipped"
+            is_order = _ORDER_OF.match(said.masked, mention.end) or _ORDER_FROM.search(said.masked, 0, mention.start)
+            if mention.end <= trait.start and is_order:  # "Anna's order has shipped"
                 theirs = frozenset(
                     k for link in said.grounds.links if link & theirs for k in link if k.startswith("order:")
                 )
@@ -130,6 +133,8 @@ def _before(said: Said) -> list[Mention]:
 
 
 _ORDER_OF = re.compile(r"['’]s? (?:\w+ )?order\b(?! of\b)")
+
+_ORDER_FROM = re.compile(r"\b(?:order|bestellung) (?:from|by|of|von)\s$")
 
 _OF_GUEST = Wording(r"(?:the guest['’]s (?:\w+ )?order|(?:die )?bestellung (?:des|vom) gast(?:e?s)?)(?!\w)")
 

@@ -974,6 +974,12 @@ def test_what_rose_is_decided_by_the_report_of_its_time_and_measure(line: str, i
 
 
 WITHOUT_NUMBERS_TRUE = """
+Only one of your last five orders is unpaid.
+Your store runs on Shopify Basic.
+Die Bestellung von Ben Fox ist bezahlt.
+Der Umsatz ist seit Freitag gestiegen.
+Ihr Shop besteht seit drei Jahren.
+Stammkunden machten diese Woche den Großteil aus.
 Your store has been open since 2023.
 Your shop was opened in March 2023.
 You are on the Basic plan.
@@ -1004,6 +1010,13 @@ All but two of your latest five orders have shipped.
 Thursday made up about 35% of the week's revenue.
 """
 WITHOUT_NUMBERS_FALSE = """
+Only one of your last five orders has been fulfilled.
+Your store runs on Shopify Plus.
+Die Bestellung von Ben Fox ist noch nicht bezahlt.
+Der Umsatz ist seit Freitag gesunken.
+Ihr Shop besteht seit fünf Jahren.
+Neukunden machten den Großteil aus.
+Neukunden machten diese Woche den Großteil aus.
 Your store has been open since 2021.
 Your store opened in 2022.
 Ihr Shop läuft im Tarif Plus.
