@@ -135,21 +135,19 @@ def test_a_turn_that_waits_for_the_merchant_is_not_under_way(database: Database)
 
 def test_no_time_comes_from_another_clock(database: Database) -> None:
     """Defaults of columns are bound to a function when the table is made."""
+    named = text(
+        "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_class ON pg_class.oid = adrelid "
+        "WHERE relnamespace = 'public'::regnamespace AND pg_get_expr(adbin, adrelid) LIKE '%()%'"
+    )
+    with_schema = text(
+        "SELECT pg_catalog.pg_get_expr(adbin, adrelid) FROM pg_catalog.pg_attrdef "
+        "JOIN pg_catalog.pg_class ON pg_class.oid = adrelid "
+        "WHERE pg_catalog.pg_get_expr(adbin, adrelid) LIKE '%timestamp%'"
+    )
     with database.transaction() as session:
-        defaults = session.scalars(
-            text(
-                "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_class ON pg_class.oid = adrelid "
-                "WHERE relnamespace = 'public'::regnamespace AND pg_get_expr(adbin, adrelid) LIKE '%()%'"
-            )
-        ).all()
+        defaults = session.execute(named).scalars().all()
         session.execute(text("SET LOCAL search_path = ''"))
-        bound = session.scalars(
-            text(
-                "SELECT pg_catalog.pg_get_expr(adbin, adrelid) FROM pg_catalog.pg_attrdef "
-                "JOIN pg_catalog.pg_class ON pg_class.oid = adrelid "
-                "WHERE pg_catalog.pg_get_expr(adbin, adrelid) LIKE '%timestamp%'"
-            )
-        ).all()
+        bound = session.execute(with_schema).scalars().all()
     assert "clock_timestamp()" in defaults
     assert set(bound) <= {"public.clock_timestamp()"}, bound
 
