@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property, lru_cache, partial
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import psycopg2
 import psycopg2.errors
@@ -139,6 +139,10 @@ class Session(Connection):
             self._handle_dbapi_exception(error, None, None, cursor, None)
         cursor.close()
         return Rows(tuple(column[0] for column in described or ()), rows, cursor.rowcount)
+
+    def exec_driver_sql(self, *_: Any, **__: Any) -> NoReturn:
+        """Raises TypeError: it would run outside of the transaction, which begins in `execute`."""
+        raise TypeError("a session takes texts: session.execute(text(…))")
 
     @contextmanager
     def attempt(self) -> Iterator[Callable[[], object]]:

@@ -321,6 +321,8 @@ def test_a_transaction_begins_in_one_round_trip_with_its_first_statement(databas
     insert = text("INSERT INTO tombstones (kind, subject) VALUES ('test', :subject)")
     with pytest.raises(StorageRefused), alone.transaction() as session:
         session.execute(text(f"{insert.text}; SELECT 1 / 0"), {"subject": "refused"})
+    with alone.transaction() as session, pytest.raises(TypeError):  # else it would stay, whatever becomes of the rest
+        session.exec_driver_sql("INSERT INTO tombstones (kind, subject) VALUES ('test', 'beside')")
     with alone.transaction() as session:
         pass  # nothing to say
     with alone.transaction() as session:

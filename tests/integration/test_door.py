@@ -11,6 +11,7 @@ import pytest
 from cloudevents.core.bindings import http
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
+from sqlalchemy import text
 
 from events import decode_reply
 from storage import door as door_rows
@@ -495,7 +496,7 @@ def test_who_is_refused_apart_is_told_at_the_door(door: DoorForTests, database: 
     [(key,)] = wait_until(lambda: rows.query(database, "SELECT key FROM events"), what="the event")
     refused = outbox.RefusedEvent(key, "1", "m1", "c9")
     with database.transaction() as session:
-        session.exec_driver_sql(f"UPDATE events SET status = 'rejected', processed_at = now() WHERE key = {key}")
+        session.execute(text(f"UPDATE events SET status = 'rejected', processed_at = now() WHERE key = {key}"))
         assert outbox.append_apart(session, refused, "event.unknown_merchant", "Who are you?") == []
     asking.join(10)
     assert [event["type"] for event in told] == [
