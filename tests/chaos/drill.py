@@ -273,7 +273,7 @@ INCIDENTS: Mapping[str, Incident] = {
     "disk_full": Incident(
         "CJPostgresAway",
         fill_disk,
-        [(("status",), "Postgres takes no writes|Postgres does not answer")],
+        [(("status",), "Postgres accepts no writes|Postgres does not answer")],
         make_room,
     ),
     "clock_wrong": Incident(
