@@ -61,9 +61,9 @@ _ONE_AT_A_TIME = {"x-single-active-consumer": True}
 #: RabbitMQ passes such a queue on when the holder's connection closes, and closes the connection of a frozen consumer
 #: or a dead machine after two to three times this many seconds. https://www.rabbitmq.com/docs/heartbeats
 HEARTBEAT_SECONDS = 1
-#: RabbitMQ's queue type that survives the loss of a node: https://www.rabbitmq.com/docs/quorum-queues RabbitMQ 4 drops
-#: a message after 20 failed deliveries; here rows count failures, and no message may be dropped. Everyone who declares
-#: the queue must use the same arguments, or RabbitMQ refuses. Redis ignores them.
+#: RabbitMQ's queue type that survives the loss of a node: https://www.rabbitmq.com/docs/quorum-queues.
+#: RabbitMQ 4 drops a message after 20 failed deliveries; here rows count failures, and no message may be dropped.
+#: Everyone who declares the queue must use the same arguments, or RabbitMQ refuses. Redis ignores them.
 _RABBITMQ = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
 _HOST = r"(?:[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?"
 _ADDRESS = re.compile(rf"{_HOST}(?:,{_HOST})*(?:/.*)?")
