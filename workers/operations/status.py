@@ -27,6 +27,7 @@ WAITS_LONG_SECONDS = 60.0
 SILENT_SECONDS = 10.0
 """Intake takes milliseconds per event: while events are on the broker, it stores one more often than this."""
 FULL_QUEUE = 1000
+NO_WRITES = "Postgres accepts no writes (a full disk, a standby)"
 OVERDUE_SECONDS = 86_400.0
 CLOCK_SECONDS = 5.0
 
@@ -101,7 +102,7 @@ def _found(status: Status) -> Iterator[Trouble]:
         silent = 0.0 if status.backlog is None else status.backlog.silent_seconds
         if count >= FULL_QUEUE or silent > SILENT_SECONDS:
             since = f", none stored for {_span(silent)}" if silent > SILENT_SECONDS else ""
-            cause = "intake is not running, or Postgres accepts no writes (a full disk, a standby): its log says which"
+            cause = f"intake is not running, or {NO_WRITES}: its log says which"
             yield Trouble(f"events on the broker: {count:,}{since}; {cause}", "cj check --kind intake")
     if status.backlog is not None:
         yield from _waiting(status.backlog, status)
@@ -137,7 +138,9 @@ def _why_late(found: Backlog, workers: Sequence[str] | None) -> str:
             f"the agents are busy with {found.running:,}, so these are late, not lost: start more agents, unless one "
             "merchant has them all (CJ_TURNS_AT_A_TIME)"
         )
-    return "no agent runs them" if workers is None else "agents answer but run nothing: their log says why"
+    if workers is None:
+        return "no agent runs them"
+    return f"agents answer but run nothing, as when {NO_WRITES}: their log says why"
 
 
 def _waiting(found: Backlog, status: Status) -> Iterator[Trouble]:

@@ -21,7 +21,7 @@ OTHERS = ["workflow@host", "shopify@host"]
         (replace(LATE, running=4), None, "the agents are busy with 4"),
         (LATE, OTHERS, "no agent answers"),
         (LATE, None, "no agent runs them"),
-        (LATE, [*OTHERS, "agent@host"], "agents answer but run nothing"),
+        (LATE, [*OTHERS, "agent@host"], "agents answer but run nothing, as when Postgres accepts no writes"),
         (
             replace(LATE, without_model=2, running=1),
             None,
