@@ -100,7 +100,7 @@ def _postgres(text: str) -> str:
     if not separator or scheme not in ("postgresql", "postgres", "postgresql+psycopg2"):
         return _scheme(text, ("postgresql", "postgres", "postgresql+psycopg2"))
     try:
-        parse_dsn(f"postgresql://{rest}")
+        ports = parse_dsn(f"postgresql://{rest}").get("port", "")
     except psycopg2.Error as error:
         if found := re.search(r'invalid URI query parameter: "(\w{1,40})"', str(error)):
             raise ValueError(
@@ -108,8 +108,7 @@ def _postgres(text: str) -> str:
                 "https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS)"
             ) from None
         raise ValueError("is not a Postgres URL, e.g. postgresql://cj:password@db.example/cj") from None
-    hosts = rest.split("?")[0].rpartition("@")[2].split("/")[0]
-    if any(not re.fullmatch("[0-9]{1,5}", port) for port in re.findall(r":([^:\]]*)(?=,|$)", hosts)):
+    if not re.fullmatch("[0-9]{0,5}(,[0-9]{0,5})*", ports):
         raise ValueError("is not a URL: its host or port is invalid")
     return text
 

@@ -100,6 +100,7 @@ def test_only_what_is_needed_must_be_there() -> None:
         ("DATABASE_URL", "cj:leaked@db/cj", "is not a URL"),
         ("DATABASE_URL", "postgresql://cj:leaked@db:port/cj", "port is invalid"),
         ("DATABASE_URL", "postgresql://cj:leaked@a:5432,b:port/cj", "port is invalid"),
+        ("DATABASE_URL", "postgresql://cj:leaked/half@db/cj", "port is invalid"),
         ("DATABASE_URL", "postgresql://cj:leaked@db/cj?schema=leaked", "has the parameter schema"),
         ("DATABASE_URL", "postgresql://cj:leaked@db/cj?pgbouncer=true", "has the parameter pgbouncer"),
         ("DATABASE_URL", "postgresql://cj:leaked%zz@db/cj", "is not a Postgres URL"),
@@ -134,8 +135,9 @@ def test_wrong_value(variable: str, value: str, said: str) -> None:
     assert "leaked" not in problem
 
 
-def test_several_servers_of_postgres() -> None:
-    several = "postgresql://cj:db-secret@a:5432,b:5433/cj?target_session_attrs=read-write"
+@pytest.mark.parametrize("hosts", ["a:5432,b:5433", "a:5432,b", "[::1],[fe80::1]:5433", "%2Frun%2Fpostgresql", "a:"])
+def test_servers_of_postgres_are_named_as_libpq_takes_them(hosts: str) -> None:
+    several = f"postgresql://cj:db-secret@{hosts}/cj?target_session_attrs=read-write"
     settings = Settings.read({**GOOD, "DATABASE_URL": several, "CELERY_BROKER_URL": GOOD["BROKER_URL"]})
     assert settings.database_url == several
     assert "db-secret" not in settings.shown()["DATABASE_URL"]
