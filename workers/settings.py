@@ -22,7 +22,7 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
@@ -68,14 +68,31 @@ class SettingsError(Exception):
         super().__init__("\n".join(self.problems))
 
 
-def _url(*schemes: str) -> AfterValidator:
+def _url(*schemes: str, parameters: Collection[str] | None = None, end: str | None = None) -> AfterValidator:
+    """`parameters`: those that it may have besides TLS files; None: any. `end`: what separates several URLs."""
+
     def check(text: str) -> str:
-        _scheme(text, schemes)
-        try:
-            _ = None if text.startswith(_SENTINEL) else urlsplit(text).port
-        except ValueError:
-            raise ValueError("is not a URL: its host or port is invalid") from None
+        for url in text.split(end) if end else [text]:
+            check_one(url)
         return text
+
+    def check_one(text: str) -> None:
+        _scheme(text, schemes)
+        if text.startswith(_SENTINEL):
+            return
+        try:
+            parts = urlsplit(text)
+            _, host = parts.port, parts.hostname or ""
+        except ValueError:
+            host = "?"
+        if not re.fullmatch(r"[\w.:%-]*", host):
+            raise ValueError("is not a URL: its host or port is invalid")
+        if text.startswith("redis") and not re.fullmatch("/?[0-9]*", parts.path):
+            raise ValueError("names a database of Redis that is no number; write redis://HOST:PORT/NUMBER")
+        for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+            if parameters is not None and name not in parameters and not name.startswith("ssl"):
+                known = ", ".join(sorted(parameters))
+                raise ValueError(f"has the parameter {name[:40]}, which is unknown here; known are {known} and ssl_…")
 
     return AfterValidator(check)
 
@@ -211,6 +228,13 @@ def _number(kind: Callable[[str], float], what: str, least: float, most: float) 
 _whole = partial(_number, int)
 _TLS = AfterValidator(_verified_tls)
 _REDIS = ("redis", "rediss", "sentinel", "sentinels")
+#: Parameters of URLs that work as their libraries document them.
+_OF_A_BROKER = ("login_method",)
+_OF_A_CACHE = (
+    *("client_name", "db", "password", "protocol", "username"),
+    *("health_check_interval", "max_connections", "retry_on_timeout", "timeout"),
+    *("socket_connect_timeout", "socket_keepalive", "socket_timeout"),
+)
 _SECRETS = _several(rf"[!-~]{{{SHORTEST_KEY},}}", f"secrets of at least {SHORTEST_KEY} characters")
 _ONE_MODEL = "write one name such as openai/gpt-5-mini; others go in CJ_MODEL_FALLBACKS"
 _A_LEVEL = f"write one of {', '.join(LOG_LEVELS)}"
@@ -238,13 +262,13 @@ class Settings(BaseModel):
     database_url: Annotated[str, AfterValidator(_postgres)] = _variable(
         "DATABASE_URL", "", "Postgres, e.g. postgresql://cj:password@db.example/cj", is_secret=True
     )
-    broker_url: Annotated[str, _url(*_REDIS, "amqp", "amqps"), _TLS] = _variable(
+    broker_url: Annotated[str, _url(*_REDIS, "amqp", "amqps", parameters=_OF_A_BROKER, end=";"), _TLS] = _variable(
         "BROKER_URL",
         "",
         "Redis, Valkey or RabbitMQ, e.g. redis://broker.example:6379/0 or amqp://cj:password@mq.example/cj",
         is_secret=True,
     )
-    redis_url: Annotated[str, _url(*_REDIS, "unix"), _TLS] = _variable(
+    redis_url: Annotated[str, _url(*_REDIS, "unix", parameters=_OF_A_CACHE), _TLS] = _variable(
         "REDIS_URL", "", "the cache, e.g. redis://cache.example:6379/1", is_secret=True
     )
     token_keys: Annotated[str, AfterValidator(_token_keys)] | None = _variable(

@@ -107,6 +107,16 @@ def test_only_what_is_needed_must_be_there() -> None:
         ("CELERY_BROKER_URL", "redis://:leaked@other/0", "unset it"),
         ("CELERY_BROKER_WRITE_URL", "redis://:leaked@other/0", "unset it"),
         ("BROKER_URL", "memory://", "redis://"),
+        ("BROKER_URL", "redis://:leaked@h/0?socket_timeout=5", "has the parameter socket_timeout"),
+        ("BROKER_URL", "redis://:leaked@h/0;redis://:leaked@i/0?db=1", "has the parameter db"),
+        ("BROKER_URL", "amqp://cj:leaked@mq/cj?heartbeat=5", "has the parameter heartbeat"),
+        ("BROKER_URL", "redis://:leaked@h/0;i:6379", "is not a URL"),
+        ("BROKER_URL", "redis://:leaked@h/cj", "names a database of Redis that is no number"),
+        ("BROKER_URL", "amqp://cj:leaked@a,b/cj", "host or port is invalid"),
+        ("REDIS_URL", "redis://:leaked@h/0?decode_responses=true", "has the parameter decode_responses"),
+        ("REDIS_URL", "redis://:leaked@h/cache", "names a database of Redis that is no number"),
+        ("REDIS_URL", "redis://:leaked@h/0;redis://:leaked@i/0", "names a database of Redis that is no number"),
+        ("REDIS_URL", "redis://:leaked@h /0", "host or port is invalid"),
         ("REDIS_URL", "amqp://mq", "redis://"),
         ("CJ_TOKEN_KEYS", "leaked", "cj tokens new-key"),
         ("CJ_TOKEN_KEYS", f"1:{KEY},1:{OTHER_KEY}", "twice"),
@@ -141,6 +151,20 @@ def test_servers_of_postgres_are_named_as_libpq_takes_them(hosts: str) -> None:
     settings = Settings.read({**GOOD, "DATABASE_URL": several, "CELERY_BROKER_URL": GOOD["BROKER_URL"]})
     assert settings.database_url == several
     assert "db-secret" not in settings.shown()["DATABASE_URL"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("BROKER_URL", "redis://a/0;redis://b:6380/0"),
+        ("BROKER_URL", "amqp://cj:secret@mq.example:5672/%2F?login_method=PLAIN"),
+        ("BROKER_URL", "redis://u:p%40w@[::1]:6379"),
+        ("REDIS_URL", "redis://cache_1.example/3?protocol=3&socket_timeout=0.5"),
+        ("REDIS_URL", "unix:///run/redis.sock?db=2"),
+    ],
+)
+def test_what_libraries_take_is_right(variable: str, value: str) -> None:
+    assert Settings.read({**GOOD, variable: value}).values()[variable] == value
 
 
 def test_values_that_belong_together() -> None:
