@@ -5,6 +5,7 @@ Exit codes: 0 success, 1 problems found, 2 wrong usage or settings. May import e
 """
 
 import importlib
+import io
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -147,5 +148,8 @@ def cj() -> None:
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. What a terminal's encoding lacks is shown as a question mark."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     cj(prog_name="cj")
