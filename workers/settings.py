@@ -46,6 +46,8 @@ SECRETS_OF: Mapping[str, Collection[str]] = {
 SECRETS = (*SERVERS, *(name for name in SECRETS_OF if name != "SHOPIFY_CLIENT_ID"))
 #: Secrets of model providers, by litellm's names.
 PROVIDER_SECRET = re.compile(r"[A-Z][A-Z0-9_]*_(API_KEY|SECRET_ACCESS_KEY|SESSION_TOKEN)")
+#: Addresses of model providers, by litellm's names.
+PROVIDER_ADDRESS = re.compile(r"[A-Z0-9_]+_(API_BASE|BASE_URL|API_URL)|[A-Z0-9_]*(OPENAI|BEDROCK)[A-Z0-9_]*_ENDPOINT")
 #: Appended to a secret's name, it names the file that holds the secret.
 FILE = "_FILE"
 LONGEST_SECRET = 64 * 1024
@@ -395,7 +397,8 @@ class Settings(BaseModel):
         providers, unusable = _provider_secrets(environ, read)
         settings = cls()
         try:
-            warnings = (*_misspelt(environ), *_unencrypted(environ), *_absent_certificates(environ))
+            addresses = {**environ, **{name: key.get_secret_value() for name, key in providers.items()}}
+            warnings = (*_misspelt(environ), *_of_addresses(addresses), *_absent_certificates(environ))
             settings = cls(**given, warnings=warnings, provider_secrets=providers)
         except ValidationError as error:
             problems |= {str(found["loc"][0]): str(found["ctx"]["error"]) for found in error.errors()}
@@ -501,12 +504,15 @@ def _from_files(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, s
 def _provider_secrets(
     environ: Mapping[str, str], read: Mapping[str, str]
 ) -> tuple[dict[str, SecretStr], dict[str, str]]:
-    """Keys from files, and keys stripped of line breaks and quotes; and the problems of the others."""
+    """Keys from files, and keys and addresses stripped of line breaks and quotes; and the problems of the others."""
     keys, unusable = {}, {}
-    for name in filter(PROVIDER_SECRET.fullmatch, environ):
+    for name in environ:
+        is_key = PROVIDER_SECRET.fullmatch(name) is not None
+        if not is_key and not PROVIDER_ADDRESS.fullmatch(name):
+            continue
         text = environ[name].strip()
         text = text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
-        if not all("!" <= character <= "~" for character in text):
+        if is_key and not all("!" <= character <= "~" for character in text):
             unusable[name] = "has a space, a line break or another character that keys never have; write only the key"
         elif text and (name in read or text != environ[name]):
             keys[name] = SecretStr(text)
@@ -548,21 +554,19 @@ def _absent_certificates(environ: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} is {path!r}, which is not there; name the file with the certificates to trust, or unset it"
 
 
-def _unencrypted(environ: Mapping[str, str]) -> Iterator[str]:
-    """Model addresses (`OPENAI_API_BASE` and the like) that use plain http to another machine."""
-    for name in sorted(environ):
-        if not re.fullmatch(
-            r"[A-Z0-9_]+_(API_BASE|BASE_URL|API_URL)|[A-Z0-9_]*(OPENAI|BEDROCK)[A-Z0-9_]*_ENDPOINT", name
-        ):
-            continue
+def _of_addresses(environ: Mapping[str, str]) -> Iterator[str]:
+    """Model addresses (`OPENAI_API_BASE` and the like) that use plain http to another machine, or are none."""
+    for name in sorted(filter(PROVIDER_ADDRESS.fullmatch, environ)):
+        text = environ[name]
         try:
-            parts = urlsplit(environ[name].strip())
-            is_remote = parts.scheme == "http" and parts.hostname not in LOOPBACK
+            parts = urlsplit(text)
+            is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         except ValueError:
-            continue  # the request will fail and say so
-        if is_remote:
-            shown = mask(environ[name].strip())
-            yield f"{name} is {shown}: its key and what merchants say would travel unencrypted; write https://"
+            is_url = False
+        if is_url and parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            yield f"{name} is {mask(text)}: its key and what merchants say would travel unencrypted; write https://"
+        elif text and not is_url and name.endswith("_API_BASE"):
+            yield f"{name} is {mask(text)}, which is no URL; write https://HOST/PATH"
 
 
 def proxies() -> dict[str, str]:

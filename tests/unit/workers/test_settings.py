@@ -329,13 +329,26 @@ def test_a_secret_for_nothing_is_told() -> None:
         ("OPENAI_API_BASE", "http://[::1]:8000/v1", False),
         ("OPENAI_API_BASE", "https://models.example/v1", False),
         ("OPENAI_API_KEY", "http://models.example", False),
-        ("OPENAI_API_BASE", "http://[bad", False),
     ],
 )
 def test_a_model_on_another_machine_over_plain_http_warns(name: str, url: str, warns: bool) -> None:
     found = Settings.read({**GOOD, name: url}).warnings
     assert [warning.split()[0] for warning in found] == ([name] if warns else [])
     assert all("unencrypted" in warning and "https://" in warning for warning in found)
+
+
+@pytest.mark.parametrize("text", ["http://[bad", "127.0.0.1:8000/v1", "htp://models.example", "http://models:99999"])
+def test_an_address_that_is_none_warns(text: str) -> None:
+    (warning,) = Settings.read({**GOOD, "OPENAI_API_BASE": text}).warnings
+    assert warning == f"OPENAI_API_BASE is {text}, which is no URL; write https://HOST/PATH"
+    assert Settings.read({**GOOD, "SHOP_BASE_URL": "/app"}).warnings == ()  # perhaps another program's
+
+
+@pytest.mark.parametrize("written", [" {}", "{}\n", '"{}"', "'{}'"])
+def test_an_address_is_stripped_as_keys_are(written: str) -> None:
+    given = Settings.read({**GOOD, "OPENAI_API_BASE": written.format("https://models.example/v1")})
+    assert given.provider_secrets["OPENAI_API_BASE"].get_secret_value() == "https://models.example/v1"
+    assert given.warnings == ()
 
 
 def test_a_warning_shows_no_password() -> None:

@@ -189,6 +189,17 @@ def test_what_a_terminal_cannot_show_is_a_question_mark(tmp_path: Path, encoding
     assert b"name: ????" in done.stdout
 
 
+def test_closed_streams_are_empty() -> None:
+    """As services are started by some supervisors."""
+    code = "import sys; from workers.cli import main; sys.argv = ['cj', 'store-token', 'a.myshopify.com']; main()"
+    command = f'exec "{sys.executable}" -c "{code}" <&- >&-'
+    environ = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=Path(__file__).parents[4], env=environ, capture_output=True, check=False
+    )
+    assert (done.returncode, b"Traceback" in done.stderr) == (2, False)
+
+
 WITHOUT_SETTINGS = """
     replies, gateway, gateway --auth, chat-token m1, privacy export 1, migrate, check, publish shop_redact,
     status, why m1, merchant m1, usage, turns failed, turns retry 1, events rejected, events retry x,
