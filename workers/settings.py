@@ -532,10 +532,14 @@ def _incomplete(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _celerys_own(environ: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    """Variables that Celery would use instead of BROKER_URL, while intake and all publishers would not."""
-    names = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
-    advice = "would send Celery's half of the system to another broker; unset it, and set only BROKER_URL"
-    return {name: advice for name in names if environ.get(name, "").strip() not in ("", given.get("BROKER_URL"))}
+    """Variables that Celery would use instead of BROKER_URL, while intake and all publishers would not; and those by
+    which it reads another program's configuration."""
+    broker = "would send Celery's half of the system to another broker; unset it, and set only BROKER_URL"
+    names = dict.fromkeys(("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"), broker)
+    other = "would have Celery read another program's configuration; unset it"
+    names |= dict.fromkeys(("CELERY_CONFIG_MODULE", "CELERY_LOADER"), other)
+    right = ("", given.get("BROKER_URL"))
+    return {name: advice for name, advice in names.items() if environ.get(name, "").strip() not in right}
 
 
 def _misspelt(environ: Mapping[str, str]) -> tuple[str, ...]:

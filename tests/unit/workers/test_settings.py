@@ -106,6 +106,8 @@ def test_only_what_is_needed_must_be_there() -> None:
         ("DATABASE_URL", "postgresql://cj:leaked%zz@db/cj", "is not a Postgres URL"),
         ("CELERY_BROKER_URL", "redis://:leaked@other/0", "unset it"),
         ("CELERY_BROKER_WRITE_URL", "redis://:leaked@other/0", "unset it"),
+        ("CELERY_CONFIG_MODULE", "leaked", "another program's configuration; unset it"),
+        ("CELERY_LOADER", "leaked.loader", "another program's configuration; unset it"),
         ("BROKER_URL", "memory://", "redis://"),
         ("BROKER_URL", "redis://:leaked@h/0?socket_timeout=5", "has the parameter socket_timeout"),
         ("BROKER_URL", "redis://:leaked@h/0;redis://:leaked@i/0?db=1", "has the parameter db"),
