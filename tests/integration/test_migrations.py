@@ -13,9 +13,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from storage.database import Database, engine_of
+from storage.database import SCHEMA_REVISION, Database, engine_of
 from storage.errors import UnfitDatabase
-from storage.models import SCHEMA_REVISION, Base
+from storage.models import Base
 from tests.rows import query
 from tests.servers import PostgresForTests
 from tests.waiting import wait_until
