@@ -7,6 +7,7 @@ Exit codes: 0 success, 1 problems found, 2 wrong usage or settings. May import e
 import importlib
 import io
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -157,4 +158,7 @@ def main() -> None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until the process ends
         elif mode == "w" and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    # Some parents ignore or block signals, and children inherit that: `cj up` would never hear that a process ended.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     cj(prog_name="cj")

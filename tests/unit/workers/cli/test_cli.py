@@ -189,6 +189,19 @@ def test_what_a_terminal_cannot_show_is_a_question_mark(tmp_path: Path, encoding
     assert b"name: ????" in done.stdout
 
 
+def test_signals_that_a_parent_ignored_or_blocked_come_through() -> None:
+    script = """
+import signal, sys
+from workers import cli
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD, signal.SIGTERM])
+cli.cj = lambda prog_name: print(signal.getsignal(signal.SIGCHLD).name, signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+cli.main()
+"""
+    command = [sys.executable, "-c", script]
+    assert subprocess.check_output(command, cwd=Path(__file__).parents[4], text=True) == "SIG_DFL set()\n"
+
+
 def test_closed_streams_are_empty() -> None:
     """As services are started by some supervisors."""
     code = "import sys; from workers.cli import main; sys.argv = ['cj', 'store-token', 'a.myshopify.com']; main()"
