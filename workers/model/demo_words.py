@@ -284,7 +284,8 @@ def _sales(data: Result, *, is_asked: bool) -> Iterator[str]:
     if is_asked and (average := _money([current["average_order_value"]])):
         yield f"An average order {'is' if so_far else 'was'} worth {average}."
     if before and (earlier := _money([before["total_sales"]])):
-        yield f"{'In the 30 days before,' if is_usual else _span(before)} total sales were {earlier}."
+        then = "In the 30 days before," if is_usual else _span(before)
+        yield f"{then} you made {earlier} in total sales."
 
 
 def _span(figures: Result) -> str:

@@ -435,12 +435,12 @@ def test_sales_and_what_they_are_held_against() -> None:
     }
     sales = {"success": True, "data_type": "sales", "data": {"current": current, "previous": previous}}
     total = "From October 1 to October 31, 2026 your total sales were €1,512.30, from 34 orders."
-    before = "From September 1 to September 30, 2026 total sales were €900.00."
+    before = "From September 1 to September 30, 2026 you made €900.00 in total sales."
     assert tell({"sales": sales}) == f"{total} {before}"
     assert about("sales", sales, asked="how was last month?") == (
         "From October 1 to October 31, 2026 your total sales were €1,512.30, from 34 orders. Net sales were €1,400.00"
-        " after €50.00 of returns. An average order was worth €44.48. From September 1 to September 30, 2026 total"
-        " sales were €900.00."
+        " after €50.00 of returns. An average order was worth €44.48. From September 1 to September 30, 2026 you"
+        " made €900.00 in total sales."
     )
     today = {**dict.fromkeys(current), "from": "2026-11-28", "to": "2026-11-28", "so_far": True}
     words = tell({"sales": sales | {"data": {"current": today}}})
