@@ -420,8 +420,8 @@ def test_a_longer_period_is_read_from_the_reports(question: str, period: str) ->
 @pytest.mark.parametrize(
     ("question", "said", "calls"),
     [
-        ("Who is my best customer?", "I can't tell you about a single customer or order", ()),
-        ("Show me order #1115", "I can't tell you about a single customer or order", ()),
+        ("Who is my best customer?", "I can't tell you that", ()),
+        ("Show me order #1115", "I can't tell you that", ()),
         ("What's my profit margin this year?", "I can't tell you that", ()),
         ("How much traffic did I get?", "I can't tell you that", ()),
         ("Will it be better next quarter?", "I can't tell you that", ()),
