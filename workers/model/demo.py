@@ -131,8 +131,12 @@ class Turn:
     """The current turn so far, and what it said before."""
 
     heard: list[str] = field(default_factory=list)
+    heard_at: list[int] = field(default_factory=list)
+    """How much of `words` it had said by then."""
     results: dict[str, Result] = field(default_factory=dict)
     """By data type."""
+    earlier: dict[str, Result] = field(default_factory=dict)
+    """Of earlier turns, as far as they are fresh."""
     words: str = ""
     before: str = ""
     """What it said in earlier turns."""
@@ -234,20 +238,21 @@ def _follow_up(turn: Turn, event: str, tools_offered: bool) -> Script:
 
 def _answers(turn: Turn, tools_offered: bool) -> Script:
     """One answer to everything the merchant said in this turn."""
-    told, questions = list[str](), list[str]()
-    for said in turn.heard:
+    told, questions = list[str](), list[tuple[str, int]]()
+    for said, at in zip(turn.heard, turn.heard_at, strict=True):
         scripted = next((answer for start, answer in _SCRIPTED.items() if said.startswith(start)), None)
         beyond = next((why for pattern, why in _BEYOND.items() if re.search(pattern, said.lower())), None)
         if scripted is None and beyond:
             told.append(_as_i_said(beyond) if beyond in turn.before else beyond)
         elif scripted is None:
-            questions.append(said.lower())
+            questions.append((said.lower(), at))
         elif scripted:
             told.append(scripted)
-    text = " ".join(questions)
+    text = " ".join(question for question, _ in questions)
     period = next((period for period, pattern in _PERIODS.items() if re.search(pattern, text)), None)
-    wanted = list(dict.fromkeys(name for question in questions for name in _about_what(question, period)))
-    results = dict(turn.results)
+    wanted = {name: at for question, at in questions for name in _about_what(question, period)}
+    is_readable = turn.is_connected and "store" not in turn.context
+    results = (turn.earlier if is_readable else {}) | turn.results
     if period and results.get("sales", {}).get("data", {}).get("period", period) != period:
         del results["sales"]
     to_ask = tuple(name for name in wanted if name not in results)
@@ -261,8 +266,10 @@ def _answers(turn: Turn, tools_offered: bool) -> Script:
     said = f"{turn.words} {turn.before if has_crossed else ''}"
     for name, result in found.items():
         new = turn.tell({name: result}, " ".join([said, *told]), text)
-        told += new or [_as_i_said(_closest(text, turn.tell({name: result}, "", text)))]
-    if any(not _about_what(question, period) for question in questions) and not found:
+        if not new and turn.tell({name: result}, turn.words[wanted[name] :], text):  # it was told before the question
+            new = [_as_i_said(_closest(text, turn.tell({name: result}, "", text)))]
+        told += new
+    if any(not _about_what(question, period) for question, _ in questions) and not found:
         told.append(_small_talk(text, turn.is_connected))
     if wanted and not found:
         told.append(LATER)
@@ -305,6 +312,7 @@ def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
         match message.get("role"):
             case "user":
                 turn.heard.append(str(content or "").strip())
+                turn.heard_at.append(len(turn.words))
             case "tool":
                 result = _object(content)
                 data_type = result.get("data_type")
@@ -315,7 +323,8 @@ def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
             case "assistant" if message.get("tool_calls"):
                 turn.words += f" {content or ''}"
             case "assistant":
-                turn = Turn(before=f"{turn.before} {turn.words} {content}")
+                found = {name: result for name, result in turn.results.items() if result["success"]}
+                turn = Turn(before=f"{turn.before} {turn.words} {content}", earlier=turn.earlier | found)
     prompt = next((str(message.get("content")) for message in messages if message.get("role") == "system"), "")
     turn.context = _object(prompt.rpartition("\n")[2])
     return turn

@@ -301,6 +301,22 @@ def test_a_question_leads_to_the_data_it_needs(question: str, data_types: tuple[
     assert LATER not in last.text
 
 
+def test_what_the_history_holds_is_not_fetched_again() -> None:
+    talk = Talk(user("How many customers do I have?"))
+    talk.to_the_end()
+    talk.messages.append(user("How many customers was that?"))
+    assert "1,234 customers" in str(talk.ask().text)
+    talk.messages.append(user("How many customers was that?"))
+    talk.messages[0] = system(store="connection lost")
+    assert talk.ask().calls == ("counts",)
+
+
+def test_a_question_that_was_answered_by_what_followed_is_not_answered_twice() -> None:
+    talk = Talk(INSIGHTS, user("How many customers do I have?"))
+    said = " ".join(script.text or "" for script in talk.to_the_end())
+    assert said.count("1,234 customers") == 1
+
+
 def test_a_failed_fetch_is_tried_again_in_the_next_turn_only() -> None:
     talk = Talk(user("How many customers?"), errors={"counts": {"error_code": "shopify.unavailable", "error": "…"}})
     assert len(talk.to_the_end()) == 2
@@ -469,7 +485,6 @@ def test_a_question_that_crossed_its_answer_is_not_answered_by_the_same_words() 
     assert "As I said, you have 1,234 customers" in last
     assert [sentence for sentence in told.split(". ") if sentence in last] == []
     talk.messages += [CROSSED, user("How many orders are waiting to be fulfilled?")]
-    talk.ask()
     assert talk.ask().text == "As I said, 5 orders are waiting to be fulfilled, out of 9 open orders."
 
 
