@@ -321,7 +321,7 @@ def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
                 if data_type and is_new:
                     turn.results[data_type] = result
             case "assistant" if message.get("tool_calls"):
-                turn.words += f" {content or ''}"
+                turn.words += f" {content}" if content else ""
             case "assistant":
                 found = {name: result for name, result in turn.results.items() if result["success"]}
                 turn = Turn(before=f"{turn.before} {turn.words} {content}", earlier=turn.earlier | found)

@@ -183,6 +183,13 @@ def test_after_reconnecting_it_begins_with_that() -> None:
     assert str(second.text).startswith("You have ")
 
 
+def test_after_reconnecting_it_begins_with_that_though_the_turn_begins_with_data() -> None:
+    talk = Talk(user('[system event] show_shopify_insights {"reconnected": true}'))
+    prefetched = wire_message(Script(None, ("counts",)))
+    talk.messages += [prefetched, {"role": "tool", "tool_call_id": "x", "content": talk.result("counts")}]
+    assert str(talk.ask().text).startswith("Your store is connected again. You have ")
+
+
 @pytest.mark.parametrize("failing", ["counts", "recent_orders", "overview"])
 @pytest.mark.parametrize(
     ("code", "said"),
