@@ -47,9 +47,16 @@ class Fact:
 
     def excludes(self, other: "Fact") -> bool:
         """Whether this and `other` cannot both be true."""
-        if self.subject == other.subject and self.span and other.span and self.is_so and other.is_so:
+        if self.subject != other.subject:
+            return False
+        if self.span and other.span and self.is_so and other.is_so:
             return self.span[0] > other.span[1] or other.span[0] > self.span[1]
-        return self == other.denied() or self.entails(other.denied()) or other.entails(self.denied())
+        if self.values is None or other.values is None:
+            return (self.values, self.span) == (other.values, other.span) and self.is_so is not other.is_so
+        if self.is_so and other.is_so:
+            return not self.values & other.values
+        listed, left_out = (self, other) if self.is_so else (other, self)
+        return listed.is_so and (listed.values or frozenset()) <= (left_out.values or frozenset())
 
     def denied(self) -> "Fact":
         """The opposite fact."""
