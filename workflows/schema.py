@@ -7,7 +7,7 @@ yaml-language-server finds it through the first line of a workflow:
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,33 @@ _DATA_TYPES = {
     "overview": "the shop (name, currency, time zone), its latest orders, best-stocked products",
     "week_orders": "every order of the last seven days: totals by day, best sellers",
     "sales": "the shop's own reports for a period and the one before: total and net sales, returns, orders",
+}
+_RULE = {
+    "condition": "${1:success == true}",
+    "actions": [{"type": "process_message", "message": "${2:what CJ is to act on}"}],
+}
+_TRANSITION = {"condition": "${1:shopify_connected == true}", "target_workflow": "${2:ad_hoc_support}"}
+_ACTIONS: Mapping[str, Mapping[str, Any]] = {
+    "action that remembers a fact": {"type": "update_context", "data": {"${1:plan}": "${2:pro}"}},
+    "action that lets CJ speak": {"type": "process_message", "message": "${1:what CJ is to act on}"},
+    "action that fetches ahead": {"type": "prefetch", "data_types": ["${1:counts}"]},
+    "action that moves on": {"type": "transition", "target_workflow": "${1:ad_hoc_support}"},
+    "action that comes back later": {"type": "follow_up", "after": "${1:1d}", "message": "${2:what CJ is to act on}"},
+    "action for systems outside": {"type": "emit", "name": "${1:plan_wanted}"},
+}
+#: The most common conditions: of rules, and of transitions.
+_RULE_CONDITIONS = {
+    "oauth_complete: a store was connected": "provider == 'shopify' and success == true",
+    "oauth_complete: connecting a store failed": "provider == 'shopify' and success == false",
+    "custom: an event of your own": "name == '${1:plan_changed}'",
+    "some merchants only": "shop_domain in ['${1:acme.myshopify.com}']",
+    "connected for less than a week": "context.connected_at newer than '${1:7d}'",
+}
+_TRANSITION_CONDITIONS = {
+    "the store is connected": "shopify_connected == true",
+    "the store is no longer connected": "shopify_connected == false",
+    "CJ has read this data": "'${1:counts}' in fetched",
+    "after some turns": "turns > ${1:3}",
 }
 #: With a type, an editor adds the colon after the key.
 _ANY = ["string", "number", "boolean", "array", "object", "null"]
@@ -73,6 +100,15 @@ def schema(names: Collection[str] = (), keys: Collection[str] = ()) -> dict[str,
     }
     data = definitions["UpdateContextAction"]["properties"]["data"]
     data["properties"] = {key: {"type": _ANY} for key in sorted({*_settable(), *keys})}
+    rule, transition = definitions["RuleSection"], definitions["TransitionSection"]
+    rule["defaultSnippets"] = [_snippet("rule", _RULE)]
+    transition["defaultSnippets"] = [_snippet("transition", _TRANSITION)]
+    of_keys = {f"by {key}": f"{key} != ${{1:null}}" for key in sorted(keys)}
+    _offer(rule["properties"]["condition"], _RULE_CONDITIONS | {k: f"context.{v}" for k, v in of_keys.items()})
+    _offer(transition["properties"]["condition"], _TRANSITION_CONDITIONS | of_keys)
+    rule["properties"]["actions"]["items"]["defaultSnippets"] = [
+        _snippet(label, body) for label, body in _ACTIONS.items()
+    ]
     for tag, action in ACTIONS.items():  # editors offer an action by its title, and show the description of its type
         section = definitions[action.__name__]
         section["title"] = tag
@@ -84,6 +120,18 @@ def schema_text(folder: Path | None = None) -> str:
     """The schema file's text, with the names that the workflows of a folder use."""
     names, keys = ((), ()) if folder is None else vocabulary(folder)
     return json.dumps(schema(names, keys), indent=2) + "\n"
+
+
+def _snippet(label: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A snippet for yaml-language-server; ${1:…} are its tab stops."""
+    return {"label": label, "description": f"a whole {label}", "body": body}
+
+
+def _offer(condition: dict[str, Any], written: Mapping[str, str]) -> None:
+    """Conditions to choose from, whatever quotes they hold."""
+    condition["defaultSnippets"] = [
+        {"label": label, "description": text, "body": f'"{text}"'} for label, text in written.items()
+    ]
 
 
 def _settable() -> Collection[str]:

@@ -31,8 +31,8 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "workflow": ("target_workflow",),
 }
 _BOOLEANS = {
-    **dict.fromkeys(("true", "yes", "on", "y"), "true"),
-    **dict.fromkeys(("false", "no", "off", "n"), "false"),
+    **dict.fromkeys(("true", "yes", "on", "y", "ja", "wahr"), "true"),
+    **dict.fromkeys(("false", "no", "off", "n", "nein", "falsch"), "false"),
 }
 
 

@@ -9,12 +9,17 @@ from typing import NamedTuple
 
 import yaml
 
-from workflows.errors import STRANGE_SPACES, strange_space
+from workflows.errors import CURLY_QUOTES, STRANGE_SPACES, strange_space
 
 _VALUE = re.compile(r"\s*(?:- +)*(?:(?:[\w.-]+|'[^']*'|\"[^\"]*\")\s*:[ \t]+|- +)(?P<value>\S.*)$")
+_BARE_KEY = re.compile(r"\s*(?:- +)*[\w.-]+\s*$")
+_NO_SPACE = re.compile(r"\s*(?:- +)*(?P<key>[A-Za-z_]\w*):\S.*$")
 _TEMPLATE = re.compile(r"(?:^|[\s:\[,-])(\{\{.*?\}\}|\{\{)")
-_STRANGE_SPACE = re.compile(f"[{STRANGE_SPACES}]")
 _CONFLICT = re.compile(r"^[ \t]*(?:<{7}|>{7})(?: .*)?$", re.MULTILINE)
+_STRANGE_SPACE = re.compile(rf"[ \t]*(?:-[ \t]+)*(?:[\w.-]+[ \t]*:?)?[ \t]*(?P<space>[{STRANGE_SPACES}]+)")
+_LOOKALIKE = re.compile(
+    r"[ \t]*(?:(?P<dash>[\u2010-\u2015\u2022\u2212*])[ \t]|(?:- +)*[\w.-]+ *(?P<colon>[\ufe13\ufe55\uff1a]))"
+)
 Explained = tuple[int, int, str]  # offsets into the text, and the message
 
 
@@ -87,11 +92,51 @@ def _tab(stuck: _Stuck) -> Explained | None:
     return (tab, tab + 1, "this line is indented with a tab; YAML needs spaces") if tab >= 0 else None
 
 
-def _strange_space(stuck: _Stuck) -> Explained | None:
-    """A character that only looks like a space, where the parser got stuck or on the line before."""
-    first = stuck.text.rfind("\n", 0, max(stuck.start - 1, 0)) + 1
-    found = _STRANGE_SPACE.search(stuck.text, first, stuck.start + len(stuck.line))
-    return (found.start(), found.start() + 1, strange_space(found[0])) if found else None
+def _no_space_at_all(stuck: _Stuck) -> Explained | None:
+    """A character that only looks like a space, on the line itself or where the broken value began."""
+    for start, line in (_line(stuck.text, stuck.begun), _line(stuck.text, max(stuck.start - 1, 0)), stuck[4:]):
+        found = _STRANGE_SPACE.match(line)
+        if found is not None:
+            at = start + found.start("space")
+            return at, at + 1, strange_space(stuck.text[at])
+    return None
+
+
+def _curly_quote(stuck: _Stuck) -> Explained | None:
+    """A value in curly quotes, or one that begins with a straight quote and ends with a curly one."""
+    if stuck.value is not None and stuck.text[stuck.value] in CURLY_QUOTES:
+        return stuck.value, stuck.end, curly_quotes(stuck.text[stuck.value])
+    for start, line in (_line(stuck.text, stuck.begun), stuck[4:]):
+        found = _VALUE.match(line)
+        quote, last = (found["value"][0], line.rstrip()[-1:]) if found else ("", "")
+        if quote in ("'", '"') and last in CURLY_QUOTES:
+            at = start + len(line.rstrip()) - 1
+            return at, at + 1, f"{last} is a curly quote and does not close the text that begins with {quote}"
+    return None
+
+
+def _text_beside_bar(stuck: _Stuck) -> Explained | None:
+    """`system: | You are CJ`."""
+    sign = "" if stuck.value is None else stuck.text[stuck.value]
+    if sign not in ("|", ">") or "comment or" not in stuck.problem:
+        return None
+    message = f"the text begins on the line below the {sign}, indented; nothing stands beside the {sign}"
+    return stuck.at, stuck.end, message
+
+
+def _comment_ends_text(stuck: _Stuck) -> Explained | None:
+    """A comment that is indented less than the block text around it, and so ends the text."""
+    indent, at = stuck.first - stuck.start, stuck.start
+    found: Explained | None = None
+    while at > 0:
+        at, line = _line(stuck.text, at - 1)
+        here = len(line) - len(line.lstrip())
+        if line.strip() and not (line.lstrip().startswith("#") and here < indent):
+            return found if here >= indent and not _VALUE.match(line) else None
+        if line.strip():
+            message = "this comment ends the text above it, because it is indented less: indent it to make it part of "
+            found = (at + here, at + len(line.rstrip()), f"{message}the text; or move it above the text's key")
+    return None
 
 
 def _quote_never_closed(stuck: _Stuck) -> Explained | None:
@@ -102,22 +147,37 @@ def _quote_never_closed(stuck: _Stuck) -> Explained | None:
     return stuck.begun, stuck.begun + 1, f"the text that begins with this {quote} is never closed"
 
 
-def _bracket_never_closed(stuck: _Stuck) -> Explained | None:
-    opening = stuck.text[stuck.begun : stuck.begun + 1]
-    closing = {"[": "]", "{": "}"}.get(opening)
-    if closing is None:
-        return None
-    return stuck.begun, stuck.begun + 1, f"this {opening} is never closed: a ',' or a '{closing}' is missing"
-
-
-def _after_quote(stuck: _Stuck) -> Explained | None:
-    """Something follows a quoted text: the rest after an inner quote, or of a condition with half of it in quotes."""
+def _quote_closed_too_late(stuck: _Stuck) -> Explained | None:
+    """A text in quotes that runs on to the quote of a later line."""
     before = stuck.text[: stuck.at].rstrip(" ")
-    quote, last = before[-1:], len(before) - 1
-    if stuck.value is None or quote not in ("'", '"') or stuck.text[stuck.value] != quote or last == stuck.value:
+    quote, start = before[-1:], stuck.start
+    if quote not in ("'", '"') or _opens(stuck.line[: len(before) - 1 - start], quote) is not None:
         return None
-    other = "double" if quote == "'" else "single"
-    return last, last + 1, f"the text that began with {quote} ends here; put the whole value in {other} quotes"
+    while start > 0:
+        start, line = _line(stuck.text, start - 1)
+        opened = _opens(line, quote)
+        if opened is not None:
+            at = start + opened
+            return at, at + 1, f"the text that begins with this {quote} is not closed on its line"
+        if quote in line:
+            return None
+    return None
+
+
+def _opens(line: str, quote: str) -> int | None:
+    """Where a value begins with the quote and is not closed on its line."""
+    found = _VALUE.match(line)
+    if found is None or found["value"][0] != quote or re.search(rf"(?<!\\){quote}", found["value"][1:]):
+        return None
+    return found.start("value")
+
+
+def _escape(stuck: _Stuck) -> Explained | None:
+    if "escape" not in stuck.problem:
+        return None
+    backslash = stuck.text.rfind("\\", 0, stuck.at + 2)
+    written = stuck.text[backslash : backslash + 2]
+    return backslash, backslash + 2, f"{written} has no meaning in double quotes; for a backslash write \\\\"
 
 
 def _template(stuck: _Stuck) -> Explained | None:
@@ -130,20 +190,56 @@ def _template(stuck: _Stuck) -> Explained | None:
     return first, first + len(written), f'text with a template in it must be in quotes: "{written}"'
 
 
+def _after_quote(stuck: _Stuck) -> Explained | None:
+    """Something follows a quoted text: the rest after an inner quote, or of a condition with half of it in quotes."""
+    before = stuck.text[: stuck.at].rstrip(" ")
+    quote, last = before[-1:], len(before) - 1
+    if stuck.value is None or quote not in ("'", '"') or stuck.text[stuck.value] != quote or last == stuck.value:
+        return None
+    other = "double" if quote == "'" else "single"
+    return last, last + 1, f"the text that began with {quote} ends here; put the whole value in {other} quotes"
+
+
 def _colon(stuck: _Stuck) -> Explained | None:
     if "mapping values are not allowed" not in stuck.problem:
         return None
     if stuck.value is not None:
         return stuck.value, stuck.end, "': ' in text without quotes; put the text in quotes"
-    return stuck.first, stuck.at, "this key is indented too far: line it up with the key above that it belongs beside"
+    if _BARE_KEY.match(stuck.line[: stuck.at - stuck.start]):
+        above = _line(stuck.text, len(stuck.text[: stuck.start].rstrip("\n")))
+        message = "this key is indented too far: line it up with the key above that it belongs beside"
+        return _no_space(*above) or (stuck.first, stuck.at, message)
+    return stuck.at, stuck.at + 1, "':' is not expected here; if it is part of a text, put the text in quotes"
+
+
+def _dash(stuck: _Stuck) -> Explained | None:
+    """A dash instead of a hyphen before a list item, or a colon from another alphabet after a key."""
+    above = _line(stuck.text, max(stuck.start - 1, 0))
+    beside = [above] if len(above[1]) - len(above[1].lstrip()) == stuck.first - stuck.start else []
+    for start, line in (_line(stuck.text, stuck.begun), stuck[4:], *beside):
+        found = _LOOKALIKE.match(line)
+        if found is not None:
+            sign = found["dash"] or found["colon"]
+            at = start + found.start("dash" if found["dash"] else "colon")
+            meant = "begin the item with '- '" if found["dash"] else "write ': '"
+            return at, at + 1, f"{sign} only looks like the right character: {meant}"
+    return None
 
 
 def _missing_colon(stuck: _Stuck) -> Explained | None:
     if "could not find expected ':'" not in stuck.problem:
         return None
     start, line = _line(stuck.text, stuck.begun)
-    message = "this line has no key and ': ' (with a space); if it continues the text above, indent it"
-    return start + len(line) - len(line.lstrip()), start + len(line.rstrip()), message
+    first, end = start + len(line) - len(line.lstrip()), start + len(line.rstrip())
+    message = "this line has no key and ': '; if it continues the text above, indent it"
+    return _no_space(start, line) or (first, end, message)
+
+
+def _no_space(start: int, line: str) -> Explained | None:
+    found = _NO_SPACE.match(line)
+    if found is None:
+        return None
+    return start + found.start("key"), start + found.end("key") + 1, f"a space is missing after '{found['key']}:'"
 
 
 def _sign(stuck: _Stuck) -> Explained | None:
@@ -158,6 +254,14 @@ def _sign(stuck: _Stuck) -> Explained | None:
     return None
 
 
+def _bracket_never_closed(stuck: _Stuck) -> Explained | None:
+    opening = stuck.text[stuck.begun : stuck.begun + 1]
+    closing = {"[": "]", "{": "}"}.get(opening)
+    if closing is None:
+        return None
+    return stuck.begun, stuck.begun + 1, f"this {opening} is never closed: a ',' or a '{closing}' is missing"
+
+
 def _indentation(stuck: _Stuck) -> Explained:
     if stuck.first >= stuck.at:
         message = "this line does not fit those above it: check its indentation, and whether it needs a '- '"
@@ -168,9 +272,15 @@ def _indentation(stuck: _Stuck) -> Explained:
 
 _EXPLANATIONS = (
     _tab,
-    _strange_space,
+    _no_space_at_all,
+    _curly_quote,
+    _text_beside_bar,
+    _comment_ends_text,
     _quote_never_closed,
+    _escape,
     _template,
+    _dash,
+    _quote_closed_too_late,
     _after_quote,
     _colon,
     _missing_colon,

@@ -164,7 +164,7 @@ def _message(wanted: CjMessage, entry: LogEntry, truth: Truth) -> str | None:
     said = entry.body["text"]
     for part in (_filled(text, truth) for text in wanted.contains):
         if part not in said:
-            return f"does not contain {part!r}"
+            return f"does not contain {part!r}{_nearly(part, said)}"
     for part in (_filled(text, truth) for text in wanted.excludes):
         if part in said:
             return f"contains {part!r}"
@@ -175,6 +175,13 @@ def _message(wanted: CjMessage, entry: LogEntry, truth: Truth) -> str | None:
     if entry.is_open:
         return NOT_YET_KNOWN
     return None if entry.body["final"] is wanted.final else f"final is {str(entry.body['final']).lower()}"
+
+
+def _nearly(part: str, said: str) -> str:
+    """A hint if a text is almost contained in another."""
+    if part.casefold() in said.casefold():
+        return ": only capitals differ"
+    return ": only spaces differ" if "".join(part.split()) in "".join(said.split()) else ""
 
 
 def _filled(text: str, truth: Truth) -> str:

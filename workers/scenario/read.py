@@ -23,10 +23,12 @@ from workers.scenario.language import (
     STEPS,
     CjMessage,
     CjToolCall,
+    ContextUpdate,
     ErrorCode,
     Expectation,
     Given,
     Kill,
+    MerchantMessage,
     ModelAnswer,
     PlannedFault,
     PublishEvent,
@@ -40,18 +42,18 @@ from workflows.definition import TOOLS, WorkflowDefinition
 from workflows.problems import Problem, render
 from workflows.source import Document
 from workflows.source import Path as KeyPath
-from workflows.suggest import or_one_of
+from workflows.suggest import closest, or_one_of
 from workflows.yaml_reader import line_and_col
 
 #: A mistake's path, and the message.
 Mistake = tuple[KeyPath, str]
 
 FAULT_PLACES = ("model", "shopify.*", *(f"shopify.{data_type}" for data_type in DATA_TYPES))
-_SECTIONS: Mapping[str, type[Section]] = {
-    "given": Given,
-    "model": ModelAnswer,
-    "faults": PlannedFault,
-    "limits": TimeLimits,
+_SECTIONS: Mapping[str, tuple[type[Section], str]] = {
+    "given": (Given, "'given'"),
+    "model": (ModelAnswer, "an answer under 'model'"),
+    "faults": (PlannedFault, "a fault under 'faults'"),
+    "limits": (TimeLimits, "'limits'"),
 }
 _NOUNS = {"action": "action", "expect": "expectation"}
 #: Below these keys values may be anything, including empty.
@@ -142,47 +144,86 @@ def _definition(document: Document) -> ScenarioDefinition | None:
     try:
         definition = ScenarioDefinition.model_validate(data)
     except ValidationError as error:
-        for found in error.errors(include_url=False):
-            location = found["loc"] if found["loc"][0] != "steps" else (*found["loc"][:2], *found["loc"][4:])
-            path = path_of(location, data, missing=found["type"] == "missing")
-            if path not in empty:
-                document.at(*_told(found, path, data), key=found["type"] == "extra_forbidden")
+        _ScenarioReporter(document, empty).report(error.errors(include_url=False))
         return None
     return None if empty else definition
 
 
-def _told(error: ErrorDetails, path: KeyPath, data: Any) -> tuple[KeyPath, str]:
-    """Where to point, and what to say."""
-    kind = error["type"]
-    if kind.startswith("union_tag"):
-        return _unknown_step(path, value_at(data, path))
-    if kind == "extra_forbidden":
-        section = _section(path[:-1], data)
-        return (
-            path,
-            f"unknown key {path[-1]!r}{or_one_of(path[-1], [f.alias or n for n, f in section.model_fields.items()])}",
-        )
-    if kind == "missing":
-        return path, f"key {path[-1]!r} is missing"
-    if kind == "value_error":
-        return path, f"{name_of(path)} {error['ctx']['error']}"
-    return path, wrong_value(error, path, WorkflowDefinition)
+class _ScenarioReporter:
+    """Words pydantic's errors for authors, once for each position."""
+
+    def __init__(self, document: Document, told: set[KeyPath]) -> None:
+        self._document, self._data = document, document.data
+        self._told = told
+        self._calls: set[KeyPath] = set()  # positions with a mistake: one is reported for each
+
+    def report(self, errors: list[ErrorDetails]) -> None:
+        """Unknown keys first: if one is a misspelt key, that key is not reported as missing, too."""
+        for error in sorted(errors, key=lambda error: error["type"] != "extra_forbidden"):
+            location = error["loc"] if error["loc"][0] != "steps" else (*error["loc"][:2], *error["loc"][4:])
+            path = path_of(location, self._data, missing=error["type"] == "missing")
+            if path not in self._told:
+                self._told.add(path)
+                self._one(error, path)
+
+    def _one(self, error: ErrorDetails, path: KeyPath) -> None:
+        kind = error["type"]
+        if path[:1] == ("faults",) and path[2:3] == ("call",):
+            message = "'call' is the number of a request, from 1, or the word every"
+        elif kind == "extra_forbidden":
+            return self._unknown_key(path)
+        elif kind.startswith("union_tag"):
+            return self._unknown_step(path, value_at(self._data, path))
+        elif kind == "missing":
+            message = f"key {path[-1]!r} is missing in {_section(path[:-1], self._data)[1]}"
+        elif kind == "value_error":
+            message = f"{name_of(path)} {error['ctx']['error']}"
+        else:
+            message = wrong_value(error, path, WorkflowDefinition)
+        if path[:1] == ("model",) and path[2:3] == ("call",):
+            if path[:3] in self._calls:
+                return None
+            self._calls.add(path[:3])
+            message += "; a call names the tool, then its arguments: {shopify_data: {data_type: counts}}"
+        return self._document.at(path, message)
+
+    def _unknown_key(self, path: KeyPath) -> None:
+        section, place = _section(path[:-1], self._data)
+        keys = [field.alias or name for name, field in section.model_fields.items()]
+        near = closest(path[-1], set(keys) - value_at(self._data, path[:-1]).keys())
+        if near is not None:
+            self._told.add((*path[:-1], near))
+            message = f"unknown key {path[-1]!r}, did you mean {near!r}?"
+        else:
+            message = f"unknown key {path[-1]!r} in {place}; possible here: {', '.join(keys)}"
+        self._document.at(path, message, key=True)
+
+    def _unknown_step(self, path: KeyPath, step: Any) -> None:
+        at = self._document.at
+        if not isinstance(step, dict):
+            return at(path, f"a step is a map that begins with action or expect, not {describe(step)}")
+        begins = [key for key in STEPS if key in step]
+        if len(begins) > 1:
+            return at(path, "a step is an action or an expectation, not both: begin a new '- ' item")
+        if begins:
+            [key], [other] = begins, STEPS.keys() - begins
+            written, noun = str(step[key]), _NOUNS[key]
+            if written in STEPS[other]:
+                return at((*path, key), f"{written!r} is no {noun}: write '{other}: {written}'")
+            return at((*path, key), f"unknown {noun} {written!r}{or_one_of(written, STEPS[key])}")
+        for key in map(str, step):
+            if (meant := closest(key, STEPS)) is not None:
+                return at((*path, key), f"unknown key {key!r}, did you mean {meant!r}?", key=True)
+        return at(path, "a step begins with 'action: …' or 'expect: …'")
 
 
-def _unknown_step(path: KeyPath, step: Any) -> tuple[KeyPath, str]:
-    begins = [key for key in STEPS if isinstance(step, dict) and key in step]
-    if len(begins) != 1:
-        return path, "a step is a map that begins with 'action: …' or 'expect: …', one of the two"
-    [key] = begins
-    return (*path, key), f"unknown {_NOUNS[key]} {str(step[key])!r}{or_one_of(step[key], STEPS[key])}"
-
-
-def _section(path: KeyPath, data: Any) -> type[Section]:
+def _section(path: KeyPath, data: Any) -> tuple[type[Section], str]:
+    """The section at `path`, and its name in messages."""
     if path[:1] == ("steps",) and len(path) > 1:
         step = value_at(data, path[:2])
         [key] = [key for key in STEPS if key in step]
-        return STEPS[key][step[key]]
-    return _SECTIONS[str(path[0])] if path else ScenarioDefinition
+        return STEPS[key][step[key]], f"{'an' if step[key][0] in 'aeo' else 'a'} '{step[key]}' {_NOUNS[key]}"
+    return _SECTIONS[str(path[0])] if path else (ScenarioDefinition, "the top level")
 
 
 # --- what could never happen, or never match --------------------------------------------------------------------
@@ -191,6 +232,7 @@ def _section(path: KeyPath, data: Any) -> type[Section]:
 def _contradictions(definition: ScenarioDefinition, workflows: Collection[str] | None) -> Iterator[Mistake]:
     yield from _faults(definition)
     for number, answer in enumerate(definition.model or ()):
+        yield from _literal(("model", number, "say"), answer.say)
         if answer.say is None and not answer.call:
             yield ("model", number), "an answer says something or calls a tool: 'say', 'call' or both"
     if "expect" in type(definition.steps[0]).model_fields:
@@ -215,8 +257,13 @@ def _contradictions(definition: ScenarioDefinition, workflows: Collection[str] |
             case CjMessage():
                 yield from _facts((*at, "contains"), step.contains)
                 yield from _facts((*at, "excludes"), step.excludes)
+                yield from _literal((*at, "matches"), step.matches)
             case TransitionTo(to=name):
                 yield from _workflow((*at, "to"), name, workflows)
+            case MerchantMessage(text=text):
+                yield from _literal((*at, "text"), text)
+            case ContextUpdate(values=values):
+                yield from _literal((*at, "values"), values)
 
 
 def _faults(definition: ScenarioDefinition) -> Iterator[Mistake]:
@@ -232,6 +279,8 @@ def _faults(definition: ScenarioDefinition) -> Iterator[Mistake]:
 
 def _tool_call(at: KeyPath, step: CjToolCall, definition: ScenarioDefinition) -> Iterator[Mistake]:
     """Check a tool call; only a scripted model may call tools that do not exist."""
+    yield from _literal((*at, "params"), step.params)
+    yield from _literal((*at, "result"), step.result)
     scripted = [called for answer in definition.model or () for call in answer.call for called in call.items()]
     if step.tool not in (*TOOLS, *(name for name, _ in scripted)):
         yield (*at, "tool"), f"unknown tool {step.tool!r}{or_one_of(step.tool, TOOLS)}"
@@ -246,6 +295,15 @@ def _facts(at: KeyPath, texts: Collection[str]) -> Iterator[Mistake]:
         if named is None or named[1] not in FACTS:
             written = found[1].strip().removeprefix("store.")
             yield at, f"unknown fact {found[0]}{or_one_of(f'store.{written}', [f'store.{name}' for name in FACTS])}"
+
+
+def _literal(at: KeyPath, value: Any) -> Iterator[Mistake]:
+    """Report a fact where none is filled in."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _literal((*at, key), inner)
+    elif isinstance(value, str) and (found := re.search(r"\{\{ *store\b.*?\}\}", value)) is not None:
+        yield at, f"{found[0]} is filled in only in 'contains' and 'excludes' of a cj_message"
 
 
 def _workflow(at: KeyPath, name: str | None, workflows: Collection[str] | None) -> Iterator[Mistake]:

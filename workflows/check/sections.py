@@ -5,6 +5,7 @@ unknown key 'cleanup_triger', did you mean 'cleanup_trigger'?
 """
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -41,6 +42,31 @@ _UNDER_EVENTS: tuple[type[Section], ...] = (RuleSection, *ACTIONS.values())
 _SECTIONS: Collection[type[Section]] = dict.fromkeys((*_FIXED.values(), TransitionSection, *_UNDER_EVENTS))
 _AT_VALUE = ("union_tag_invalid", "too_short")
 _QUOTED = re.compile(r"'(\w+)'")
+#: Keys whose items are names.
+_OF_NAMES = frozenset({"tools", "opens", "opens_before", "data_types", "fallbacks"})
+#: Keys from other tools, and what to do instead.
+_NO_KEYS = {
+    **dict.fromkeys(
+        ("else", "default", "otherwise"), "a rule without a 'condition' takes what the rules before it have left"
+    ),
+    **dict.fromkeys(
+        ("schedule", "cron", "every"),
+        "there is no clock in a workflow: a cron job elsewhere publishes conversation_started with its name",
+    ),
+    **dict.fromkeys(
+        ("enabled", "disabled", "active"),
+        "a workflow is in use while its file is in the folder; with 'behavior.opens: []' it opens no conversation",
+    ),
+}
+#: Letters and their common ASCII spelling.
+_SPELT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe", "å": "aa"})
+#: What a number with a unit means in the unit of its key.
+_UNITS = {
+    **dict.fromkeys(("s", "sec", "second", "seconds", "sek", "sekunde", "sekunden"), 1),
+    **dict.fromkeys(("m", "min", "minute", "minutes", "minuten"), 60),
+    **dict.fromkeys(("h", "hour", "hours", "std", "stunde", "stunden"), 3600),
+    "k": 1000,
+}
 #: pydantic's error types for a wrong kind of value, and the expected kind.
 _KINDS = {
     "string_type": "text",
@@ -73,7 +99,9 @@ def check_sections(document: Document) -> WorkflowDefinition | None:
     _check_events(document)
     empty = set(empty_values(data, _FREE))
     for path in empty:
-        document.at(path, f"{name_of(path)} is empty: fill it in or remove the line", key=isinstance(path[-1], str))
+        message = f"{name_of(path)} is empty: fill it in or remove the line"
+        message = _decimals(data, path) or (_no_key(path[-1]) if path[-1] in _NO_KEYS else message)
+        document.at(path, message, key=isinstance(path[-1], str))
     while True:
         try:
             definition = WorkflowDefinition.model_validate(data)
@@ -84,6 +112,17 @@ def check_sections(document: Document) -> WorkflowDefinition | None:
                 return None
         else:
             return None if document.has_errors else definition
+
+
+def _decimals(data: Any, path: Path) -> str | None:
+    """Advice on {temperature: 0,3}, in which the 3 is a separate key."""
+    above, key = value_at(data, path[:-1]), str(path[-1])
+    if not isinstance(above, dict) or not key.isdecimal():
+        return None
+    before = list(above)[list(above).index(path[-1]) - 1]
+    number = above[before]
+    is_number = isinstance(number, int) and not isinstance(number, bool)
+    return f"a comma ends the number, and {key!r} is a key of its own: write {number}.{key}" if is_number else None
 
 
 def _check_events(document: Document) -> None:
@@ -183,8 +222,14 @@ def _of_key(error: ErrorDetails) -> bool:
     return error["loc"][-1:] == ("[key]",)
 
 
+def _no_key(key: int | str) -> str:
+    return f"unknown key {key!r}: {_NO_KEYS[str(key)]}"
+
+
 def _unknown_key(key: str, here: type[Section]) -> str:
     """Advice on an unknown key: where it belongs, or which keys are possible here."""
+    if key in _NO_KEYS:
+        return _no_key(key)
     if key in EVENT_TYPES:
         return f"{key!r} is an event: it belongs under 'system_events'"
     homes = [section for section in _SECTIONS if key in section.model_fields]
@@ -205,7 +250,12 @@ def _in(section: type[Section], *, exactly: bool) -> str:
 
 
 def _no_action(value: Any) -> str:
-    return f"an action begins with its type, '- type: …', one of: {', '.join(ACTIONS)}; not {describe(value)}"
+    """Advice on an action without a type; a known word in it shows which one was meant."""
+    keys = value.keys() if isinstance(value, dict) else {str(value)}
+    fitting = [tag for tag, action in ACTIONS.items() if keys == {tag} or keys <= action.model_fields.keys()]
+    if len(fitting) == 1:
+        return f"an action begins with its type, '- type: {fitting[0]}', and has its keys on the lines below"
+    return f"an action begins with its type, '- type: …', one of: {', '.join(ACTIONS)}"
 
 
 def _no_workflow(value: Any) -> str:
@@ -225,7 +275,7 @@ def wrong_value(error: ErrorDetails, path: Path, here: type[Section]) -> str:
     if kind in ("too_short", "string_too_short") or (isinstance(value, str) and not value.strip()):
         return f"{name} is empty"
     if _of_key(error) or kind == "string_pattern_mismatch":
-        return f"{value!r} cannot be a name: a name has lowercase letters, digits and _"
+        return _bad_name(str(value))
     if kind == "string_too_long":
         return f"{name} is longer than {context['max_length']} characters"
     if kind in _BOUNDS:
@@ -233,11 +283,35 @@ def wrong_value(error: ErrorDetails, path: Path, here: type[Section]) -> str:
     return _wrong_kind(name, value, kind, here)
 
 
+def _bad_name(written: str) -> str:
+    if re.fullmatch(r"[a-z][a-z0-9_]*\.ya?ml", written):
+        return f"{written!r} is a file; write the workflow's name: {written.rpartition('.')[0]!r}"
+    spelt = unicodedata.normalize("NFKD", written.lower().translate(_SPELT))
+    bare = "".join(c for c in spelt if not unicodedata.combining(c))
+    tidy = re.sub(r"[^a-z0-9]+", "_", bare).strip("_0123456789")
+    advice = f", such as {tidy!r}" if tidy and tidy != written else ""
+    return f"{written!r} cannot be a name: a name has lowercase letters, digits and _{advice}"
+
+
+def _number_meant(written: str, *, whole: bool) -> str:
+    """The number that a text was meant to be."""
+    found = re.fullmatch(r"(-?\d[\d_ ]*(?:[.,]\d+)?) *([a-z]*)\.?", written.strip().lower())
+    if found is None or found[2] not in ("", *_UNITS):
+        return ""
+    digits = re.sub(r"[_ ]", "", found[1]).replace(",", ".")
+    if digits == written.strip():
+        return ": remove the quotes"
+    number = float(digits) * _UNITS.get(found[2], 1)
+    return f": write {number:.10g}" if number.is_integer() or not whole else ""
+
+
 def _wrong_kind(name: str, value: Any, kind: str, here: type[Section]) -> str:
-    wanted, advice = _KINDS.get(kind, "something else"), ""
+    wanted, advice, glued = _KINDS.get(kind, "something else"), "", re.match(r"[a-z_]+:(?=\S)", str(value))
     if name == "'after'":
         advice = ": an age, such as '30m' or '3d'"
-    elif name == "'condition'":
+    elif name == "'condition'" and isinstance(value, list):
+        advice = ": join the parts with 'and' or 'or', in one text"
+    elif name == "'condition'" and isinstance(value, dict):
         advice = ': write e.g. "success == false"'
     elif wanted == "text" and isinstance(value, int | float):
         advice = ": put it in quotes"
@@ -245,11 +319,18 @@ def _wrong_kind(name: str, value: Any, kind: str, here: type[Section]) -> str:
         meant = meant_boolean(value)
         advice = f": write {meant}" if meant else did_you_mean(value, ("true", "false"))
     elif "number" in wanted and isinstance(value, str):
-        advice = ": a plain one such as 90 or 0.5, without quotes"
+        advice = _number_meant(value, whole="whole" in wanted)
+    elif wanted == "a list" and name.strip("'") in _OF_NAMES and isinstance(value, str):
+        none, every = value in ("none", "no", "off"), value in ("all", "any", "*")
+        advice = ": write [] for none" if none else ": leave it out for all" if every else f": write [{value}]"
     elif wanted == "a list":
         advice = ": begin each item with '- '"
     elif wanted == "a map" and isinstance(value, list):
         advice = ": remove the '- ' before its keys"
+    elif wanted == "a map" and glued:
+        return f"a space is missing after '{glued[0]}'"
+    elif wanted == "a map" and name == "'model'" and isinstance(value, str):
+        advice = f": write {{name: {value}}}"
     elif wanted == "a map" and isinstance(value, str) and value in REQUIREMENTS:
         advice = f": write {value}: true"
     elif wanted == "a map" and here is not WorkflowDefinition:

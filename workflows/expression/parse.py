@@ -44,28 +44,58 @@ _ESCAPES = {"\\": "\\", "'": "'", '"': '"', "n": "\n", "t": "\t"}
 AGES = frozenset({"older than", "newer than"})
 _AGE = re.compile(r"(\d{1,6}) ?(m(?:inutes?)?|h(?:ours?)?|d(?:ays?)?|w(?:eeks?)?)")
 _UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+_NO_PATTERNS = "there are no patterns; compare with '==', words with 'says', or search a text with 'in'"
 _NO_ARITHMETIC = "there is no arithmetic: conditions compare, templates copy"
+_NO_BRACES = "this is already an expression, remove the {{ }}"
 _CURLY = "this is a curly quote; use a straight one: '"
 #: Symbols from other languages, longer ones before their prefixes.
 _FOREIGN_SIGNS = {
-    **dict.fromkeys(("{{", "}}"), "this is already an expression, remove the {{ }}"),
+    "{{": _NO_BRACES,
+    "}}": _NO_BRACES,
     "===": "write '==' to compare",
-    **dict.fromkeys(("!==", "<>"), "write '!=' for 'is not equal'"),
+    "!==": "write '!=' for 'is not equal'",
+    "<>": "write '!=' for 'is not equal'",
     "=>": "write '>='",
+    **dict.fromkeys(("=~", "!~", "~"), _NO_PATTERNS),
+    "??": "write 'or': {{ name or 'there' }}",
+    "?": "there is no 'a ? b : c'; {{ name or 'there' }} is the first that is not empty",
+    "{": "two braces are enough: {{ name }}",
     "&&": "write 'and'",
     "||": "write 'or'",
+    "&": "write 'and'",
     "|": "write 'or'; for a fallback value: {{ name or 'there' }}",
     "!": "write 'not'",
     "=": "write '==' to compare",
-    **dict.fromkeys("-+*/%", _NO_ARITHMETIC),
+    "$": "write the field without '$'",
+    "-": "there is no arithmetic, and a field name has '_', not '-'",
+    **dict.fromkeys("+*/%", _NO_ARITHMETIC),
     **dict.fromkeys(CURLY_QUOTES, _CURLY),
 }
 #: Words from other languages in place of an operator.
 _FOREIGN_WORDS = {
-    **dict.fromkeys(("is", "equals"), "write '==' or '!=' to compare"),
+    "is": "write '==' to compare",
+    "equals": "write '==' to compare",
     "not": "write '!=' for 'is not equal', 'not in' for 'is not part of'",
-    **dict.fromkeys(("contains", "includes"), "write it the other way round: 'text' in field"),
-    "matches": "there are no patterns; compare with '==', words with 'says', or search a text with 'in'",
+    "contains": "write it the other way round: 'text' in field",
+    "includes": "write it the other way round: 'text' in field",
+    **dict.fromkeys(
+        ("matches", "like", "startswith", "endswith"),
+        _NO_PATTERNS,
+    ),
+    "exists": "write field != null",
+    "between": "write two comparisons: field >= 1 and field <= 3",
+    "if": "there is no 'a if b else c'; write two rules with a condition each",
+}
+
+
+#: Functions from other languages, and what to do instead.
+_NO_FUNCTIONS = {
+    "age": "there is no age(): write connected_at older than '7d', or newer than",
+    **dict.fromkeys(
+        ("lower", "upper", "tolower", "lowercase", "casefold", "trim", "strip"),
+        "nothing can be called here; text says 'yes' ignores capitals, spaces and punctuation",
+    ),
+    **dict.fromkeys(("len", "length", "count", "size"), "nothing can be called here; write text != '' or list != []"),
 }
 
 
@@ -222,10 +252,19 @@ def _no_token(source: str, at: int) -> InvalidExpression:
         if source.startswith(sign, at):
             return InvalidExpression(advice, at, at + len(sign))
     char = source[at]
+    curly = next((place for place in range(at + 1, len(source)) if source[place] in CURLY_QUOTES), None)
+    if char in "'\"" and curly is not None:
+        return InvalidExpression(
+            f"this is a curly quote; use a straight one, to close the text: {char}", curly, curly + 1
+        )
     if re.match(f"[{STRANGE_SPACES}]", char):
         message = strange_space(char)
     elif char in "'\"":
         message = f"this text has no closing {char}"
+    elif char == "`":
+        message = "put text in straight quotes: 'text'"
+    elif char.isalpha():
+        message = "a field name has only the letters a-z, digits and _"
     else:
         message = f"{char!r} has no meaning in an expression"
     return InvalidExpression(message, at, at + 1)
@@ -359,6 +398,7 @@ class _Parser:
                 raise InvalidExpression("this '[' is never closed", opening.start, opening.end)
         if self.token.text == "(":
             message = "nothing can be called here: an expression has fields, texts, numbers and comparisons"
+            message = _NO_FUNCTIONS.get(first.text.lower(), message)
             raise InvalidExpression(message, first.start, self.token.end)
         return Field(first.start, self.end, tuple(path), tuple(spans))
 
@@ -385,15 +425,19 @@ class _Parser:
         elif token.kind == "end":
             start = end = len(self.source.rstrip())
             message = f"something is missing after {before.text!r}"
+        elif self.at == 1 and before.text.lower() in ("if", "when"):
+            start, end, message = before.start, before.end, f"leave out {before.text!r}: write just the condition"
         elif before.kind in ("name", "literal") or before.text in (")", "]"):
-            message = _after_operand(before, token)
+            message = _after_operand(before, token, self.tokens[self.at + 1])
         else:
             message = f"something is missing between {before.text!r} and {token.text!r}"
         return InvalidExpression(message, start, end)
 
 
-def _after_operand(before: Token, token: Token) -> str:
+def _after_operand(before: Token, token: Token, following: Token) -> str:
     word = token.text.lower()
+    if word == "is" and following.text.lower() in ("not", "empty", "null", "none", "missing"):
+        return "write '!=' for 'is not'" if following.text.lower() == "not" else "write field == null"
     if token.kind == "name" and word in _WORDS:
         return f"write {word!r} in lowercase"
     if word in _FOREIGN_WORDS:

@@ -1,6 +1,7 @@
 """The two shipped workflows, and the spec's own text."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from tests.unit.workflows.builders import text
 from workflows import definition, engine
-from workflows.actions import Prefetch, ProcessMessage, UpdateContext
+from workflows.actions import ACTIONS, Prefetch, ProcessMessage, UpdateContext
 from workflows.loader import SHIPPED, check_paths, load_folder, load_text
 from workflows.schema import FILE, schema, schema_text
 
@@ -223,6 +224,41 @@ def test_every_data_type_is_explained_to_authors_alike() -> None:
     assert len(offered["enumDescriptions"]) == len(offered["enum"])
     for data_type, meaning in zip(offered["enum"], offered["enumDescriptions"], strict=True):
         assert f"| `{data_type}` | {meaning} |" in language
+
+
+def test_what_an_editor_inserts_is_sound(tmp_path: Path) -> None:
+    made = schema(["ad_hoc_support"], ["plan"])["$defs"]
+    rule, transition = made["RuleSection"], made["TransitionSection"]
+
+    def bodies(place: dict[str, Any]) -> list[Any]:
+        """What is inserted, with the places to fill in left as they are."""
+        texts = (json.dumps(each["body"]) for each in place["defaultSnippets"])
+        return [json.loads(re.sub(r"\$\{\d:(.*?)\}", r"\1", text)) for text in texts]
+
+    def conditions(place: dict[str, Any]) -> list[Any]:
+        return [yaml.safe_load(body) for body in bodies(place["properties"]["condition"])]
+
+    def errors(event: str, rule: dict[str, Any], way: dict[str, Any]) -> list[str]:
+        workflow = {
+            "name": "greeting",
+            "description": "For a test",
+            "behavior": {"transitions": {"way": {"target_workflow": "ad_hoc_support", **way}}},
+            "system_events": {event: rule, "app_uninstalled": {"actions": set_plan}},
+            "prompts": {"cj": {"system": "You are CJ."}},
+        }
+        (tmp_path / "greeting.yaml").write_text(json.dumps(workflow))
+        return [each.message for each in check_paths([tmp_path / "greeting.yaml"]) if each.severity == "error"]
+
+    actions = bodies(rule["properties"]["actions"]["items"])
+    set_plan = [action for action in actions if action["type"] == "update_context"]
+    assert {action["type"] for action in actions} == set(ACTIONS)
+    rules = [{"condition": condition, "actions": actions} for condition in conditions(rule)] + bodies(rule)
+    ways = [{"condition": condition} for condition in conditions(transition)] + bodies(transition)
+    assert {"context.plan != null", "plan != null"} <= {each["condition"] for each in (*rules, *ways)}
+    for each in rules:
+        assert errors("custom" if "name" in each["condition"] else "oauth_complete", each, ways[0]) == []
+    for way in ways:
+        assert errors("oauth_complete", rules[0], way) == []
 
 
 def test_an_editor_is_offered_the_names_of_the_folder(tmp_path: Path) -> None:

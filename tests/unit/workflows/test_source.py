@@ -165,6 +165,8 @@ def test_going_on_under_another_name() -> None:
         ("a:\n  - b\n  c: d\n", 3, 3, 4, "this line does not fit those above it"),
         ("a: b\n- c\n", 2, 1, 3, "this line does not fit those above it"),
         ("a: |\n  x\n y\nb: c\n", 3, 2, 1, "this line does not fit those above it"),
+        ("type:foo\nb: c\n", 1, 1, 5, "a space is missing after 'type:'"),
+        ("b: c\ntype:foo\nd: e\n", 2, 1, 5, "a space is missing after 'type:'"),
         ("b: c\nfoo bar\nd: e\n", 2, 1, 7, "this line has no key and ': '"),
         ("a: {x: 1\nb: 3\n", 1, 4, 1, "this { is never closed: a ',' or a '}' is missing"),
         ("'a' 'b'\n", 1, 5, 1, "the YAML cannot be read from here on"),

@@ -220,3 +220,15 @@ def test_an_entry_is_completed_in_its_place() -> None:
 @pytest.mark.parametrize(("value", "text"), [(0.0123, "0.012 s"), (0.7, "0.70 s"), (12.34, "12.3 s")])
 def test_seconds_are_shown_as_people_read_them(value: float, text: str) -> None:
     assert seconds_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("you have 42 Customers", "does not contain 'You have 42 customers': only capitals differ"),
+        ("You have\n42  customers", "does not contain 'You have 42 customers': only spaces differ"),
+        ("You have 42.", "does not contain 'You have 42 customers'"),
+    ],
+)
+def test_a_text_that_is_nearly_there_is_told(said: str, told: str) -> None:
+    assert why(CjMessage(expect="cj_message", contains=["You have 42 customers"]), message(said)) == told

@@ -66,8 +66,8 @@ def test_every_scenario_that_is_shipped_is_right() -> None:
         ("", "1:1: the file is empty"),
         ("- a\n", "1:1: a scenario is a map that begins with 'name: …', not a list"),
         (GOOD + "modl: 1\n", "6:1: unknown key 'modl', did you mean 'model'?"),
-        ("steps:\n  - action: flush\n", "1:1: key 'name' is missing"),
-        ("name: x\n", "1:1: key 'steps' is missing"),
+        ("steps:\n  - action: flush\n", "1:1: key 'name' is missing in the top level"),
+        ("name: x\n", "1:1: key 'steps' is missing in the top level"),
         ("name: x\nprompts: {}\n", "1:1: this is a workflow, not a scenario: `cj workflows check` checks it"),
         ("name: x\nsteps:\n", "2:1: 'steps' is empty: fill it in or remove the line"),
         ("name: x\nsteps: []\n", "2:8: 'steps' is empty"),
@@ -76,24 +76,21 @@ def test_every_scenario_that_is_shipped_is_right() -> None:
         (GOOD + "given: {workflow: shopify_onbording}\n", "6:19: unknown workflow 'shopify_onbording', did you mean"),
         (GOOD + "model: [{say: a, call: {shopify_data: 3}}]\n", "6:39: 'shopify_data' must be a map, not the number 3"),
         (GOOD + "model: [{}]\n", "6:9: an answer says something or calls a tool"),
-        (GOOD + "faults: [{on: x, call: evry, fail: slow}]\n", "6:24: 'call' cannot be 'evry', did you mean 'every'?"),
+        (GOOD + "faults: [{on: x, call: evry, fail: slow}]\n", "6:24: 'call' is the number of a request, from 1, or"),
         (GOOD + "faults: [{on: shopify.count, fail: slow}]\n", "6:15: unknown place 'shopify.count', did you mean"),
         (GOOD + "faults: [{on: shopify.counts, fail: slwo}]\n", "6:37: 'fail' cannot be 'slwo', did you mean 'slow'?"),
         (GOOD + "faults: [{on: model, fail: slow}]\n", "6:15: the demo model cannot fail: give the model's answers"),
         (GOOD + "faults: [{on: shopify.*, fail: timeout, seconds: 3}]\n", "6:50: 'seconds' means nothing with timeout"),
         (GOOD + "limits: {total_secnds: 3}\n", "6:10: unknown key 'total_secnds', did you mean 'total_seconds'?"),
         ("name: x\nsteps:\n  - expect: error\n", "3:5: the first step is an action: nothing happens before it"),
-        (with_step("expct: error"), "4:5: a step is a map that begins with 'action: …' or 'expect: …', one of the two"),
+        (with_step("expct: error"), "4:5: unknown key 'expct', did you mean 'expect'?"),
         (with_step("expect: cj_mesage"), "4:13: unknown expectation 'cj_mesage', did you mean 'cj_message'?"),
-        (with_step("action: cj_message"), "4:13: unknown action 'cj_message'"),
-        (
-            with_step("action: kill", "expect: error"),
-            "4:5: a step is a map that begins with 'action: …' or 'expect: …', one of the two",
-        ),
-        (with_step("contains: a"), "4:5: a step is a map that begins with 'action: …' or 'expect: …', one of the two"),
-        (with_step("7"), "4:5: a step is a map that begins with 'action: …' or 'expect: …', one of the two"),
+        (with_step("action: cj_message"), "4:13: 'cj_message' is no action: write 'expect: cj_message'"),
+        (with_step("action: kill", "expect: error"), "4:5: a step is an action or an expectation, not both"),
+        (with_step("contains: a"), "4:5: a step begins with 'action: …' or 'expect: …'"),
+        (with_step("7"), "4:5: a step is a map that begins with action or expect, not the number 7"),
         (with_step("action: [kill]"), "4:13: unknown action \"['kill']\""),
-        (with_step("action: kill"), "4:5: key 'worker' is missing"),
+        (with_step("action: kill"), "4:5: key 'worker' is missing in a 'kill' action"),
         (with_step("action: kill", "worker: agnt"), "5:13: 'worker' cannot be 'agnt', did you mean 'agent'?"),
         (
             with_step("action: kill", "worker: agent", "at: model.befor"),
@@ -118,7 +115,7 @@ def test_every_scenario_that_is_shipped_is_right() -> None:
             with_step("expect: cj_tool_call", "params: {data_type: count}"),
             "5:25: unknown data type 'count', did",
         ),
-        (with_step("expect: context_update"), "4:5: key 'values' is missing"),
+        (with_step("expect: context_update"), "4:5: key 'values' is missing in a 'context_update' expectation"),
         (with_step("expect: transition", "to: ad_hoc_suport"), "5:9: unknown workflow 'ad_hoc_suport', did you mean"),
         (with_step("expect: nothing", "for: long"), "5:10: 'for' must be a number, not the text 'long'"),
         (
@@ -131,12 +128,25 @@ def test_every_scenario_that_is_shipped_is_right() -> None:
             "3:3: nothing is expected: without an 'expect' step a scenario passes",
         ),
         (
+            with_step("expect: cj_message", 'matches: "{{store.orders}} orders"'),
+            "5:14: {{store.orders}} is filled in only",
+        ),
+        (
+            with_step("expect: cj_tool_call", 'params: {n: "{{store.orders}}"}'),
+            "5:17: {{store.orders}} is filled in only",
+        ),
+        (
+            with_step("action: merchant_message", 'text: "I have {{ store.orders }}"'),
+            "5:11: {{ store.orders }} is filled",
+        ),
+        (GOOD + 'model: [{say: "{{store.orders}}"}]\n', "6:15: {{store.orders}} is filled in only in 'contains'"),
+        (
             GOOD + "model: [{call: shopify_data}]\n",
-            "6:16: 'call' must be a map, not the text 'shopify_data'",
+            "6:16: 'call' must be a map, not the text 'shopify_data'; a call names",
         ),
         (
             GOOD + "model: [{call: {data_type: counts}}]\n",
-            "6:28: 'data_type' must be a map, not the text 'counts'",
+            "6:28: 'data_type' must be a map, not the text 'counts'; a call names",
         ),
         ("name: x\nname: y\n", "2:1: key 'name' is repeated; it is already on line 1"),
         ("name: x\nsteps:\n\t- a\n", "3:1: this line is indented with a tab; YAML needs spaces"),
@@ -149,6 +159,10 @@ def test_a_mistake_is_told_by_its_place(text: str, told: str) -> None:
 def test_all_mistakes_are_told_at_once_and_in_order() -> None:
     text = "name: 3\ngiven: {store: x}\nsteps:\n  - action: kil\n  - expect: cj_mesage\n"
     assert [problem.split(": ")[0] for problem in problems(text)] == ["1:7", "2:16", "4:13", "5:13"]
+
+
+def test_a_key_that_was_misspelt_is_not_missing_too() -> None:
+    assert problems(with_step("action: kill", "wroker: agent")) == ["5:5: unknown key 'wroker', did you mean 'worker'?"]
 
 
 def test_the_report_shows_the_line() -> None:

@@ -185,14 +185,29 @@ ONE = "actions: [{type: process_message, message: x}]"
 @pytest.mark.parametrize(
     ("body", "message"),
     [
+        (
+            RULE % f"{{else: , {ONE}}}",
+            "unknown key 'else': a rule without a 'condition' takes what the rules before it have left",
+        ),
+        ("schedule: 0 9 * * MON\n", "unknown key 'schedule': there is no clock in a workflow"),
+        ("enabled: false\n", "unknown key 'enabled': a workflow is in use while its file is in the folder"),
+        (RULE % f"{{condition: [a], {ONE}}}", "not a list: join the parts with 'and' or 'or', in one text"),
         (RULE % f"{{condition: {{a: 1}}, {ONE}}}", 'not a map: write e.g. "success == false"'),
+        (CONDITION % "success is not true", "write '!=' for 'is not'"),
+        (CONDITION % "error is empty", "write field == null"),
+        (CONDITION % "error exists", "write field != null"),
         (CONDITION % "error == None", "unknown field 'None'; write null for what is missing"),
+        (CONDITION % "shop_domain =~ 'a.*'", "there are no patterns; compare with '=='"),
+        (CONDITION % "context.turns between 1 and 3", "write two comparisons: field >= 1 and field <= 3"),
         (CONDITION % "context.connected_at older than 7d", "put an age in quotes: '7d'"),
         (CONDITION % "context.connected_at > '7d'", "for an age write older than '7d'"),
         (CONDITION % "'7d' > context.connected_at", "for an age write newer than '7d'"),
         (CONDITION % "text == 'yes'", "'text'; that is a field of message_received, not of oauth_complete"),
         (CONDITION % "suc\u200bcess == true", "there is an invisible character here (U+200B): delete it"),
         (MESSAGE % "{{turns}}", "unknown field 'turns'; that is in the context: write context.turns"),
+        (MESSAGE % "{{error ?? 'x'}}", "write 'or': {{ name or 'there' }}"),
+        (MESSAGE % "{{error ? error : 'x'}}", "there is no 'a ? b : c'"),
+        (MESSAGE % "{{{error}}}", "two braces are enough: {{ name }}"),
     ],
 )
 def test_what_other_languages_have(body: str, message: str) -> None:
@@ -225,6 +240,10 @@ def test_what_other_languages_have(body: str, message: str) -> None:
             3,
             "'transitions' must be a map, not a list: remove the '- ' before its keys",
         ),
+        ("model: gpt-4\n", 3, 8, "'model' must be a map, not the text 'gpt-4': write {name: gpt-4}"),
+        ("model: {fallbacks: x}\n", 3, 20, "'fallbacks' must be a list, not the text 'x': write [x]"),
+        ("model: {temperature: 0,3}\n", 3, 24, "a comma ends the number, and '3' is a key of its own: write 0.3"),
+        ("limits: {turn_timeout_seconds: 2 Minuten}\n", 3, 32, "not the text '2 Minuten': write 120"),
         ("model: {temperature: hot}\n", 3, 22, "'temperature' must be a number, not the text 'hot'"),
         ("requirements: [{shopify_oauth: yes}]\n", 3, 32, "'shopify_oauth' must be true or false, not the text 'yes'"),
         (
@@ -255,11 +274,23 @@ def test_what_other_languages_have(body: str, message: str) -> None:
             44,
             "an action begins with its type, '- type: …', one of: update_context, process_message",
         ),
+        (
+            RULE % "{condition: true, actions: [{type: prefetch, data_types: [counts]}]}",
+            3,
+            45,
+            "must be text, not true: put it",
+        ),
         (ACTION % ("update_context", "data: x"), 7, 15, "'data' must be a map, not the text 'x'"),
         (ACTION % ("update_context", "data: {}"), 7, 15, "'data' is empty"),
         (ACTION % ("update_context", "context: {a: b}"), 7, 9, "unknown key 'context', did you mean 'data'?"),
         (ACTION % ("process_message", "message: [a]"), 7, 18, "'message' must be text, not a list"),
         (ACTION % ("process_message", "message: ' '"), 7, 18, "'message' is empty"),
+        (
+            ACTION % ("prefetch", "data_types: counts"),
+            7,
+            21,
+            "'data_types' must be a list, not the text 'counts': write [counts]",
+        ),
         (ACTION % ("transition", "target: support"), 7, 9, "unknown key 'target', did you mean 'target_workflow'?"),
         (ACTION % ("5", "x: y"), 6, 15, "unknown action type '5'; possible here: emit, follow_up, prefetch"),
         (
@@ -272,6 +303,8 @@ def test_what_other_languages_have(body: str, message: str) -> None:
         ("tools: [1]\n", 3, 9, "an item of 'tools' must be text, not the number 1: put it in quotes"),
         ("tools: {shopify_data: true}\n", 3, 1, "'tools' must be a list, not a map: begin each item with '- '"),
         ("agents: x\n", 3, 1, "unknown key 'agents'; possible here: name, description"),
+        ("tools: none\n", 3, 8, "'tools' must be a list, not the text 'none': write [] for none"),
+        ("behavior: {opens: all}\n", 3, 19, "'opens' must be a list, not the text 'all': leave it out for all"),
     ],
 )
 def test_what_a_colleague_would_say(body: str, line: int, col: int, message: str) -> None:
@@ -340,7 +373,23 @@ def test_the_fact_that_the_workers_know_cannot_be_set() -> None:
             "key 'condition' is repeated; it is already on line 5; if a new item of the list begins here, write '- c",
         ),
         ("tools: []\ntools: []\n", 4, 1, "key 'tools' is repeated; it is already on line 3"),
+        (
+            'config: {x: "a\n  b"}\nstream: "whole\ntruth: "report"\n',
+            5,
+            9,
+            'the text that begins with this " is not cl',
+        ),
+        (
+            "tools:\n  \u2013 shopify_data\n  - a: b\n",
+            4,
+            3,
+            "\u2013 only looks like the right character: begin th",
+        ),
+        ("stream\uff1a whole\n", 3, 7, "\uff1a only looks like the right character: write ': '"),
+        (CONDITION % "if success", 3, 46, "leave out 'if': write just the condition"),
+        (CONDITION % "provider == `shopify`", 3, 58, "put text in straight quotes: 'text'"),
         (CONDITION % "merchant id == 'x'", 3, 55, "a name has no spaces: merchant_id"),
+        (ACTION % ("transition", "target_workflow: support.yaml"), 7, 26, "write the workflow's name: 'support'"),
     ],
 )
 def test_what_else_a_colleague_would_say(body: str, line: int, col: int, message: str) -> None:

@@ -93,6 +93,7 @@ def test_sound_conditions(source: str) -> None:
         ("'provider' == 'a'", 0, 17, "for the field write just provider"),
         ("'{{provider}}' == 'a'", 0, 21, "for the field write just provider"),
         ("provider == shopify", 12, 19, "put text in quotes: 'shopify'"),
+        ("success == ja", 11, 13, "unknown field 'ja': write true"),
         ("success says 'yes'", 0, 7, "this is true or false, not text: 'says' looks at what somebody wrote"),
         ("provider says true", 14, 18, "this is true or false: put it in quotes"),
         ("provider says turns", 14, 19, "this is a number: 'says' needs a text or a list of texts"),
