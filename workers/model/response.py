@@ -194,7 +194,11 @@ def _choice(choice: dict[str, Any]) -> dict[str, Any]:
         ] or None
     if not isinstance(message.get("function_call", {}), dict):
         message.pop("function_call")
-    return {**choice, "message": {"role": "assistant", "content": None, **message}}
+    finish = choice.get("finish_reason")
+    # litellm takes reasons that it does not know for a "stop".
+    is_cut = message.get("content") and _is_cut_off(finish) and finish != "content_filter"
+    ends = {"finish_reason": "length"} if is_cut else {}
+    return {**choice, **ends, "message": {"role": "assistant", "content": None, **message}}
 
 
 @dataclass(frozen=True)
