@@ -16,6 +16,7 @@ from workers.model.demo_words import (
     AS_PROMISED,
     CUT_OFF,
     INSIGHTS,
+    LOOKS_AGAIN,
     RECONNECTED,
     Result,
     cut_off,
@@ -23,7 +24,6 @@ from workers.model.demo_words import (
     seen,
     sentences,
     subjects,
-    unseen,
 )
 from workers.model.response import message_of
 
@@ -216,11 +216,10 @@ def _next_look(turn: Turn, orders: int | None) -> tuple[str, ...]:
 
 def _ask_later(results: Mapping[str, Result]) -> str:
     """What the merchant can do when nothing could be read; nothing if a new look is promised already."""
-    if any("again" in sentence for sentence in unseen(results)):
+    remedies = {result.get("remedy") for result in results.values()}
+    if "reconnect" in remedies or any(result.get("error_code") in LOOKS_AGAIN for result in results.values()):
         return ""
-    if any(result.get("remedy") == "merchant" for result in results.values()):
-        return "Please ask me again once that is settled."
-    return "Please ask me again in a little while."
+    return f"Please ask me again {'once that is settled' if 'merchant' in remedies else 'in a little while'}."
 
 
 def _follow_up(turn: Turn, event: str, tools_offered: bool) -> Script:

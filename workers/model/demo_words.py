@@ -41,6 +41,8 @@ _WHY = {
     "shopify.throttled": "Shopify asks me to slow down, so I'll try again in a moment and tell you then.",
     "shopify.unavailable": "Shopify does not answer at the moment. I'll look again by myself and tell you then.",
 }
+LOOKS_AGAIN = frozenset(_WHY)
+"""The errors after which CJ looks again by itself."""
 _CURRENCIES = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
 """Other currencies are written as their code before the amount."""
 _LEFT_OUT = "I left out "

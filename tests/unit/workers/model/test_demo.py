@@ -146,6 +146,7 @@ def test_when_every_look_failed_one_message_says_so_and_promises_to_look_again()
     [
         ("merchant", "Please ask me again once that is settled."),
         ("app", "Please ask me again in a little while."),
+        ("reconnect", ""),
     ],
 )
 def test_when_nothing_was_seen_it_says_what_to_do_and_offers_nothing(remedy: str, said: str) -> None:
