@@ -1,18 +1,18 @@
 """That there is something or nothing, said without a number: "nothing was returned", "a few are open". Pure.
 
 What is spoken of is a noun, what is said of it, and a time. Where figures of just that are known and agree, they decide;
-else "none" is the number 0, and any figure that the words describe does. Where there is none, it is no claim.
+else it is no claim.
 """
 
+import itertools
 import re
 from collections.abc import Iterable
 
 from workers.truth.claims import words_of
 from workers.truth.figure import NOTHING, Figure, Range
-from workers.truth.figures import in_data
 from workers.truth.periods import near, ranges
-from workers.truth.said import STRICT, Said, keys, kinds
-from workers.truth.sentence import Mention, Number, Sentence
+from workers.truth.said import Said, keys, kinds
+from workers.truth.sentence import Mention, Sentence
 from workers.truth.wording import Wording
 
 _QUANTITIES = {
@@ -48,7 +48,7 @@ _WITHOUT = re.compile(r"\b(?:without|ohne)\b")
 _ALMOST = re.compile(r"\b(?:almost|nearly|hardly|barely|fast|kaum|beinahe|so gut wie)\s$")
 
 _SEEN = re.compile(
-    r"\b(?:see|say|tell|know|can|find|data|access|sehen?|sagen?|kann|kannst|weiß|wissen|finden?|daten|zugriff)\b"
+    r"\b(?:see|say|tell|(?<!did you )know|can|find|data|access|sehen?|sagen?|kann|kannst|weiß|wissen|finden?|daten|zugriff)\b"
 )
 
 _OTHERS = re.compile(
@@ -82,8 +82,7 @@ _BEFORE_NOUNS = frozenset(
 
 def existence(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Nothing was returned this month", "your queue is empty", "some of them were cancelled"."""
-    found = [*_quantities(said), *_bare(said), *_every_day(said)]
-    return found or _zeros(said)
+    return itertools.chain(_quantities(said), _bare(said), _every_day(said))
 
 
 def _quantities(said: Said) -> Iterable[tuple[str, bool]]:
@@ -104,6 +103,8 @@ def _quantities(said: Said) -> Iterable[tuple[str, bool]]:
                 yield said.text[found.start() : found.end()], not all(left)
             continue
         is_there = _decided(said, found, clause, is_some=is_some)
+        if is_there is None and not said.grounds.figures and not is_some:
+            is_there = True  # whatever there is: nothing was read
         if is_there is not None:
             yield said.text[found.start() : found.end()], is_there == is_some
 
@@ -131,7 +132,7 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     # "None is shipped" denies that one is, not that it is shipped.
     read = words_of(masked[start:begins] + " " * (found.end() - begins) + masked[found.end() : end])
     behind = [s for s in read.subjects if s.start + start >= found.end()]
-    word = found[0].partition(" ")[0]
+    word = "nobody" if found[0] in ("no one", "no-one") else found[0].partition(" ")[0]
     if word in ("without", "ohne") and _DENIED.search(masked, start, found.start()):
         return None
     if word in _BEFORE_NOUNS:  # "no need to ship" is about no order
@@ -199,6 +200,8 @@ def _exists(
     for figure in said.grounds.figures:
         if figure.old or figure.percent or figure.traits & _OTHERWISE or not _is_of(figure, nouns, traits, whose):
             continue
+        if figure.partial and not figure.value and not is_recent:
+            continue  # there may be some that are not listed
         if is_recent and not spans:
             if not figure.partial:
                 continue
@@ -271,77 +274,3 @@ def _every_day(said: Said) -> Iterable[tuple[str, bool]]:
             days = sorted(name.removeprefix("date:") for name in ranking.values)
             if ranking.what == "day orders" and days and any(a.isoformat() >= days[0] for a, b in spans if a != b):
                 yield found[0], all(ranking.values.values())
-
-
-_COUNTED = re.compile(
-    r"\s(?:of (?:your|the|these|those|my) |(?:deiner|ihrer|der|dieser|meiner|eurer) )?(?:(?:last|latest|newest|recent|most|letzten|neuesten|jüngsten|last|past|\d+|\w+en|\w+er|\w+e|new|open|unfulfilled|pending|paid|unpaid|cancell?ed|refunded|returning|repeat|guest|test|first-time|single|further|other|more) ){0,3}"
-)
-
-_DONE = re.compile(
-    r"\b(?:ordered|bought|purchased|cancel\w*|bestell\w*|gekauft|kaufte|stornier\w*|sold|verkauft|came in|kam|herein)\b"
-)
-
-_NO_DATA = re.compile(
-    r"^\s?(?:data|names?|details?|information|access|history|numbers?|figures?|daten|id|ids|e-?mails?|yet to|-?\w*daten|support|service|page|list|s?\s(?:data|names))\b",
-)
-
-_NONE = Wording(
-    r"(?:(?<=n')t|not|nicht) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)(?! (?:customer )?account)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|(?!kein (?:kunden)?konto)keine?[nrsm]?(?: einzige[rns]?)?)\b"
-)
-
-_NOT_NONE = re.compile(
-    r"\w+ (?:(?:more|mehr|fewer|less|weniger|(?:\w+ ){1,4}?(?:more often|\w+er))\b.*\b(?:than|als)\b|(?:of (?:the|your) |der )?(?:other|andere?[nrsm]?)\b"
-    r"|(?:(?:of|the|your|deiner|ihrer|der|dieser) )*(?:days?|tage?n?)\b)"
-)
-""" "No more orders than yesterday", "no other product"."""
-
-_SOLD = re.compile(r"\b(?:sold|verkauft|eingenommen|earned|came in)\b")
-
-
-def _zeros(said: Said) -> Iterable[tuple[str, bool]]:
-    """ "No orders", "none of the last 7 is paid", "nobody cancelled": the number 0 of what stands behind, where no figure
-    is of just what the words say."""
-    for found in said.each(_NONE):
-        end = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
-        clause = said.masked[said.clause_start(found.start()) : end]
-        if said.doubts(clause) or said.supposes(clause) or clause.rstrip().endswith("?"):
-            continue
-        if _NOT_NONE.match(said.masked, found.start(), end) or (
-            found[0].startswith(("without", "ohne"))
-            and _DENIED.search(said.masked, said.clause_start(found.start()), found.start())
-        ):
-            continue
-        behind = [s for s in said.subjects if found.end() <= s.start < end]
-        nouns = [s for s in behind if s.kind in ("order", "customer", "product", "unit", "item", "sale")][:1]
-        is_person = found[0] in ("nobody", "no one", "noone", "niemand", "keiner", "nothing", "nichts")
-        if is_person:
-            is_nothing = found[0] in ("nothing", "nichts") and _SOLD.search(clause)
-            if not is_nothing and not _DONE.search(said.masked[found.end() : end]):
-                continue
-            subjects, at = frozenset({"order", "unit"} if "noth" in found[0] else {"order"}), found.end()
-        elif nouns and nouns[0] is behind[0]:
-            between = said.masked[found.end() : nouns[0].start]
-            if said.orders and nouns[0].text.startswith(("shipment", "sendung", "lieferung", "paket", "deliver")):
-                continue  # "no shipment yet for #7"
-            if not _COUNTED.fullmatch(between) or _NO_DATA.match(said.masked[nouns[0].end :]):
-                continue
-            subjects, at = kinds(nouns[0]), nouns[0].end
-        elif _is_none(said, found):
-            subjects, at = frozenset({"order"}), found.end()
-        else:
-            continue
-        number = Number(found.start(), found.end(), said.text[found.start() : at].strip(), ((0.0, 1.0),))
-        left = max((b for b in said.breaks if b <= found.start()), default=0)
-        said.place(number, left, end)
-        yield number.text, in_data(said, number, left, end, subjects - {"money"}) is not None
-
-
-def _is_none(said: Said, found: re.Match[str]) -> bool:
-    """ "No cancellations", "Cancellations: none", "None so far today": of orders, though they are not named."""
-    behind = said.masked[found.end() :].strip(" .!*\n")
-    if any(t.kind in ("cancelled", "refunded", "test") and t.start - found.end() == 1 for t in said.traits):
-        return not said.subjects
-    is_label = re.search(r"[:=]\s*$", said.masked[: found.start()]) is not None
-    if not behind and is_label and any(t.kind in STRICT for t in said.traits):
-        return not any(s.kind in ("customer", "product") for s in said.subjects)
-    return bool(said.periods) and not said.subjects and len(said.plain.split()) <= 5

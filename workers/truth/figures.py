@@ -1,6 +1,7 @@
 """Which of the grounds' figures a number of a text is. Pure.
 
-Of the figures with its value it is the one that the words describe, unless one of another value is nearer to them.
+Of the figures with its value it is the one that the words describe, unless they describe one of another value just so,
+or much better: words that nobody knows may tell the two apart.
 """
 
 import itertools
@@ -21,6 +22,9 @@ from workers.truth.said import (
 )
 from workers.truth.sentence import Number
 from workers.truth.wording import Wording
+
+JUST_THAT = 0.25
+"""Up to this distance a figure is described without doubt."""
 
 _GENERALLY = Wording(r"(?:usually|typically|often|generally|üblich\w*|meist|oft|in der regel)\b")
 
@@ -343,7 +347,8 @@ def in_data(
         distance = distance_to(said, rival, around, near)
         if distance < near and not fits(number, rival.value):
             distance += 0.0 if subjects else 0.25
-            if not _is_told(said, number, rival, distance):
+            is_sure = distance <= JUST_THAT or best - distance > 1  # unknown words may tell the two apart
+            if is_sure and not _is_told(said, number, rival, distance):
                 return None
     return nearest
 
