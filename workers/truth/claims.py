@@ -70,7 +70,7 @@ _BREAK = re.compile(
 
 
 _BREAK_WORD = Wording(
-    rf"{OFFER.pattern}|(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*"
+    rf"{OFFER.pattern}|(?:and|but|while|whereas|although|though|obwohl|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*"
     r"|against|out of|(?:of which|davon|von denen|darunter|including)(?= \d))\b"
 )
 

@@ -1,6 +1,7 @@
 """More and less, up and down: whether the figures say so. Pure."""
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence, Set
 from datetime import timedelta
 from functools import partial
@@ -11,6 +12,11 @@ from workers.truth.periods import near, ranges
 from workers.truth.said import OF_SALES, THAN, Said, keys, kinds
 from workers.truth.sentence import Mention, Number
 from workers.truth.wording import Wording
+
+Scope = tuple[int, int]
+"""Where the part of a sentence that compares begins and ends."""
+
+EVERYWHERE: Scope = (0, sys.maxsize)
 
 STEADY = 0.2
 """How much more or less the week's second half may be and is still called steady."""
@@ -27,7 +33,7 @@ _DIRECTION = Wording(
     r"|übertrifft|übertr[aeo]f\w*|übersteig\w*|überstieg\w*|überwieg\w*|überwog\w*|überhol\w*|überrag\w*|schlägt|schlug|toppte?n?|öfter|häufiger|more often|left(?= [\w\ue000 ]{1,24} behind)|lead(?:s|ing)? over)"
     r"|(?P<less>fewer|less|weniger|lower|niedriger\w*|tiefer\w*|geringer\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|schwächer\w*|slower|langsamer\w*|quieter|ruhiger\w*|cheaper|billiger\w*|günstiger\w*|trail(?:s|ed|ing)?|lags|lagg(?:ed|ing)"
     r"|f[ae]ll(?:s|en|ing)? short|short of|underperform\w*|unterschr[ei]+t\w*|unterbiet\w*|unterzahl|seltener|less often|(?:(?:ca|could|did)n?['’]t|can ?not|(?:could|did) not) (?:match|reach|equal|keep up with)|(?:kam|kamen|kommt|kommen|reicht|reichte) nicht(?= an\b))"
-    r"|(?P<beside_more>above|darüber(?<=[%t] darüber)|over|vor|über|vorn)|(?P<beside_less>behind|darunter(?<=[%t] darunter)|below|under|beneath|hinter|unter)"
+    r"|(?P<beside_more>above|darüber(?<=[%t] darüber)|over(?! (?:and|but|yet)\b)(?= )|vor|über|vorn)|(?P<beside_less>behind|darunter(?<=[%t] darunter)|below|under|beneath|hinter|unter)"
     r"|(?P<steady>steady|stable|flat|unchanged|stabil\w*|konstant\w*|gleichmäßig\w*|unverändert\w*)"
     r"|(?P<rise>rose|risen|rising|rises?|grew|grown|growing|growth|grows?|climb(?:s|ed|ing)?|increas(?:e|es|ed|ing)|jump(?:s|ed|ing)?|leap(?:ed)?|leapt|surg(?:e|ed|ing)|soar(?:ed|ing)?|gain(?:s|ed|ing)?|improv(?:e|ed|ing|ement)|expand(?:ed|ing)?"
     r"|accelerat(?:ed|ing)|doubled|tripled|(?:pick|perk|edg)(?:ed|ing) up|uptick|upswing|upward|uptrend|up(?! (?:to|and running|next)\b)|stieg\w*|steigt|steigen|gestiegen|anstieg\w*|angestiegen|wuchs\w*|wächst|wachsen|gewachsen|wachstum\w*"
@@ -70,7 +76,7 @@ _NOUN_BEFORE = re.compile(
 )
 
 _ONCE = re.compile(
-    r" (?:(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:den|diesen|deinen|ihren) (?:letzten|neuesten|jüngsten)\b|(?:than|als) (?:once|one|ever|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
+    r" (?:(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:den|diesen|deinen|ihren) (?:letzten|neuesten|jüngsten)\b|(?:than|als) (?:once|one|ever|doubled?|tripled?|twice|halved|doppelt|dreifach|verdoppelt|verdreifacht|halbiert|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
 )
 
 _UP_TO = re.compile(r"[ *]*(?:(?:orders?|customers?|bestellung(?:en)?|kund\w+|units?|stück) )?")
@@ -80,31 +86,33 @@ _BY_BEFORE = re.compile(r"\b(?:um|by)\s$")
 _BY = re.compile(r"\s+(?:by |um |of |von )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
 
 
-def _within_week(said: Said) -> float | None:
+def _within_week(said: Said, scope: Scope) -> float | None:
     """By what share the second half of the week's days with orders is more than the first."""
     spans = [ranges(period, said, said.today) for period in said.periods]
     is_week = bool(spans) and all(any(5 <= (b - a).days <= 7 and b == said.today for a, b in each) for each in spans)
     if not is_week or said.first(THAN) or _COMPARED.search(said.masked):
         return None
-    orders = any(subject.kind == "order" for subject in said.subjects)
+    what = "day orders" if "order" in _words_in(said, scope)[1] else "day totals"
     for ranking in said.grounds.rankings:
-        if ranking.what == ("day orders" if orders else "day totals"):
+        if ranking.what == what:
             days = [value for _, value in sorted(ranking.values.items()) if value]
             first, second = sum(days[: len(days) // 2]), sum(days[len(days) // 2 :])
             return second / first - 1 if first else None
     return None
 
 
-def _changed(said: Said, sign: int) -> bool:
-    within = _within_week(said)
+def _changed(said: Said, sign: int, scope: Scope) -> bool:
+    within = _within_week(said, scope)
     if within is not None and _DOUBLED.search(said.masked):
         return within > 0.8 or within < -0.4
     if within is not None:  # a fifth up or down; less is steady
         return abs(within) <= STEADY if sign == 0 else within * sign > STEADY
     is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.plain) is not None
-    if not is_long and (against := _against_day_before(said)) is not None:
+    if (since := _since_day(said, scope)) is not None:
+        return since * sign > 0
+    if not is_long and (against := _against_day_before(said, scope)) is not None:
         return against * sign > 0
-    changes = _changes(said)
+    changes = _changes(said, scope)
     if any((sign == 0 or change.value * sign > 0) and not (is_long and change.days) for change in changes):
         return True
     days = {
@@ -118,7 +126,7 @@ def _changed(said: Said, sign: int) -> bool:
         known = {
             day: ranking.values[day]
             for day in days | {today}
-            if ranking.what in _day_measures(said) and day in ranking.values
+            if ranking.what in _day_measures(said, scope) and day in ranking.values
         }
         if len(known) >= 2 and days & set(known):
             newest = max(known)
@@ -133,7 +141,20 @@ def _changed(said: Said, sign: int) -> bool:
 _ON_DAY = re.compile(r"\b(?:on|am|yesterday|gestern)(?:\s\S+)?$")
 
 
-def _against_day_before(said: Said) -> float | None:
+def _since_day(said: Said, scope: Scope) -> float | None:
+    """ "Since Tuesday it has been quieter": by how much an average day since then had more than that day."""
+    since = [said.spans_of()[p.start] for p in said.periods if p.value[:1] == ("since",)]  # type: ignore[index]
+    spans = [span for spans in since[:1] for span in spans]
+    found = []
+    for ranking in said.grounds.rankings:
+        for start, end in spans if ranking.what in _day_measures(said, scope) else ():
+            days = [f"date:{(start + timedelta(days=n)).isoformat()}" for n in range((end - start).days + 1)]
+            if len(days) > 1 and ranking.values.keys() >= set(days):
+                found.append(sum(ranking.values[day] for day in days[1:]) / (len(days) - 1) - ranking.values[days[0]])
+    return found[0] if found and len({(d > 0) - (d < 0) for d in found}) == 1 else None
+
+
+def _against_day_before(said: Said, scope: Scope) -> float | None:
     """ "Sales dropped on Saturday": by how much that had more than the day before, where all that may be meant agrees."""
     times = [*said.periods, *said.dates]
     if (
@@ -149,16 +170,35 @@ def _against_day_before(said: Said) -> float | None:
         found += [
             ranking.values[day] - ranking.values[before]
             for ranking in said.grounds.rankings
-            if start == end and ranking.what in _day_measures(said) and {day, before} <= ranking.values.keys()
+            if start == end and ranking.what in _day_measures(said, scope) and {day, before} <= ranking.values.keys()
         ]
     return found[0] if found and len({(d > 0) - (d < 0) for d in found}) == 1 else None
 
 
-def _day_measures(said: Said) -> list[str]:
+def _day_measures(said: Said, scope: Scope = EVERYWHERE) -> list[str]:
     """By what days are compared."""
-    if _is_money(said):
+    traits, subjects = _words_in(said, scope)
+    if _is_of_money(traits, subjects):
         return ["day totals"]
-    return ["day orders"] if _is_orders(said) else ["day orders", "day totals"]
+    return ["day orders"] if subjects & _COUNTED else ["day orders", "day totals"]
+
+
+def _words_in(said: Said, scope: Scope) -> tuple[set[str], set[str]]:
+    """What this part of the sentence speaks of, by traits and nouns; the whole one, if it says nothing of that."""
+    for start, end in (scope, EVERYWHERE):
+        traits = {t.kind for t in said.traits if start <= t.start < end}
+        subjects = {s.kind for s in said.subjects if start <= s.start < end}
+        traits |= {"reversal"} if "refunding" in traits else set()
+        if _is_of_money(traits, subjects) or subjects & _COUNTED or traits & (OF_SALES | {"average"}):
+            break
+    return traits, subjects
+
+
+def _is_of_money(traits: Set[str], subjects: Set[str]) -> bool:
+    return "money" in subjects or "revenue" in traits
+
+
+_COUNTED = frozenset({"order", "customer"})
 
 
 _MAJORITY = Wording(
@@ -190,6 +230,8 @@ _TIMES_AS_MUCH = Wording(
     r"|(?P<half>halved|halbiert\w*|half as (?:many|much|busy)|halb so (?:viel\w*|hoch|groß|stark)))(?!\w)"
 )
 
+_THAN_THAT = re.compile(r"\b(?:more than|over|mehr als|über|(?P<less>less than|not even|weniger als|nicht einmal))\s$")
+
 _FACTORS = {"twice": 2.0, "thrice": 3.0, "half": 0.5}
 
 
@@ -208,7 +250,12 @@ def multiples(said: Said) -> Iterable[tuple[str, bool]]:
         pairs = [(a, b) for a, b in zip(one[2](), other[2](), strict=True) if a is not None and b]
         if pairs:
             factor = _FACTORS[found.lastgroup or ""]
-            yield said.text[found.start() : found.end()], any(abs(a / b / factor - 1) <= STEADY for a, b in pairs)
+            than = _THAN_THAT.search(said.plain, 0, found.start())
+            off = [(a / b / factor - 1) * (-1 if than and than["less"] else 1) for a, b in pairs]
+            yield (
+                said.text[found.start() : found.end()],
+                any(o >= -STEADY and (than is not None or o <= STEADY) for o in off),
+            )
 
 
 _FRACTION = Wording(
@@ -265,6 +312,8 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
     for found in said.each(_DIRECTION):
         masked, group = said.masked, found.lastgroup or ""
         clause = masked[said.clause_start(found.start()) : said.clause_end(found.end())]
+        breaks = [0, *said.breaks, len(masked)]
+        scope = max(b for b in breaks if b <= found.start()), min(b for b in breaks if b >= found.end())
         is_unsure = said.doubts(clause) and not found[0].startswith(("can", "could"))
         if is_unsure or said.advises(clause) or said.supposes(clause.replace("could", "")):
             continue
@@ -276,22 +325,22 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
         if _ONCE.match(masked, found.end()) or _NO_DIRECTION.search(masked[: found.start()][-24:] + found[0]):
             continue
         if group == "steady":
-            if _within_week(said) is not None and _is_trend(said, found, group, clause):
-                yield found[0], _changed(said, 0)
+            if _within_week(said, scope) is not None and _is_trend(said, found, group, clause):
+                yield found[0], _changed(said, 0, scope)
             continue
         sign = 1 if group in ("rise", "more", "beside_more") else -1
         if _DENIED_HERE.search(masked[max(0, found.start() - 24) : found.start()]):
             sign = -sign
         words = said.text[found.start() : found.end()]
         beside = _beside(said, found)
-        apart = _apart(said, found, group)
+        apart = _apart(said, found, group, scope)
         if apart is not None and apart * sign < 0:
             yield words, False
             continue
         changes = [
             c
             for n in beside
-            for c in _changes_of(said, n)
+            for c in _changes_of(said, n, scope)
             if n.percent or not any(o is not n and o.start in said.meant for o in said.numbers)
         ]
         if changes:
@@ -305,21 +354,21 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
         ):
             yield words, False  # a share of something is not by how much it is more
             continue
-        pair = _pair(said, beside)
+        pair = _pair(said, beside, scope)
         if pair is not None and not _is_of_neither(said, found, pair):
             difference = _difference(said, found, pair, group)
             if difference is not None:
                 ok = difference * sign > 0
-                yield words, ok and all(_is_by(said, n, pair, difference) for n in beside)
+                yield words, ok and all(_is_by(said, n, pair, difference, scope) for n in beside)
             continue
         difference = _known_difference(said, found)
         if difference is not None:
             yield words, difference * sign > 0
         elif _is_trend(said, found, group, clause):
-            yield words, _changed(said, sign)
+            yield words, _changed(said, sign, scope)
 
 
-def _apart(said: Said, found: re.Match[str], group: str) -> float | None:
+def _apart(said: Said, found: re.Match[str], group: str, scope: Scope) -> float | None:
     """By how much the first of two days, times or kinds is more than the other, by the figures of both; None if that
     is not known, or depends on what is measured."""
     masked = said.masked
@@ -327,12 +376,12 @@ def _apart(said: Said, found: re.Match[str], group: str) -> float | None:
     if group == "fall" and " hinter " in found[0]:  # "blieb hinter dem Montag zurück"
         begins = found.start()
     elif group in ("rise", "fall"):
-        return _change_of_days(said)
+        return _change_of_days(said, scope)
     elif group.startswith("beside") and not _IS_BESIDE.search(masked, 0, found.start()):
         return None
     than = said.first(THAN, begins)
     pivot = than.start() if than else found.start()
-    for sides in (_days(said), _kinds(said), _times(said)):
+    for sides in (_days(said, scope), _kinds(said), _times(said, scope)):
         before = [side for side in sides if side[0] < pivot]
         after = [side for side in sides if side[0] >= (than.end() if than else begins)]
         if not before or (not after and len(before) != 2):
@@ -361,9 +410,9 @@ _FROM_DAY, _TO_DAY = (
 )
 
 
-def _change_of_days(said: Said) -> float | None:
+def _change_of_days(said: Said, scope: Scope) -> float | None:
     """ "From Monday to Tuesday orders rose": by how much."""
-    sides = _days(said)
+    sides = _days(said, scope)
     if len(sides) != 2 or len({*(m.start for m in (*said.periods, *said.dates))} & {side[0] for side in sides}) != 2:
         return None
     (start, end, one), (other_start, _, other) = sides
@@ -411,17 +460,9 @@ Side = tuple[int, int, Callable[[], tuple[float | None, ...]]]
 """Where it stands, and its values by each measure."""
 
 
-def _is_money(said: Said) -> bool:
-    return any(s.kind == "money" for s in said.subjects) or any(t.kind == "revenue" for t in said.traits)
-
-
-def _is_orders(said: Said) -> bool:
-    return any(s.kind in ("order", "customer") for s in said.subjects)
-
-
-def _days(said: Said) -> list[Side]:
+def _days(said: Said, scope: Scope = EVERYWHERE) -> list[Side]:
     """Days, and the average day, by orders and by money."""
-    measures = _day_measures(said)
+    measures = _day_measures(said, scope)
     rankings = [next((r.values for r in said.grounds.rankings if r.what == what and r.values), {}) for what in measures]
 
     def values(days: Sequence[str]) -> tuple[float | None, ...]:
@@ -464,7 +505,7 @@ _TIME_BEFORE = re.compile(
 )
 
 
-def _times(said: Said) -> list[Side]:
+def _times(said: Said, scope: Scope) -> list[Side]:
     """A report's time and the one before it, by orders and by money."""
     befores = [(m.start(), m.end()) for m in _TIME_BEFORE.finditer(said.plain)]
     named = [
@@ -477,7 +518,9 @@ def _times(said: Said) -> list[Side]:
         return []
     spans = named[0][2]
     orders, money = frozenset[str](), frozenset({"revenue"})
-    measures = [money] if _is_money(said) else [orders] if _is_orders(said) else [orders, money]
+    traits, subjects = _words_in(said, scope)
+    is_money = _is_of_money(traits, subjects)
+    measures = [money] if is_money else [orders] if subjects & _COUNTED else [orders, money]
 
     def values(*, earlier: bool) -> tuple[float | None, ...]:
         found = []
@@ -517,13 +560,15 @@ def _beside(said: Said, found: re.Match[str]) -> list[Number]:
     return beside
 
 
-def _changes_of(said: Said, number: Number) -> list[float]:
+def _changes_of(said: Said, number: Number, scope: Scope) -> list[float]:
     """The changes that were calculated, or follow from a report, which the number may tell."""
-    found = ([c.value for c in changes if fits(number, c.value)] for changes in (_changes(said), said.grounds.changes))
+    found = (
+        [c.value for c in changes if fits(number, c.value)] for changes in (_changes(said, scope), said.grounds.changes)
+    )
     return next(filter(None, found), [])
 
 
-def _changes(said: Said) -> Sequence[Change]:
+def _changes(said: Said, scope: Scope) -> Sequence[Change]:
     """Of the changes those of what is spoken of: of the time named first, or before "than", and of what is measured, as
     far as reports are of just that."""
     changes: Sequence[Change] = said.grounds.changes
@@ -535,26 +580,31 @@ def _changes(said: Said) -> Sequence[Change]:
         if timed:
             changes = timed
             break
-    traits = {trait.kind for trait in said.traits}
+    traits, subjects = _words_in(said, scope)
+    is_money = _is_of_money(traits, subjects) or any(
+        scope[0] <= n.start < scope[1] and n.currencies for n in said.numbers
+    )
     measures = [frozenset({kind}) for kind in (*sorted(OF_SALES), "average") if kind in traits]
-    measures += [frozenset({"revenue"})] if _is_money(said) or any(n.currencies for n in said.numbers) else []
-    measures += [NOTHING] if _is_orders(said) else []
+    measures += [frozenset({"revenue"})] if is_money else []
+    measures += [NOTHING] if subjects & _COUNTED else []
     for measure in measures:
         if measured := [c for c in changes if c.span and c.measure == measure]:
             return measured
     return changes
 
 
-def _is_by(said: Said, number: Number, pair: tuple[Number, Number], difference: float) -> bool:
+def _is_by(said: Said, number: Number, pair: tuple[Number, Number], difference: float, scope: Scope) -> bool:
     """Whether the number beside says by how much the two differ."""
     if (number.currencies is None) != (pair[0].currencies is None) or number.percent:
         return True
-    return fits(number, difference) or bool(_changes_of(said, number))
+    return fits(number, difference) or bool(_changes_of(said, number, scope))
 
 
-def _pair(said: Said, beside: Sequence[Number]) -> tuple[Number, Number] | None:
+def _pair(said: Said, beside: Sequence[Number], scope: Scope) -> tuple[Number, Number] | None:
     """The two numbers of one kind, if there are just two that are figures."""
     numbers = [n for n in said.numbers if n not in beside and not n.percent and n.start in said.meant]
+    if sum(1 for _ in said.each(_DIRECTION)) > 1 and not any(scope[0] <= n.start < scope[1] for n in numbers):
+        return None  # they belong to another comparison
     for money in (True, False):
         same = [n for n in numbers if (n.currencies is not None) == money]
         if len(same) == 2:

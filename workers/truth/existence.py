@@ -41,7 +41,11 @@ _THERE_IS = Wording(
 
 _EVERY_DAY = Wording(r"(?:(?:on )?(?:every|each)(?: single)? day|(?:every|each)(?: single)? one of (?=\ue000)|an jedem(?: einzelnen)? (?=\ue000)|jeden(?: einzelnen)? tag|an alle[nr] (?:der )?(?=\ue000)|an allen tagen|tag für tag|day (?:after|in,? day) \w+)(?!\w)")  # fmt: skip
 
-_DENIED = re.compile(r"\b(?:not|never|no|none|nothing|nobody|hardly|without|nicht|nie|kein\w*|niemand|nichts|ohne|bis auf|except|but|außer)\b|n['’]t\b")  # fmt: skip
+_DENIED = re.compile(r"\b(?:not|never|no|none|neither|nothing|nobody|hardly|without|weder|nicht|nie|kein\w*|niemand|nichts|ohne|bis auf|except|but|außer)\b|n['’]t\b")  # fmt: skip
+
+_EXCEPT = Wording(
+    r"(?:apart from|other than|except(?:ing)?|besides|aside from|außer|abgesehen von|bis auf|mit ausnahme)(?!\w)"
+)
 
 _WITHOUT = re.compile(r"\b(?:without|ohne)\b")
 
@@ -93,7 +97,11 @@ def _quantities(said: Said) -> Iterable[tuple[str, bool]]:
         is_some = (found.lastgroup or "").startswith("some")
         if is_empty and _DENIED.search(masked, clause[0], found.end()) and not found[0].startswith("nothing"):
             continue
-        if not _is_told(said, clause) or (is_some and _DENIED.search(masked, clause[0], clause[1])):
+        if (
+            said.first(_EXCEPT)
+            or not _is_told(said, clause)
+            or (is_some and _DENIED.search(masked, clause[0], clause[1]))
+        ):
             continue
         if _WITHOUT.search(masked, found.end(), clause[1]):  # "there wasn't a single day without an order"
             continue

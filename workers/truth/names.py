@@ -111,9 +111,12 @@ def moments(said: Said) -> Iterable[tuple[str, bool]]:
             other.value == when.value for sentence in said.grounds.written for other in sentence.dates
         )
         dates = {m.at.date() for m in _of(said, names)}
-        dates |= {day for period in said.grounds.windows for day in period} if not names else set()
-        dates |= {figure.period[0] for figure in said.grounds.figures if figure.period} if not names else set()
-        yield when.text, written or any(start <= day <= end for start, end in spans for day in dates)
+        is_covered = not names and any(
+            begin <= start and end <= last
+            for start, end in spans
+            for begin, last in (*said.grounds.windows, (said.grounds.opened or said.today, said.today))
+        )
+        yield when.text, written or is_covered or any(start <= day <= end for start, end in spans for day in dates)
     for age in said.ages:
         names = _whose(said, age.start) or everybody
         number, unit = age.value if isinstance(age.value, tuple) else (0, "")

@@ -9,7 +9,7 @@ from workers.truth.sentence import Mention
 from workers.truth.wording import Wording
 
 _ALL = Wording(
-    r"(?P<not>not |nicht )?(?:all|every|each|alle[nrs]?|allesamt|ausnahmslos|everything|sämtliche[nr]?|jede[rns]?)\b"
+    r"(?P<not>not |nicht )?(?P<almost>(?:almost|nearly|fast|beinahe|nahezu) )?(?:all|every|each|alle[nrs]?|allesamt|ausnahmslos|everything|sämtliche[nr]?|jede[rns]?)\b"
 )
 
 STATUSES = frozenset(
@@ -40,33 +40,37 @@ def alls(said: Said) -> Iterable[tuple[str, bool]]:
         subjects |= {s.kind for s in said.subjects if left <= s.start < right} if not subjects else set()
         subjects |= {"order"} if found[0] in ("everything", "alles") else set()
         traits = {t.kind for t in said.traits if begins <= t.start < right} & STRICT - {"average", "median"}
-        if len(traits) == 2 and "unfulfilled" in traits:  # "all open orders still have to go out"
+        if len(traits) == 2 and traits & {"fulfilled", "unfulfilled"}:  # "all open orders still have to go out"
             traits -= {"open"}
         if len(traits) != 1 or not subjects & {"order", "customer"}:
             continue
         [trait] = traits
-        ok = _all_are(said, trait, "order" if "order" in subjects else "customer")
-        if ok is not None:
-            yield f"{found[0]} … {trait.replace('_', ' ')}", ok
+        shares = _shares(said, trait, "order" if "order" in subjects else "customer")
+        if shares:
+            least = _ALMOST_ALL if found["almost"] else 1
+            yield f"{found[0]} … {trait.replace('_', ' ')}", any(least <= share <= 1 for share in shares)
 
 
-def _all_are(said: Said, trait: str, subject: str) -> bool | None:
+_ALMOST_ALL = 0.8
+
+
+def _shares(said: Said, trait: str, subject: str) -> list[float]:
+    """What share of the open orders, or of those that are listed, it is true of."""
     direct = {frozenset(f.traits & STRICT): f.value for f in said.grounds.figures
               if subject in f.subjects and not f.derived and not f.entities and f.currency is None and not f.old}  # fmt: skip
     opened = direct.get(frozenset({"open"}))
     unfulfilled = direct.get(frozenset({"unfulfilled"}))
-    if trait == "fulfilled" and unfulfilled is not None:
-        return unfulfilled == 0
-    if trait == "unfulfilled" and unfulfilled is not None and opened is not None:
-        return unfulfilled == opened
+    if trait in ("fulfilled", "unfulfilled") and unfulfilled is not None:
+        all_ = opened or direct.get(frozenset(), 0.0)
+        share = unfulfilled / all_ if all_ else 0.0
+        return [1 - share] if trait == "fulfilled" else [share] if opened is not None else []
     totals: dict[object, float] = {}
     those: dict[object, float] = {}
     for figure in said.grounds.counts.get(subject, ()):
         into = totals if not figure.traits & STRICT else those if figure.traits & STRICT == {trait} else None
         if figure.derived and not figure.entities and into is not None:
             into[figure.period, figure.partial] = figure.value
-    known = [those[which] == totals[which] > 0 for which in those.keys() & totals.keys()]
-    return any(known) if known else None
+    return [those[which] / totals[which] if totals[which] else 0.0 for which in those.keys() & totals.keys()]
 
 
 def statuses(said: Said) -> Iterable[tuple[str, bool]]:
