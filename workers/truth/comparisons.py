@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from datetime import timedelta
 from functools import partial
 
-from workers.truth.figure import NOTHING, Change, Figure, Range, fits
+from workers.truth.figure import NOTHING, STATUSES, Change, Figure, Range, fits
 from workers.truth.figures import TO, role_of
 from workers.truth.periods import near, ranges
 from workers.truth.said import OF_SALES, THAN, Said, keys, kinds
@@ -438,21 +438,7 @@ _COMPARED_WITH = re.compile(
     r"\b(?:compared (?:with|to)|unlike|against|versus|vs\.?|verglichen mit|im vergleich (?:zu|zum|mit)|gegenüber|anders als|im gegensatz zu[mr]?)\b[^.,;]{0,12}$"
 )
 
-_KINDS_OF = frozenset(
-    {
-        "first_time",
-        "returning",
-        "fulfilled",
-        "unfulfilled",
-        "paid",
-        "unpaid",
-        "cancelled",
-        "refunded",
-        "guest",
-        "test",
-        "open",
-    }
-)
+_KINDS_OF = STATUSES | {"open"}
 
 _STATISTICS = frozenset({"average", "median"})
 
@@ -603,7 +589,8 @@ def _is_by(said: Said, number: Number, pair: tuple[Number, Number], difference: 
 def _pair(said: Said, beside: Sequence[Number], scope: Scope) -> tuple[Number, Number] | None:
     """The two numbers of one kind, if there are just two that are figures."""
     numbers = [n for n in said.numbers if n not in beside and not n.percent and n.start in said.meant]
-    if sum(1 for _ in said.each(_DIRECTION)) > 1 and not any(scope[0] <= n.start < scope[1] for n in numbers):
+    several = sum(not (other.lastgroup or "").startswith("beside") for other in said.each(_DIRECTION)) > 1
+    if several and not any(scope[0] <= n.start < scope[1] for n in numbers):
         return None  # they belong to another comparison
     for money in (True, False):
         same = [n for n in numbers if (n.currencies is not None) == money]

@@ -7,11 +7,10 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from workers.truth.figure import NOTHING, Range
+from workers.truth.figure import NOTHING, STATUSES, Range
 from workers.truth.periods import ranges
 from workers.truth.said import THAN, Said, keys
 from workers.truth.sentence import Mention
-from workers.truth.statuses import STATUSES
 from workers.truth.wording import Wording
 
 _EXTREMES = {

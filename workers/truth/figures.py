@@ -7,10 +7,12 @@ or much better: words that nobody knows may tell the two apart.
 import itertools
 import re
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
-from workers.truth.description import MOST, Description, description, distance_to
-from workers.truth.figure import Figure, fits
+from workers.truth.description import ALL_BUT, MOST, Description, description, distance_to
+from workers.truth.figure import STATUSES, Figure, fits
 from workers.truth.lexicon import OFFER
+from workers.truth.periods import ranges
 from workers.truth.said import (
     AGAINST,
     OF_SALES,
@@ -20,7 +22,7 @@ from workers.truth.said import (
     Said,
     keys,
 )
-from workers.truth.sentence import Number
+from workers.truth.sentence import Mention, Number
 from workers.truth.wording import Wording
 
 JUST_THAT = 0.25
@@ -151,7 +153,11 @@ def number(said: Said, number: Number) -> bool | None:
             return None
         return _is_selection(said, number, subjects) or _was_written(said, number, subjects)
     figure = in_data(said, number, left, right, subjects)
-    if figure is None and (_is_share_of_days(said, number) if number.percent else _is_of_both(said, number)):
+    if figure is None and (
+        _is_share_of_days(said, number)
+        if number.percent
+        else _is_of_both(said, number) or _is_of_days(said, number) or _is_of_latest(said, number)
+    ):
         return True
     if figure is None and not subjects and not said.mentions():
         figure = in_data(said, number, left, right, subjects, said.context.named)
@@ -173,6 +179,45 @@ def _is_of_both(said: Said, number: Number) -> bool:
         and (other.period, other.derived) == (figure.period, figure.derived)
     }  # fmt: skip
     return any(fits(number, figure.value + other) for other in others)
+
+
+def _is_of_days(said: Said, number: Number) -> bool:
+    """ "From Monday to Wednesday you had 28 orders", "since Monday 6, 13, 19": of days in a row."""
+    what = "day totals" if number.currencies is not None else "day orders"
+    known = {k.removeprefix("date:"): v for r in said.grounds.rankings if r.what == what for k, v in r.values.items()}
+    of_days = {f.currency for f in said.grounds.by_kind.get("money", ()) if "date" in f.kinds}
+    if number.currencies is not None and not number.currencies & of_days:
+        return False
+    if what == "day orders" and any(s.kind not in ("order", "sale", "money") for s in said.subjects):
+        return False
+    spans = [span for spans in said.spans_of().values() for span in spans]
+    if said.told & (STATUSES | {"open", "average"}) or any(start == end for start, end in spans):
+        return False
+    values = [value for _, value in sorted(known.items())]
+    told = [
+        n for n in said.numbers if n.percent == number.percent and (n.currencies is None) == (number.currencies is None)
+    ]
+    if spans and len(told) > 2 and number in told:
+        starts = range(len(values) - len(told) + 1)
+        return any(all(map(fits, told, values[start:])) for start in starts)
+    for start, end in spans:
+        days = [(start + timedelta(days=n)).isoformat() for n in range(min((end - start).days, 30) + 1)]
+        if len(days) < len(known) and known.keys() >= set(days) and fits(number, sum(known[day] for day in days)):
+            return True
+    return False
+
+
+def _is_of_latest(said: Said, number: Number) -> bool:
+    """ "Two of your last three orders are paid": of as many as are said."""
+    whole, _ = said.of_which(number)
+    if whole is None or not said.has(_SELECTED) or said.first(ALL_BUT):
+        return False
+    ages = next((r.values for r in said.grounds.rankings if r.what == "newest"), {})
+    latest = sorted((name for name in ages if name.startswith("order:")), key=ages.__getitem__, reverse=True)
+    told = [said.grounds.statuses.get(name, ()) for name in latest[: int(whole.readings[0][0])]]
+    left, right = said.around(number)
+    traits = {t.kind for t in said.traits if left <= t.start < right} & STATUSES
+    return len(traits) == 1 and fits(number, sum(any(traits <= kinds for _, kinds in each) for each in told))
 
 
 def _is_share_of_days(said: Said, number: Number) -> bool:
@@ -275,7 +320,7 @@ def _is_selection(said: Said, number: Number, subjects: frozenset[str]) -> bool:
     listed = listed or [f.value for f in figures]
     if wanted in listed:
         return True
-    others = [n for n in said.numbers if n is not number]
+    others = [n for n in said.numbers if n is not number and n is not said.of_which(number)[1]]
     return wanted <= max(listed, default=0) and (not others or wanted == len(said.orders))
 
 
@@ -372,6 +417,13 @@ def _is_told(said: Said, number: Number, figure: Figure, distance: float) -> boo
 def _place_in_time(said: Said, number: Number, around: Description) -> None:
     """Of two compared figures, which is the earlier: "from 5 to 4", "4 after 5"; "5 vs. 4" does not say."""
     masked, role = said.masked, role_of(said, number)
+    days = [m for m in sorted((*said.periods, *said.dates), key=lambda m: m.start) if _is_day(said, m)]
+    weeks = [r.values for r in said.grounds.rankings if r.what == "day orders"]
+    in_week = len(days) == 2 and any(_day_of(said, day) <= week.keys() for week in weeks for day in days)
+    if role and in_week and said.spans_of()[days[0].start] == said.spans_of()[days[1].start]:
+        around.spans = ranges(days[role == "later"], said, said.today)  # "from Thursday to Friday, from 5 to 4"
+        around.front = []
+        return
     if role == "earlier":
         around.near |= {"previous"}
     elif role == "later":
@@ -385,6 +437,14 @@ def _place_in_time(said: Said, number: Number, around: Description) -> None:
         if _UP_FROM.search(since):
             around.neutral |= {"previous"}
             around.near |= around.neutral
+
+
+def _day_of(said: Said, mention: Mention) -> set[str]:
+    return {f"date:{start.isoformat()}" for start, _ in ranges(mention, said, said.today)[:1]}
+
+
+def _is_day(said: Said, mention: Mention) -> bool:
+    return all(start == end for start, end in ranges(mention, said, said.today))
 
 
 def role_of(said: Said, number: Number) -> str | None:

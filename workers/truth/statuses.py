@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from workers.truth.figure import STATUSES
 from workers.truth.periods import near, ranges
 from workers.truth.said import STRICT, Said, keys
 from workers.truth.sentence import Mention
@@ -10,10 +11,6 @@ from workers.truth.wording import Wording
 
 _ALL = Wording(
     r"(?P<not>not |nicht )?(?P<almost>(?:almost|nearly|fast|beinahe|nahezu) )?(?:all|every|each|alle[nrs]?|allesamt|ausnahmslos|everything|sämtliche[nr]?|jede[rns]?)\b"
-)
-
-STATUSES = frozenset(
-    {"fulfilled", "unfulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest", "first_time", "returning"}
 )
 
 _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
@@ -106,6 +103,8 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
             continue
         denied = _DENIED.search(said.masked[max(0, trait.start - 25) : trait.start].rpartition("(")[2]) is not None
         for mention in each:
+            if _NOT_IT.search(said.masked, 0, mention.start) or _PARTLY.search(said.masked, 0, trait.start):
+                continue
             theirs = keys(mention)
             is_order = _ORDER_OF.match(said.masked, mention.end) or _ORDER_FROM.search(said.masked, 0, mention.start)
             if mention.end <= trait.start and is_order:  # "Anna's order has shipped"
@@ -123,6 +122,10 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
             if decided:
                 yield f"{mention.text}: {trait.text}", any(decided)
 
+
+_NOT_IT = re.compile(r"\b(?:except|but|besides|(?:apart|aside) from|other than|außer|bis auf|abgesehen von)\s$")
+
+_PARTLY = re.compile(r"\b(?:part(?:ly|ially)|in part|teilweise|zum teil)\s$")
 
 _IT = re.compile(
     r"\W*(?:(?:and|but|so|und|aber)\s)?(?:it|(?:this|that|the) (?:order|one)|(?:diese|die) (?:bestellung)|sie)\s(?:is|was|has|hasn't|isn't|still|ist|wurde|hat|muss)\b"
