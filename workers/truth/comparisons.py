@@ -21,6 +21,10 @@ EVERYWHERE: Scope = (0, sys.maxsize)
 STEADY = 0.2
 """How much more or less the week's second half may be and is still called steady."""
 
+HALF = re.compile(
+    r"(?:more|less|fewer) than half|(?:mehr|weniger) als die hälfte|(?:über|unter) (?:die|der) hälfte|most of|die meisten"
+)
+
 _THE_NEWEST = re.compile(
     r"\b(?:the (?:latest|newest|most recent|last)|(?:die|der) (?:letzte|neueste|neuere|jüngste|jüngere))(?: one)?\b(?! (?:\d|\w+ (?:orders|days|weeks|months)|tage|bestellungen))"
 )
@@ -201,29 +205,6 @@ def _is_of_money(traits: Set[str], subjects: Set[str]) -> bool:
 _COUNTED = frozenset({"order", "customer"})
 
 
-_MAJORITY = Wording(
-    r"(?:(?P<more>(?:more than|over|well over) half|(?:the|a) (?:\w+ )?majority|most of|die meisten|mehr als die hälfte|über die hälfte|die (?:\w+ )?mehrheit|(?:der|ein) (?:größere|größte|überwiegende) teil|the (?:bulk|larger part|greater part))"
-    r"|(?P<less>(?:less than|fewer than|under|not even) half|(?:the|a) (?:\w+ )?minority|weniger als die hälfte|unter der hälfte|nicht einmal die hälfte|(?:die|eine) (?:\w+ )?minderheit|(?:der|ein) (?:kleinere|kleinste|geringere) teil|the (?:smaller|lesser) part))(?!\w)"
-)
-
-
-def majorities(said: Said) -> Iterable[tuple[str, bool]]:
-    """ "More than half of them are paid", "6 of the 10, the majority"."""
-    kinds_ = {t.kind for t in said.traits} & _KINDS_OF
-    found = said.first(_MAJORITY) if kinds_ or len(said.numbers) > 1 else None
-    if found is None or said.doubts(said.plain) or said.supposes(said.plain):
-        return
-    sign = 1 if found["more"] else -1
-    for number in said.numbers:
-        whole = said.of_which(number)[0]
-        if whole is not None:
-            yield found[0], (2 * number.readings[0][0] - whole.readings[0][0]) * sign > 0
-            return
-    known = _part(said, kinds_, is_recent="recent" in said.told)
-    if known is not None:
-        yield found[0], (2 * known[0] - known[1]) * sign > 0
-
-
 _TIMES_AS_MUCH = Wording(
     r"(?:(?P<twice>doubled|verdoppelt\w*|(?:twice|two times) as (?:many|much|busy)|(?:doppelt|zweimal) so (?:viel\w*|hoch|groß|stark))"
     r"|(?P<thrice>tripled|verdreifacht\w*|three times as (?:many|much|busy)|(?:dreimal|dreifach) so (?:viel\w*|hoch|groß|stark))"
@@ -258,52 +239,6 @@ def multiples(said: Said) -> Iterable[tuple[str, bool]]:
             )
 
 
-_FRACTION = Wording(
-    r"(?:(?P<n1>half|(?:die )?hälfte)|(?P<n2>(?:a|one) third|ein drittel)|(?P<n3>two[- ]thirds|zwei drittel)|(?P<n4>(?:a|one) quarter|ein viertel)"
-    r"|(?P<n5>three[- ]quarters|drei viertel)) (?:of|der|deiner|ihrer|von|aller)\b"
-)
-
-_PARTS = {"n1": 1 / 2, "n2": 1 / 3, "n3": 2 / 3, "n4": 1 / 4, "n5": 3 / 4}
-
-_VAGUELY = re.compile(
-    r"\b(?:than|over|under|less|about|around|roughly|nearly|almost|als|über|unter|etwa|rund|gut|knapp|fast)\s(?:the )?$"
-)
-
-
-def fractions(said: Said) -> Iterable[tuple[str, bool]]:
-    """ "A third of your open orders is fulfilled", "half of the last ten are unpaid"."""
-    for found in said.each(_FRACTION, plain=True):
-        end = said.clause_end(found.end())
-        if said.doubts(said.plain) or said.supposes(said.plain) or _VAGUELY.search(said.plain, 0, found.start()):
-            continue
-        behind = {t.kind for t in said.traits if found.end() <= t.start < end}
-        known = _part(said, behind & _KINDS_OF, is_recent="recent" in behind)
-        if known is not None and known[1]:
-            yield (
-                said.text[found.start() : found.end()],
-                abs(known[0] / known[1] - _PARTS[found.lastgroup or ""]) < 0.07,
-            )
-
-
-def _part(said: Said, of: Set[str], *, is_recent: bool) -> tuple[float, float] | None:
-    """How many of the open orders, or of those that are listed, are of a kind, and how many those are in all."""
-    headline = {
-        f.traits: f.value for f in said.grounds.counts.get("order", ()) if not (f.derived or f.entities or f.old)
-    }
-    opened, left = (headline.get(frozenset({kind})) for kind in ("open", "unfulfilled"))
-    if of in ({"open", "fulfilled"}, {"open", "unfulfilled"}) and opened is not None and left is not None:
-        return left if "unfulfilled" in of else opened - left, opened
-    if len(of) != 1 or not is_recent or said.names or of & {"first_time", "returning"}:
-        return None
-    lists = [
-        f
-        for f in said.grounds.counts.get("order", ())
-        if f.partial and f.period is None and not f.entities and not f.old
-    ]
-    those, all_ = ({f.value for f in lists if f.traits == traits} for traits in (of, set()))
-    return (those.pop(), all_.pop()) if len(those) == len(all_) == 1 else None
-
-
 def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
     """ "More customers than orders", "up from $5", "Anna ordered more than Ben", "sales are growing": what rises or
     falls is decided by the figures themselves, whatever the words; what was compared with an earlier time that
@@ -317,8 +252,7 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
         is_unsure = said.doubts(clause) and not found[0].startswith(("can", "could"))
         if is_unsure or said.advises(clause) or said.supposes(clause.replace("could", "")):
             continue
-        half = _MAJORITY.pattern.match(masked, found.start())
-        if half and half.end() > found.end():  # "more than half"
+        if HALF.match(masked, found.start()):  # "more than half"
             continue
         if _BECAUSE.search(masked, said.clause_start(found.start()), found.start()):
             continue

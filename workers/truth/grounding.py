@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from workers.truth import comparisons, existence, extremes, figures, names, statuses
+from workers.truth import comparisons, existence, extremes, figures, names, shares, statuses
 from workers.truth.claims import parse
 from workers.truth.grounds import Grounds
 from workers.truth.periods import ranges
@@ -104,17 +104,14 @@ _CLAIMS = (
     names.moments,
     names.shops,
     existence.existence,
-    statuses.alls,
+    shares.shares,
     names.names,
     extremes.superlatives,
     comparisons.comparisons,
-    comparisons.majorities,
     comparisons.multiples,
-    comparisons.fractions,
     names.relations,
     statuses.statuses,
     statuses.sold_out,
-    statuses.most,
 )
 """What a sentence claims beside its numbers: each yields the words, and whether they have a ground."""
 

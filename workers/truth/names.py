@@ -112,8 +112,8 @@ def moments(said: Said) -> Iterable[tuple[str, bool]]:
         )
         dates = {m.at.date() for m in _of(said, names)}
         is_covered = not names and any(
-            begin <= start and end <= last
-            for start, end in spans
+            start < end and begin <= start and end <= last
+            for start, end in said.spans_of()[when.start]
             for begin, last in (*said.grounds.windows, (said.grounds.opened or said.today, said.today))
         )
         yield when.text, written or is_covered or any(start <= day <= end for start, end in spans for day in dates)

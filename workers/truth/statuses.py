@@ -1,73 +1,18 @@
-"""What a text says of orders and customers without a number: all, most, shipped, new, sold out. Pure."""
+"""What a text says of an order, a customer or a product by name: shipped, new, sold out. Pure."""
 
 import re
 from collections.abc import Iterable
 
 from workers.truth.figure import STATUSES
-from workers.truth.periods import near, ranges
-from workers.truth.said import STRICT, Said, keys
+from workers.truth.said import Said, keys
 from workers.truth.sentence import Mention
 from workers.truth.wording import Wording
 
-_ALL = Wording(
-    r"(?P<not>not |nicht )?(?P<almost>(?:almost|nearly|fast|beinahe|nahezu) )?(?:all|every|each|alle[nrs]?|allesamt|ausnahmslos|everything|sämtliche[nr]?|jede[rns]?)\b"
-)
-
 _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
-
-_MOSTLY = re.compile(
-    r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich|großteil|mehrzahl|bulk)\b"
-)
 
 _SOLD_OUT = re.compile(
     r"\b(?:out of stock|sold out|run out|ran out|runs out|nichts mehr (?:da|übrig)|none (?:is |are )?left|ausgegangen|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
 )
-
-
-def alls(said: Said) -> Iterable[tuple[str, bool]]:
-    """ "All orders are paid": where the data decides it, and it has both numbers."""
-    for found in said.each(_ALL) if any(t.kind in STRICT for t in said.traits) else ():
-        if found["not"] or said.doubts(said.plain) or said.supposes(said.plain):
-            continue
-        right = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
-        left = said.clause_start(found.start())
-        behind = {t.kind for t in said.traits if found.end() <= t.start < right} & STRICT
-        begins = found.end() if behind else left  # "shipped is everything", "they are unpaid, all of them"
-        subjects = {s.kind for s in said.subjects if begins <= s.start < right} or set(said.context.subjects)
-        subjects |= {s.kind for s in said.subjects if left <= s.start < right} if not subjects else set()
-        subjects |= {"order"} if found[0] in ("everything", "alles") else set()
-        traits = {t.kind for t in said.traits if begins <= t.start < right} & STRICT - {"average", "median"}
-        if len(traits) == 2 and traits & {"fulfilled", "unfulfilled"}:  # "all open orders still have to go out"
-            traits -= {"open"}
-        if len(traits) != 1 or not subjects & {"order", "customer"}:
-            continue
-        [trait] = traits
-        shares = _shares(said, trait, "order" if "order" in subjects else "customer")
-        if shares:
-            least = _ALMOST_ALL if found["almost"] else 1
-            yield f"{found[0]} … {trait.replace('_', ' ')}", any(least <= share <= 1 for share in shares)
-
-
-_ALMOST_ALL = 0.8
-
-
-def _shares(said: Said, trait: str, subject: str) -> list[float]:
-    """What share of the open orders, or of those that are listed, it is true of."""
-    direct = {frozenset(f.traits & STRICT): f.value for f in said.grounds.figures
-              if subject in f.subjects and not f.derived and not f.entities and f.currency is None and not f.old}  # fmt: skip
-    opened = direct.get(frozenset({"open"}))
-    unfulfilled = direct.get(frozenset({"unfulfilled"}))
-    if trait in ("fulfilled", "unfulfilled") and unfulfilled is not None:
-        all_ = opened or direct.get(frozenset(), 0.0)
-        share = unfulfilled / all_ if all_ else 0.0
-        return [1 - share] if trait == "fulfilled" else [share] if opened is not None else []
-    totals: dict[object, float] = {}
-    those: dict[object, float] = {}
-    for figure in said.grounds.counts.get(subject, ()):
-        into = totals if not figure.traits & STRICT else those if figure.traits & STRICT == {trait} else None
-        if figure.derived and not figure.entities and into is not None:
-            into[figure.period, figure.partial] = figure.value
-    return [those[which] / totals[which] if totals[which] else 0.0 for which in those.keys() & totals.keys()]
 
 
 def statuses(said: Said) -> Iterable[tuple[str, bool]]:
@@ -171,25 +116,3 @@ def sold_out(said: Said) -> Iterable[tuple[str, bool]]:
             r.values[k] for r in said.grounds.rankings if r.what == "stock" for k in keys(named[-1]) if k in r.values
         ]
         yield f"{named[-1].text}: {found[0]}", any(value <= 0 for value in stock)
-
-
-def most(said: Said) -> Iterable[tuple[str, bool]]:
-    """ "Most of your customers were new"."""
-    kinds = {trait.kind for trait in said.traits} & {"first_time", "returning"}
-    found = _MOSTLY.search(said.masked) if len(kinds) == 1 else None
-    if found is None or len(said.numbers) > 1 or said.doubts(said.plain):
-        return
-    [kind] = kinds
-    spans = [span for period in said.periods for span in ranges(period, said, said.today)]
-    known = []
-    for figure in said.grounds.by_kind.get("count", ()):
-        one = figure.traits & {"first_time", "returning"}
-        dated = figure.period is not None and any(near(span, figure.period) for span in spans)
-        if one and "customer" in figure.subjects and not figure.entities and dated == bool(spans):
-            known.append((figure.value, one == {kind}, figure.derived))
-    for derived in (False, True):
-        mine = [value for value, is_it, how in known if is_it and how == derived]
-        others = [value for value, is_it, how in known if not is_it and how == derived]
-        if mine and others:
-            yield f"{found[0]} … {kind.replace('_', ' ')}", max(mine) > max(others)
-            return
