@@ -111,8 +111,6 @@ def _quantities(said: Said) -> Iterable[tuple[str, bool]]:
                 yield said.text[found.start() : found.end()], not all(left)
             continue
         is_there = _decided(said, found, clause, is_some=is_some)
-        if is_there is None and not said.grounds.figures and not is_some:
-            is_there = True  # whatever there is: nothing was read
         if is_there is not None:
             yield said.text[found.start() : found.end()], is_there == is_some
 
@@ -177,6 +175,8 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     nouns = nouns or ({"order"} if traits or is_bought else set())
     if is_bought and nouns == {"customer"} and not traits:
         nouns = {"order"}
+    if not said.grounds.figures and nouns & {"order", "customer", "product"}:
+        return not is_some  # nothing was read
     whose = products[0] if products else NOTHING
     if whose:
         stock = not is_bought and any(t.kind == "stock" for t in said.traits)
@@ -205,6 +205,7 @@ def _exists(
     is_recent: bool = False,
 ) -> bool | None:
     known: set[bool] = set()
+    other_times: list[Figure] = []
     for figure in said.grounds.figures:
         if figure.old or figure.percent or figure.traits & _OTHERWISE or not _is_of(figure, nouns, traits, whose):
             continue
@@ -214,9 +215,23 @@ def _exists(
             if not figure.partial:
                 continue
         elif not _is_in(said, figure, traits, spans):
+            other_times.append(figure)
             continue
         known.add(abs(figure.value) > 0)
+    if not known and spans:
+        return _exists_within(other_times, spans)
     return known.pop() if len(known) == 1 else None
+
+
+def _exists_within(figures: Iterable[Figure], spans: Iterable[Range]) -> bool | None:
+    """By figures of a part of the time: what was there then, was there; that there was nothing says not enough."""
+    dated = [(f, f.period) for f in figures if f.period is not None]
+    for start, end in spans:
+        inside = [(figure, a, b) for figure, (a, b) in dated if start <= a and b <= end]
+        if inside:
+            days = {a for figure, a, b in inside if a == b}
+            return any(figure.value for figure, _, _ in inside) or len(days) <= (end - start).days
+    return None
 
 
 def _is_of(figure: Figure, nouns: frozenset[str], traits: frozenset[str], whose: frozenset[str]) -> bool:

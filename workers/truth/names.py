@@ -105,6 +105,7 @@ def moments(said: Said) -> Iterable[tuple[str, bool]]:
     for when in said.dates:
         names = _whose(said, when.start) or everybody
         spans = ranges(when, said, said.today)
+        spans = [span for span in spans if span[0] <= said.today] or spans
         if any((start <= said.today <= end) or start > said.today for start, end in spans) and not names:
             continue
         written = when.text.lower() in said.grounds.texts or any(

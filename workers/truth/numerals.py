@@ -61,7 +61,7 @@ _OVER = (
 )
 
 
-_UNDER = r"(?:just )?under|less than|fewer than|below|up to|at most|no more than|unter|weniger als|höchstens|bis zu"
+_UNDER = r"(?:just )?under|less than|fewer than|below|(?<!add )(?<!adds )(?<!added )(?<!adding )(?<!came )(?<!come )(?<!comes )(?<!amount )up to|at most|no more than|unter|weniger als|höchstens|bis zu"
 
 
 _HOW = re.compile(
