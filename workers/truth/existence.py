@@ -7,10 +7,11 @@ else it is no claim.
 import itertools
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 
 from workers.truth.claims import words_of
 from workers.truth.figure import NOTHING, Figure, Range
-from workers.truth.periods import near, ranges
+from workers.truth.periods import near
 from workers.truth.said import Said, keys, kinds
 from workers.truth.sentence import Mention, Sentence
 from workers.truth.wording import Wording
@@ -188,10 +189,13 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
 
 
 def _spans(said: Said, clause: tuple[int, int]) -> list[Range]:
-    """The days spoken of: those named in the clause, else in the sentence; a day before a longer time."""
+    """The days spoken of: those named in the clause, else in the sentence; a day before a longer time. What came since
+    a day came after it."""
     mentions: list[Mention] = [*said.periods, *said.dates]
     here = [m for m in mentions if clause[0] <= m.start < clause[1]] or mentions
-    spans = [span for m in here for span in ranges(m, said, said.today)]
+    spans = [span for m in here for span in said.spans_of()[m.start]]
+    if any(m.kind == "period" and m.value[:1] == ("since",) for m in here):  # type: ignore[index]
+        return [(start + timedelta(days=1), end) for start, end in spans]
     return [span for span in spans if span[0] == span[1]] or spans
 
 

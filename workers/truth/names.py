@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterable
-from datetime import UTC
+from datetime import UTC, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -105,7 +105,7 @@ def moments(said: Said) -> Iterable[tuple[str, bool]]:
     for when in said.dates:
         names = _whose(said, when.start) or everybody
         spans = ranges(when, said, said.today)
-        spans = [span for span in spans if span[0] <= said.today] or spans
+        spans = [span for span in spans if span[0] <= said.today + _SOON] or spans  # else it is last year's
         if any((start <= said.today <= end) or start > said.today for start, end in spans) and not names:
             continue
         written = when.text.lower() in said.grounds.texts or any(
@@ -140,6 +140,8 @@ def moments(said: Said) -> Iterable[tuple[str, bool]]:
             clocks |= {(now.hour, now.minute)}
             yield time.text, any(h == hour and (minute is None or m == minute) for h, m in clocks)
 
+
+_SOON = timedelta(days=60)
 
 _ARRIVED = re.compile(
     r"\b(?:placed|came (?:in|through)|come in|arrived|received|ordered|kam|kamen|eingegangen|aufgegeben|bestellt|ging\b.*\bein)\b"
