@@ -420,7 +420,7 @@ def _kinds(said: Said) -> list[Side]:
 
 
 _TIME_BEFORE = re.compile(
-    r"\b(?:the (?:\w+ )?(?:days?|week|month|year|period|stretch|ones?) before(?: (?:that|it))?|(?:the )?(?:previous|prior|preceding) (?:\w+ )?(?:days|week|month|year|period)"
+    r"\b(?:the same (?:days|period|stretch|time|part) (?:of|in) (?:the )?(?:last|previous) (?:month|week|year)|the (?:\w+ )?(?:days?|week|month|year|period|stretch|ones?) before(?: (?:that|it))?|(?:the )?(?:previous|prior|preceding) (?:\w+ )?(?:days|week|month|year|period)"
     r"|(?:dem|der|den|die|das) (?:\w+ )?(?:tagen?|woche|monat|jahr|zeitraum|periode) (?:davor|zuvor)|(?:dem |der )?(?:vorwoche|vormonat|vorjahr|vorzeitraum|vorherigen? \w+|vorigen? \w+))\b"
 )
 
@@ -434,30 +434,29 @@ def _times(said: Said, scope: Scope) -> list[Side]:
         if (spans := [s for s in said.spans_of()[m.start] if s[0] != s[1]])
         and not any(a < m.end and m.start < b for a, b in befores)
     ]
-    if len(befores) != 1 or len({tuple(spans) for _, _, spans in named}) != 1:
+    if len(befores) > 1 or len({tuple(spans) for _, _, spans in named}) != 2 - len(befores):
         return []
-    spans = named[0][2]
     orders, money = frozenset[str](), frozenset({"revenue"})
     traits, subjects = _words_in(said, scope)
     is_money = _is_of_money(traits, subjects)
     measures = [money] if is_money else [orders] if subjects & _COUNTED else [orders, money]
 
-    def values(*, earlier: bool) -> tuple[float | None, ...]:
+    def values(spans: Sequence[Range], *, earlier: bool) -> tuple[float | None, ...]:
         found = []
         for measure in measures:
             known = {
                 f.value
                 for f in said.grounds.figures
                 if f.period is not None and not f.old and not f.entities and not f.percent
-                and f.traits == measure | ({"previous"} if earlier else set())
+                and (f.traits == measure | {"previous"} if earlier else f.traits - {"previous"} == measure)
                 and (f.currency is None) == (measure == orders) and (f.currency is not None or "order" in f.subjects)
                 and any((_right_before(f.period, span) if earlier else near(span, f.period)) for span in spans)
             }  # fmt: skip
             found.append(known.pop() if len(known) == 1 else None)
         return tuple(found)
 
-    sides: list[Side] = [(start, end, partial(values, earlier=False)) for start, end, _ in named[:1]]
-    sides += [(start, end, partial(values, earlier=True)) for start, end in befores]
+    sides: list[Side] = [(start, end, partial(values, spans, earlier=False)) for start, end, spans in named]
+    sides += [(start, end, partial(values, named[0][2], earlier=True)) for start, end in befores]
     return sorted(sides, key=lambda side: side[0])
 
 

@@ -142,6 +142,9 @@ def number(said: Said, number: Number) -> bool | None:
     is_count = number.currencies is None and not number.percent
     if (loyal := _is_loyal(said, number)) is not None:
         return loyal
+    whole = said.of_which(number)[0]
+    if is_count and whole is not None and number.readings[0][0] > max(value for value, _ in whole.readings):
+        return False  # "8 of the 6"
     if is_count and said.context.subjects and (_OF_THEM.match(after) or (not subjects and _VERB.match(after))):
         subjects = said.context.subjects
     if subjects - {"money", "foreign"}:

@@ -182,7 +182,7 @@ _OPENED = Wording(
 )
 
 _YEARS = Wording(
-    r"(?:open|online|running|in business|exists|existed|besteht|gibt es|offen)\b[^.;,]{0,30}?\b(?:for|seit) (?P<n>\w+) (?:years|jahren)\b"
+    r"(?:open|online|running|in business|exists|existed|besteht|gibt es|offen)\b[^.;,]{0,30}?\b(?:for|seit) (?:over |about |etwa |gut )?(?P<n>\w+) (?:years?|jahr(?:en)?)\b"
 )
 
 _SHOP = re.compile(r"\b(?:store|shop|business|laden|geschäft)\b")
@@ -205,7 +205,8 @@ def shops(said: Said) -> Iterable[tuple[str, bool]]:
         if _SHOP.search(said.plain) and not said.doubts(said.plain):
             yield found["year"], int(found["year"]) in opened
     for found in said.each(_YEARS, plain=True) if opened and _SHOP.search(said.plain) else ():
-        years = int(found["n"]) if found["n"].isdigit() else WORDS.get(found["n"])
+        is_one = found["n"] in ("a", "an", "one", "ein", "einem")
+        years = 1 if is_one else int(found["n"]) if found["n"].isdigit() else WORDS.get(found["n"])
         ages = [
             (said.grounds.now - m.at).days / 365.25 for m in said.grounds.moments if m.entities == {"key:created_at"}
         ]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from workers.truth.figure import STATUSES
+from workers.truth.figure import BUYERS, STATUSES
 from workers.truth.said import Said, keys
 from workers.truth.sentence import Mention
 from workers.truth.wording import Wording
@@ -11,7 +11,7 @@ from workers.truth.wording import Wording
 _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 
 _SOLD_OUT = re.compile(
-    r"\b(?:out of stock|sold out|run out|ran out|runs out|nichts mehr (?:da|übrig)|none (?:is |are )?left|ausgegangen|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
+    r"\b(?:(?P<low>(?:nearly|almost) (?:gone|sold out|out of stock)|running (?:low|out)|runs low|low on stock|in short supply|fast (?:weg|alle|ausverkauft|vergriffen)|knapp(?: geworden)?|wird knapp|geht zur neige)|out of stock|sold out|run out|ran out|runs out|nichts mehr (?:da|übrig)|none (?:is |are )?left|ausgegangen|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
 )
 
 
@@ -52,10 +52,10 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
                 continue
             theirs = keys(mention)
             is_order = _ORDER_OF.match(said.masked, mention.end) or _ORDER_FROM.search(said.masked, 0, mention.start)
-            if mention.end <= trait.start and is_order:  # "Anna's order has shipped"
-                theirs = frozenset(
-                    k for link in said.grounds.links if link & theirs for k in link if k.startswith("order:")
-                )
+            linked = [k for link in said.grounds.links if link & theirs for k in link if k.startswith("order:")]
+            has_one = len(set(linked)) == 1 and trait.kind in STATUSES - BUYERS
+            if (mention.end <= trait.start and is_order) or has_one:  # "Anna's order has shipped", "Anna has paid"
+                theirs = frozenset(linked)
             known = [told for key in theirs for told in said.grounds.statuses.get(key, ())]
             if is_loose:  # "still outstanding": something is left to do
                 left = frozenset({"unfulfilled"}) if any(t.kind == "stock" for t in said.traits) else _LEFT_TO_DO
@@ -112,7 +112,10 @@ def sold_out(said: Said) -> Iterable[tuple[str, bool]]:
         named = [m for m in products if m.end <= found.start()]
         if not named or said.doubts(clause) or said.supposes(clause):
             continue
-        stock = [
-            r.values[k] for r in said.grounds.rankings if r.what == "stock" for k in keys(named[-1]) if k in r.values
-        ]
-        yield f"{named[-1].text}: {found[0]}", any(value <= 0 for value in stock)
+        stocks = [r.values for r in said.grounds.rankings if r.what == "stock"]
+        known = [(each[k], max(each.values())) for each in stocks for k in keys(named[-1]) if k in each]
+        if found["low"]:
+            if known:  # what is low nobody knows, but not what there is most of
+                yield f"{named[-1].text}: {found[0]}", any(units < most / 2 or units <= 10 for units, most in known)
+            continue
+        yield f"{named[-1].text}: {found[0]}", any(units <= 0 for units, _ in known)
