@@ -211,7 +211,7 @@ def shops(said: Said) -> Iterable[tuple[str, bool]]:
             (said.grounds.now - m.at).days / 365.25 for m in said.grounds.moments if m.entities == {"key:created_at"}
         ]
         if years is not None and not said.doubts(said.plain):
-            yield f"{found['n']} years", any(abs(age - years) < 1 for age in ages)
+            yield f"{found['n']} years", any(years - 0.25 <= age < years + 1 for age in ages)
     for found in said.each(_PLAN, plain=True) if said.grounds.plans else ():
         begins = found.start("before") if found["before"] else found.start()
         told = _ON_PLAN.search(said.plain, 0, begins)

@@ -3,6 +3,7 @@
 A number may be read in several ways ("1.512" is 1512 or 1.512); whoever judges it takes the one that fits.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -152,7 +153,14 @@ def numbers(text: str) -> list[Number]:
         if number.how == "over" and not _is_round(number) and _OVER_WHAT.search(plain, 0, number.start):
             number.how = "exact"  # "eine Bestellung über 84,10 €"
         found.append(number)
+    for one, other in itertools.pairwise(found):
+        is_amount = one.currencies is None and not one.percent and one.readings[0][1] < 1
+        if is_amount and _SAME_UNIT.fullmatch(plain, one.end, other.start):
+            one.currencies = other.currencies  # "from 5.10 to 4.20 €"
     return found
+
+
+_SAME_UNIT = re.compile(r"\s?(?:to|and|or|vs\.?|versus|auf|und|oder|bis|gegenüber|statt|a|à|et|y|–|-)\s?")
 
 
 def _in_digits(text: str) -> Iterator[Number]:
