@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from workers.truth.description import ALL_BUT, MOST, Description, description, distance_to
-from workers.truth.figure import STATUSES, Figure, fits
+from workers.truth.figure import BUYERS, STATUSES, Figure, fits
 from workers.truth.lexicon import OFFER
 from workers.truth.periods import ranges
 from workers.truth.said import (
@@ -147,6 +147,8 @@ def number(said: Said, number: Number) -> bool | None:
         return False  # "8 of the 6"
     if is_count and said.context.subjects and (_OF_THEM.match(after) or (not subjects and _VERB.match(after))):
         subjects = said.context.subjects
+    if subjects == {"customer"} and is_count and said.told & (STATUSES - BUYERS):
+        subjects |= {"order"}  # "four people cancelled"
     if subjects - {"money", "foreign"}:
         said.context.subjects = subjects - {"money", "foreign"}
     if is_count and said.has(_FIRST_READ):  # how much CJ has looked at
@@ -387,6 +389,8 @@ def in_data(
     known = said.subjects or said.traits or said.periods or said.dates or said.mentions()
     if not known and not said.above(number):
         return nearest  # no word of the sentence says what it is
+    if said.of_which(number)[1] is not None and not said.periods:
+        return nearest  # "2 of the 9": of those that were spoken of
     for rival in _rivals(said, number, subjects):
         # Of another kind than the nearest figure, it must be nearer by far.
         near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1

@@ -57,7 +57,7 @@ _ABOUT = (
 
 
 _OVER = (
-    r"(?:just |well |a little )?over|more than|at least|above|upwards of|exceed(?:s|ing)?|über|mehr als|mindestens"
+    r"(?:just |well |a little )?over|more than|at least|above|upwards of|passed|beyond|crossed|exceed(?:s|ing)?|über|mehr als|mindestens"
     r"|wenigstens|größer als|höher als|plus de|más de|oltre"
 )
 

@@ -22,7 +22,7 @@ _MONTH_NUMBERS = {"jan": 1, "feb": 2, "mar": 3, "mär": 3, "apr": 4, "may": 5, "
 
 DATE = re.compile(
     rf"(?P<iso>\b(?P<iy>\d{{4}})-(?P<im>\d\d)-(?P<id>\d\d)(?:[t ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:z|[+-]\d\d:?\d\d)?)?)"
-    rf"|\b(?P<md_m>{_MONTHS})\.?\s(?P<md_d>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s(?P<md_y>(?:19|20)\d\d))?(?![\d.,]*\d)"
+    rf"|\b(?<!\bim )(?<!\bin )(?P<md_m>{_MONTHS})\.?\s(?P<md_d>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s(?P<md_y>(?:19|20)\d\d))?(?![\d.,]*\d)"
     rf"|\b(?P<dm_d>\d{{1,2}})(?:\.|st|nd|rd|th|er)?\s(?:of\s|de\s)?(?P<dm_m>{_MONTHS})\b\.?(?:,?\s(?P<dm_y>(?:19|20)\d\d))?"
     r"|(?<![\d.,/$€£])(?P<n1>[0-3]?\d)(?P<nm>[./])(?P<n2>[01]?\d)(?P=nm)(?P<ny>(?:19|20)?\d\d)(?![\d/])"
     r"|(?<![\d.,$€£])(?P<d1>[0-3]?\d)\.(?P<d2>[01]?\d)\.(?!\d|\s(?:19|20)\d\d\b(?![.,]))"
@@ -228,7 +228,13 @@ def ranges(period: Mention, said: Sentence, today: date) -> list[Range]:
         case "since":
             following = [date_ for date_ in said.dates if date_.start >= period.end - 1][:1]
             return [(start, today) for date_ in following for start, _ in ranges(date_, said, today)]
-    word = str(which)
+    if re.search(r"\b(?:since|seit)\s$", said.plain[: period.start]):
+        return [(start, today) for start, _ in _days_of_word(str(which), said, today, monday)]
+    return _days_of_word(str(which), said, today, monday)
+
+
+def _days_of_word(word: str, said: Sentence, today: date, monday: date) -> list[Range]:
+    day = timedelta(days=1)
     if re.search(r"ever|all|lifetime|jemals", word):
         return [EVER]
     if re.search(r"vorgestern|day before|vortag|tag (?:davor|zuvor)", word):

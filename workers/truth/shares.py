@@ -64,8 +64,12 @@ def _spoken_of(said: Said, found: re.Match[str]) -> tuple[set[str], str]:
     right = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
     left = said.clause_start(found.start())
     kinds: set[str] = set()
+    behind = (found.end(), right)
+    is_fraction = (found.lastgroup or "") not in ("all", "almost_all", "most", "few")
+    if is_fraction and not any(s.kind in ("order", "customer") and behind[0] <= s.start < right for s in said.subjects):
+        return set(), ""  # "a third of the story"
     everywhere = [] if (found.lastgroup or "").endswith("all") else [(0, len(said.masked))]
-    for begins, ends in ((found.end(), right), (left, right), *everywhere):
+    for begins, ends in (behind, (left, right), *everywhere):
         kinds = {t.kind for t in said.traits if begins <= t.start < ends} & _KINDS
         if kinds:
             break
