@@ -204,7 +204,6 @@ def _is_of_money(traits: Set[str], subjects: Set[str]) -> bool:
 
 _COUNTED = frozenset({"order", "customer"})
 
-
 _TIMES_AS_MUCH = Wording(
     r"(?:(?P<twice>doubled|verdoppelt\w*|(?:twice|two times) as (?:many|much|busy)|(?:doppelt|zweimal) so (?:viel\w*|hoch|groß|stark))"
     r"|(?P<thrice>tripled|verdreifacht\w*|three times as (?:many|much|busy)|(?:dreimal|dreifach) so (?:viel\w*|hoch|groß|stark))"

@@ -102,7 +102,6 @@ _OTHER_SIDE = re.compile(
 
 _RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?\s?(?:\(|:|=)\W*")
 
-
 _SHIPPING = Wording(r"(?:shipping|deliver(?:y|ies)|freight|porto|\w*versand\w*|fracht\w*)(?!\w)")
 _STATUS = frozenset({"fulfilled", "unfulfilled", "paid", "unpaid"})
 
@@ -455,13 +454,13 @@ def _time_distance(said: Said, figure: Figure, words: Description) -> float:
             if days and said.has(DAY_WORD)
             else 2.0
         )
-    matching = [span for span in spans if near(span, period) or _is_all(said, span, period)]
+    matching = [span for span in spans if near(span, period) or is_all(said, span, period)]
     if matching:  # of a day and a longer time, the day is meant
         return 1.0 if matching[0][0] != matching[0][1] and any(start == end for start, end in spans) else 0.0
     return MOST
 
 
-def _is_all(said: Said, span: Range, period: Range) -> bool:
+def is_all(said: Said, span: Range, period: Range) -> bool:
     """Whether both have all orders: the figure from the shop's first day on, and what was said at least as long."""
     return period[0] == said.grounds.opened and span[0] <= period[0] and span[1] >= period[1]
 

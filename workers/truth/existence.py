@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from workers.truth.claims import words_of
+from workers.truth.description import is_all
 from workers.truth.figure import NOTHING, Figure, Range
 from workers.truth.periods import near
 from workers.truth.said import Said, keys, kinds
@@ -78,7 +79,6 @@ _STATUS = _OF_ORDERS | _OF_BUYERS | _OF_MONEY
 
 _OTHERWISE = frozenset({"change", "average", "daily", "uncounted", "median", "largest", "smallest", "price", "days"})
 """Of figures that do not say whether there is something."""
-
 
 _BEFORE_NOUNS = frozenset(
     {"no", "without", "ohne", "kein", "keine", "keinen", "keiner", "keinem", "keines", "keinerlei"}
@@ -169,6 +169,8 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     is_bought = said.first(_ACQUIRED, start, end) is not None
     named = said.mentions().get("product", ())
     products = [keys(m) for m in named if start <= m.start < end]
+    if not products and "unit" in nouns and len(named) == 1:  # "with no units on hand, the Spork …"
+        products = [keys(named[0])]
     if not products and not behind and word in _PRONOUNS:  # "Your best-stocked product is X; none was sold"
         products = [keys(m) for m in named if m.start < start]
     if len(products) > 1 or said.mentions().get("customer") or not (nouns or traits or is_bought or products):
@@ -180,7 +182,7 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
         return not is_some  # nothing was read
     whose = products[0] if products else NOTHING
     if whose:
-        stock = not is_bought and any(t.kind == "stock" for t in said.traits)
+        stock = not is_bought and ("unit" in nouns or any(t.kind == "stock" for t in said.traits))
         traits, nouns = {"stock" if stock else "sold"}, {"unit"}
     recent = any(t.kind == "recent" for t in read.traits) or any(
         n.start >= found.end() and n.end <= end for n in said.numbers
@@ -260,7 +262,8 @@ def _is_in(said: Said, figure: Figure, traits: frozenset[str], spans: list[Range
         return True
     if not spans:
         return not figure.partial and "previous" not in figure.traits
-    return figure.period is not None and any(near(span, figure.period) for span in spans)
+    period = figure.period
+    return period is not None and any(near(span, period) or is_all(said, span, period) for span in spans)
 
 
 def _bare(said: Said) -> Iterable[tuple[str, bool]]:

@@ -7,9 +7,7 @@ from workers.truth.sentence import Number
 
 Range = tuple[date, date]
 
-
 NOTHING: frozenset[str] = frozenset()
-
 
 KINDS = (
     "test",

@@ -16,23 +16,18 @@ _SCALES = {
     "hundred": 1e2, "lakh": 1e5, "crore": 1e7,
 }  # fmt: skip
 
-
 _CURRENCY = "|".join(
     sorted((re.escape(each) for each in SYMBOLS if not each[0].isalpha() or "$" in each), reverse=True)
 )
 
-
 _MONEY_WORD = "|".join(sorted((re.escape(each) for each in SYMBOLS if each[0].isalpha()), key=len, reverse=True))
 
-
 CODE = "|".join(sorted(CODES))
-
 
 _DIGITS = (
     r"\d{1,3}(?:[.,'’\u00a0\u202f\u2009 ]\d{3})+(?:[.,]\d{1,4})?(?!\d)"
     r"|\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d{1,2})?(?!\d)|\d+(?:[.,]\d{1,6})?"
 )
-
 
 _IN_DIGITS = re.compile(
     rf"(?<![\w.,\ue000])(?P<sign>[-+−–]\s?)?(?P<digits>{_DIGITS})"
@@ -46,24 +41,19 @@ _BEFORE = re.compile(rf"(?<![^\W\d_])(?P<currency>(?i:{_CURRENCY})|(?:{CODE})(?!
 
 _LONGEST_BEFORE = 6
 
-
 _IN_LETTERS = re.compile(r"(?<![\w\ue000-])[A-Za-zäöüßÄÖÜ]+(?:-[a-z]+)?(?![\w-])")
-
 
 _ABOUT = (
     r"about|around|roughly|approximately|approx\.?|some|circa|ca\.?|~|≈|close to|nearly|almost|etwa|rund|ungefähr|zirka"
     r"|fast|beinahe|gut|knapp|nahezu|an die|environ|unos|alrededor de"
 )
 
-
 _OVER = (
     r"(?:just |well |a little )?over|more than|at least|above|upwards of|passed|beyond|crossed|exceed(?:s|ing)?|über|mehr als|mindestens"
     r"|wenigstens|größer als|höher als|plus de|más de|oltre"
 )
 
-
 _UNDER = r"(?:just )?under|less than|fewer than|below|(?<!add )(?<!adds )(?<!added )(?<!adding )(?<!came )(?<!come )(?<!comes )(?<!amount )up to|at most|no more than|unter|weniger als|höchstens|bis zu"
-
 
 _HOW = re.compile(
     rf"(?<!\w)(?:(?P<about>{_ABOUT})|(?P<over>{_OVER})|(?P<under>{_UNDER}))\s*(?:(?:a|an|the|der|den|die)\s)?$"
@@ -71,12 +61,10 @@ _HOW = re.compile(
 
 _OR_SO = re.compile(r"\s*(?:or so|oder so)\b")
 
-
 _WEEKDAYS = re.compile(r"\b(?:Mo|Di|Mi|Do|Sa|So)\b(?=[.:]?\s\D{0,3}\d)")
 _FRIDAY = re.compile(r"^fr\.?$", re.IGNORECASE)
 _LETTERS = re.compile(r"[a-zäöüß]+(?:-[a-z]+)?")
 _DIGIT = re.compile(r"\d")
-
 
 _APART = re.compile(r"['’\u00a0\u202f\u2009 ]")
 
@@ -127,9 +115,7 @@ _ONE_COUNTS = re.compile(
     re.IGNORECASE,
 )
 
-
 _ONLY = re.compile(r"\b(?:only|just|exactly)\s$", re.IGNORECASE)
-
 
 _ONE_THING = re.compile(
     r" (?:(?:test|guest|open|unfulfilled|new|unpaid) )?(?:orders?|units?|pieces?|cancellation|times?|copy|checkout|parcel|package|shipment|purchase)\b",

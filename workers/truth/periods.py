@@ -14,11 +14,9 @@ _MONTHS = (
     r"|sept?(?:ember|embre|iembre)?|o[ck]t(?:ober|obre|ubre)?|nov(?:ember|embre|iembre)?|de[cz](?:ember)?|décembre|diciembre|enero"
 )
 
-
 _MONTH_NUMBERS = {"jan": 1, "feb": 2, "mar": 3, "mär": 3, "apr": 4, "may": 5, "mai": 5, "jun": 6, "jul": 7, "aug": 8,
                   "sep": 9, "oct": 10, "okt": 10, "nov": 11, "dec": 12, "dez": 12,
                   "ene": 1, "fév": 2, "avr": 4, "abr": 4, "jui": 6, "aoû": 8, "ago": 8, "déc": 12, "dic": 12}  # fmt: skip
-
 
 DATE = re.compile(
     rf"(?P<iso>\b(?P<iy>\d{{4}})-(?P<im>\d\d)-(?P<id>\d\d)(?:[t ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:z|[+-]\d\d:?\d\d)?)?)"
@@ -29,32 +27,25 @@ DATE = re.compile(
     rf"|\b(?P<my_m>{_MONTHS})\.?\s(?P<my_y>(?:19|20)\d\d)\b",
 )
 
-
 MAY_BE_DATE = Wording(
     r"(?:\d\d?\d?\d?[-./]\d|jan|ene|f[eé]b|fév|m[aä]r|a[pvb]r|ma[iy]|ju[nil]|aug|août|ago|sep|o[ck]t|nov|d[eéi][cz])"
 )
 """What every date has: most sentences have none, and it is found in a tenth of the time."""
 
-
 MAY_BE_AGO = Wording(r"(?:(?<=\s)(?:ago|old|earlier)\b|vor\s)")
 
-
 MAY_BE_TIME = Wording(r"\d(?:\d?:|\S{0,4}\s?(?:[ap]\.?m|uhr|o'clock))")
-
 
 TIME = re.compile(
     r"(?<![\d:.,])(?P<h>[01]?\d|2[0-4])(?:(?::(?P<m>[0-5]\d)(?::[0-5]\d)?)\s?(?P<ap>[ap]\.?m\.?)?(?:\s?(?:uhr|utc|h)\b)?"
     r"|\s?(?P<ap2>[ap]\.?m\.?)(?!\w)|(?:\.(?P<m2>[0-5]\d))?\s?(?:uhr|o'clock)\b)",
 )
 
-
 _COUNTED = r"(?P<n{0}>\d{{1,3}}|(?!calendar\b|full\b|whole\b|complete\b|volle|ganze)[a-zäöüß]+(?:-[a-z]+)?)"
-
 
 _UNIT = (
     r"(?P<u{0}>minutes?|mins?|hours?|days?|weeks?|months?|years?|minuten?|stunden?|tage?n?|wochen?|monate?n?|jahre?n?)"
 )
-
 
 PERIOD = Wording(
     r"(?P<included>(?:today included|including today|einschließlich heute|heute eingeschlossen|inklusive heute))|(?:(?:in|over|for|within|during|of|from|innerhalb|während|aus|über)\s)?(?:the\s|den\s|der\s|die\s)?"
@@ -75,15 +66,12 @@ PERIOD = Wording(
     r"|montags?|dienstags?|mittwochs?|donnerstags?|freitags?|samstags?|sonnabends?|sonntags?|(?:mon|tue|wed|thu|fri|sat|sun)(?=:?\s+\d|\s\|)|(?<![^\W\d_] )(?:mo|di|mi|do|fr|sa|so)(?=:\s+\d|\s\||\s\d+(?:,|;|\s·|\s?$))|(?<=^ )(?:mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so)(?= $))\b(?!,?\s(?:der |den |dem |the )?\ue000)",
 )  # fmt: skip
 
-
 AGO = re.compile(
     r"(?P<english>\b" + _COUNTED.format(1) + r"\s" + _UNIT.format(1) + r"\s(?:ago|old|earlier)\b)"
     r"|\b(?:vor)\s(?:etwa\s|rund\s|gut\s|knapp\s)?" + _COUNTED.format(2) + r"\s" + _UNIT.format(2) + r"\b",
 )
 
-
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
 
 _WOCHENTAGE = {"mo": 0, "di": 1, "mi": 2, "do": 3, "fr": 4, "sa": 5, "so": 6}
 
