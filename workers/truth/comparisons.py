@@ -299,6 +299,8 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
             yield words, difference * sign > 0
         elif _is_trend(said, found, group, clause):
             yield words, _changed(said, sign, scope)
+        elif group in ("more", "less") and not said.first(THAN) and (since := _since_day(said, scope)) is not None:
+            yield words, since * sign > 0
 
 
 def _apart(said: Said, found: re.Match[str], group: str, scope: Scope) -> float | None:

@@ -325,7 +325,8 @@ def _is_selection(said: Said, number: Number, subjects: frozenset[str]) -> bool:
     listed = listed or [f.value for f in figures]
     if wanted in listed:
         return True
-    others = [n for n in said.numbers if n is not number and n is not said.of_which(number)[1]]
+    part = said.of_which(number)[1]
+    others = [n for n in said.numbers if n is not number and not (n is part and _is_of_latest(said, n))]
     return wanted <= max(listed, default=0) and (not others or wanted == len(said.orders))
 
 
