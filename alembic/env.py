@@ -24,8 +24,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from storage import roles
-from storage.database import CLIENT_ENCODING, revision, sqlalchemy_url, unfit
-from storage.models import SCHEMA_REVISION, Base
+from storage.database import CLIENT_ENCODING, SCHEMA_REVISION, revision, sqlalchemy_url, unfit
+from storage.models import Base
 
 #: Allows one migration at a time per database ("CJMI"); the second finds nothing left to do.
 MIGRATION_LOCK = 0x434A_4D49

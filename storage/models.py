@@ -28,9 +28,6 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-#: The Alembic revision this code is written for.
-SCHEMA_REVISION = "0018"
-
 #: The form of a shop's domain that the schema accepts; the rule in `events.shop_domain` is stricter.
 SHOP_DOMAIN = r"^[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com$"
 

@@ -13,9 +13,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
-from storage.database import Database, sqlalchemy_url
+from storage.database import SCHEMA_REVISION, Database, sqlalchemy_url
 from storage.errors import UnfitDatabase
-from storage.models import SCHEMA_REVISION, Base
+from storage.models import Base
 from tests.rows import query
 from tests.servers import PostgresForTests
 from tests.waiting import wait_until

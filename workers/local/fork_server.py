@@ -41,16 +41,11 @@ from workers.model.demo import DEMO, DEMO_SHORT
 _INTAKE = "workers.intake.__main__"
 #: What workers import, some of it late.
 _COMMON = (
-    *("celery.bin.celery", "celery.apps.worker", "celery.concurrency.thread", "celery.worker.components"),
-    *("celery.worker.autoscale", "celery.worker.consumer", "celery.backends.base", "celery.events.receiver"),
-    *(
-        "kombu.transport.redis",
-        "psycopg2.extras",
-        "workers.celery",
-        "workers.celery_consumer",
-        "workers.tasks",
-        _INTAKE,
-    ),
+    *("celery.bin.celery", "celery.apps.worker", "celery.app.control", "celery.app.events", "celery.app.log"),
+    *("celery.concurrency.thread", "celery.worker.components", "celery.worker.autoscale", "celery.worker.consumer"),
+    *("celery.worker.strategy", "celery.backends.base", "celery.events.receiver", "billiard.pool"),
+    *("kombu.pidbox", "kombu.transport.redis", "psycopg2.extras", "sqlalchemy.dialects.postgresql.psycopg2"),
+    *("workers.celery", "workers.celery_consumer", "workers.tasks", _INTAKE, "encodings.idna"),
 )
 #: Commands that a server can run: this project's modules, and Celery.
 _PROGRAM = re.compile(r"exec (?:python -m )?(?P<module>celery|workers\.[\w.]+)(?P<arguments>\s.*)?")
@@ -61,12 +56,13 @@ def group_of(process: Process, environ: Mapping[str, str]) -> str | None:
     """Which server runs a process: agents that call providers have their own, because of litellm; None if none can."""
     if _PROGRAM.fullmatch(process.command) is None:
         return None
-    return "agent" if process.kind == "agent" and not {*_models(environ)} <= {DEMO, DEMO_SHORT} else "workers"
+    return "agent" if process.kind == "agent" and _of_providers(environ) else "workers"
 
 
-def _models(environ: Mapping[str, str]) -> list[str]:
+def _of_providers(environ: Mapping[str, str]) -> list[str]:
+    """The models that providers are asked for."""
     named = ",".join(environ.get(name, "") for name in ("CJ_MODEL", "CJ_MODEL_FALLBACKS"))
-    return [name.strip() for name in named.split(",") if name.strip()]
+    return [name.strip() for name in named.split(",") if name.strip() not in ("", DEMO, DEMO_SHORT)]
 
 
 def run_through(module: str, process: Process, folder: Path) -> str:
@@ -99,7 +95,7 @@ class ForkServer:
             if base is None:
                 self._popen = _started(theirs, environ, folder)
             else:
-                asked = {"server": group, "models": _models(environ), "environ": {**environ}}
+                asked = {"server": group, "models": _of_providers(environ), "environ": {**environ}}
                 with contextlib.suppress(OSError):  # the base has just died, and this server with it
                     base._send(asked, theirs.fileno())
 
@@ -325,7 +321,7 @@ def main() -> None:
 
         parent_death.rename(f"cj-fork {asked['server']}")
         models = asked["models"]
-        asked = _served(asked["control"], lambda: litellm_call.load(models))
+        asked = _served(asked["control"], lambda: litellm_call.warm_up(models))
     if asked is not None:
         parent_death.rename(f"cj-{asked['name']}")
         # Like a shell: the Procfile puts the process id into workers' names.

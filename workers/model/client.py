@@ -125,10 +125,7 @@ class Model:
 
     def warm_up(self) -> None:
         """Import litellm, unless only the demo model is asked, and run its call path once, which saves the first real
-        call about a second.
-
-        Call it in the process that will ask, before it takes work; nothing leaves the machine. Never call it before
-        a fork: the child would inherit litellm's thread pool without its threads.
+        call about a second. Nothing leaves the machine.
         """
         if names := self._of_providers():
             litellm_call.warm_up(names)

@@ -107,12 +107,12 @@ _WARM_UP = Request(
     [{"type": "function", "function": {"name": "warm_up", "parameters": {"type": "object"}}}],
     {"max_tokens": 1},
 )
-#: What litellm imports with its first call of a model that `_complete_plain` does not serve; 50 MB.
-_LATE = ("openai.resources", "litellm.litellm_core_utils.default_encoding", "litellm.proxy._types")
 _import_lock = threading.Lock()
 _habits = Habits()
 _idle: list[SimpleQueue[Callable[[], None]]] = []
 """Idle threads, waiting for their next call."""
+_warm: set[str] = set()
+"""Models whose call path has been run, by this process or by the one that forked it."""
 _unpriced: set[str] = set()
 """Models without a price; litellm takes longer to find no price than to find one."""
 
@@ -236,20 +236,16 @@ def use_secrets(secrets: Mapping[str, SecretStr]) -> None:
         os.environ[name] = secret.get_secret_value()
 
 
-def load(names: Sequence[str]) -> None:
-    """Import litellm and what most calls of the models `names` need, and do nothing else, so that the process may fork
-    afterwards."""
-    with _growing_heap():
-        _litellm()
-        for late in () if all(map(_is_plain, names)) else _LATE:
-            importlib.import_module(late)
-
-
 def warm_up(names: Sequence[str]) -> None:
-    """Import litellm and run the call paths of the models `names` once; nothing leaves the machine."""
+    """Import litellm and run the call paths of the models `names` once; nothing leaves the machine.
+
+    It leaves no thread and no connection, so a process may fork afterwards, and its children share what was built.
+    """
     with _growing_heap():
         for name in names:
-            _refused_call(name)
+            if name not in _warm:
+                _refused_call(name)
+                _warm.add(name)
 
 
 def problems(name: str) -> Iterator[str]:
@@ -525,9 +521,9 @@ def _refused_call(name: str) -> None:
     """A call refused by a local port: it imports what a real call imports, without any traffic."""
     harmless = {"openai", "anthropic", *_litellm().openai_compatible_providers}
     if _provider(name) not in harmless:  # others may look for credentials on the network
-        name = "openai/warm-up"
+        name = "anthropic/warm-up"  # with litellm's own client, as most of them
     with socket.socket() as port:
         port.bind(("127.0.0.1", 0))  # never listens
         address = {"api_base": f"http://127.0.0.1:{port.getsockname()[1]}/v1", "api_key": _NO_KEY}
-        waited = _on_a_thread(lambda: _complete(name, _WARM_UP, _WARM_UP.options, WARM_UP_SECONDS, address))
-        futures.wait([waited], WARM_UP_SECONDS)
+        with suppress(Exception), within(WARM_UP_SECONDS):
+            _complete(name, _WARM_UP, _WARM_UP.options, WARM_UP_SECONDS, address)

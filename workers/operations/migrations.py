@@ -11,9 +11,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from storage import database, roles
-from storage.database import Database
+from storage.database import SCHEMA_REVISION, Database
 from storage.errors import UnfitDatabase
-from storage.models import SCHEMA_REVISION
 
 if TYPE_CHECKING:
     from alembic.config import Config

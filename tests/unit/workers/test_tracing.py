@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 
 import pytest
 
@@ -122,6 +123,31 @@ def test_the_variables_of_opentelemetry_say_what_is_traced(
     calls = [span.attributes["gen_ai.tool.call.id"] for span in receiver.of(TRACE) if "execute_tool" in span.name]
     assert "".join(calls) == traced
     assert len(receiver.spans) == 2 * len(traced)
+
+
+def test_attributes_keep_their_types_and_an_unknown_type_becomes_text(receiver: Receiver) -> None:
+    options = {"max_tokens": 9, "temperature": Decimal("0.5")}
+    with tracing.turn(AClaim(1, waited_seconds=0.25), "onboarding"), tracing.model_call("a/b", options):  # type: ignore[arg-type]
+        pass
+    tracing.stop()
+    turn, call = receiver.of(TRACE)
+    assert turn.attributes["cj.waited_seconds"] == 0.25
+    assert call.attributes["gen_ai.request.max_tokens"] == 9
+    assert call.attributes["gen_ai.request.temperature"] == "0.5"
+
+
+def test_a_resource_is_what_the_variables_and_detectors_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "process")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=staging")
+    with Receiver() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        tracing.start(receiver.url, "agent", owner="agent@here", version="1")
+        with tracing.fetch("counts", TRACEPARENT):
+            pass
+        tracing.stop()
+    assert [span.service for span in receiver.spans] == ["cj-agent"]
+    assert b"staging" in receiver.bytes[0]
+    assert b"process.pid" in receiver.bytes[0]
 
 
 def test_a_collector_that_is_away_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,7 @@ class Servers:
             self.running.pop(group).close()
         if group not in self.running:
             environ = {"PYTHONPATH": f"{self.folder}:{procfile.PROCFILE.parent}", "PATH": os.defpath}
+            environ |= {"CJ_MODEL": "openai/x", "CJ_MODEL_FALLBACKS": "anthropic/claude-sonnet-4-5,gemini/x"}
             base = None if group == "workers" else self.ready()
             self.running[group] = ForkServer(group, environ, self.folder, base)
         wait_until(self.running[group].is_ready, limit=SECONDS, what="the server")
@@ -160,8 +161,40 @@ def test_agents_that_ask_a_provider_have_a_server_of_their_own(environ: dict[str
     assert group_of(Process("web", "exec gunicorn site"), environ) is None
 
 
-def test_what_is_for_people_at_a_terminal_is_not_in_every_worker() -> None:
-    program = "import sys; from workers.local import fork_server; fork_server._import_common(); print(*sys.modules)"
+def imported(*then: str) -> list[str]:
+    """What a server has imported, or only what is imported after that."""
+    program = ["import sys; from workers.local import fork_server; fork_server._import_common()"]
+    program += [f"before = {{*sys.modules}}; {'; '.join(then)}" if then else "before = set()"]
+    program += ["print(*sys.modules.keys() - before)"]
+    found = subprocess.run([sys.executable, "-c", "\n".join(program)], capture_output=True, check=True, text=True)
+    return found.stdout.split()
+
+
+def test_what_no_worker_needs_is_in_none() -> None:
+    found = imported()
+    assert {"flower", "click_repl.utils", "prompt_toolkit", "sqlalchemy.orm"}.isdisjoint(found)
+    assert "celery.bin.celery" in found
+
+
+def test_what_workers_import_late_is_there_before_a_fork_so_that_it_is_in_memory_once() -> None:
+    late = "celery.app.control", "celery.app.log", "celery.worker.strategy", "encodings.idna", "kombu.pidbox"
+    connecting = "from storage.database import Database", "Database('postgresql://x/y')._engine"
+    assert imported(*connecting, *(f"import {name}" for name in late)) == []
+
+
+def test_a_model_that_is_warm_stays_warm_in_a_child_and_costs_it_nothing() -> None:
+    program = """
+import os, sys, threading
+from workers.model import litellm_call
+from workers.model.client import Model
+litellm_call.warm_up(["openai/x"])
+run_again = []
+litellm_call._refused_call = run_again.append
+child = os.fork()
+Model(["openai/x"]).warm_up()
+if not child:
+    os._exit(len(run_again))
+print(os.waitpid(child, 0)[1], threading.active_count())
+"""
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
-    assert {"flower", "click_repl.utils", "prompt_toolkit"}.isdisjoint(found.stdout.split())
-    assert "celery.bin.celery" in found.stdout.split()
+    assert found.stdout.split() == ["0", "1"]
