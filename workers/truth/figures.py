@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from workers.truth.description import ALL_BUT, MOST, Description, description, distance_to
-from workers.truth.figure import BUYERS, STATUSES, Figure, fits
+from workers.truth.figure import BUYERS, STATUSES, Figure, Range, fits
 from workers.truth.lexicon import OFFER
 from workers.truth.periods import ranges
 from workers.truth.said import (
@@ -22,7 +22,7 @@ from workers.truth.said import (
     Said,
     keys,
 )
-from workers.truth.sentence import Mention, Number
+from workers.truth.sentence import Number
 from workers.truth.wording import Wording
 
 JUST_THAT = 0.25
@@ -425,12 +425,8 @@ def _is_told(said: Said, number: Number, figure: Figure, distance: float) -> boo
 def _place_in_time(said: Said, number: Number, around: Description) -> None:
     """Of two compared figures, which is the earlier: "from 5 to 4", "4 after 5"; "5 vs. 4" does not say."""
     masked, role = said.masked, role_of(said, number)
-    days = [m for m in sorted((*said.periods, *said.dates), key=lambda m: m.start) if _is_day(said, m)]
-    weeks = [r.values for r in said.grounds.rankings if r.what == "day orders"]
-    in_week = len(days) == 2 and any(_day_of(said, day) <= week.keys() for week in weeks for day in days)
-    if role and in_week and said.spans_of()[days[0].start] == said.spans_of()[days[1].start]:
-        around.spans = ranges(days[role == "later"], said, said.today)  # "from Thursday to Friday, from 5 to 4"
-        around.front = []
+    if role and (days := _from_day_to_day(said)):
+        around.spans, around.front = days[role == "later"], []
         return
     if role == "earlier":
         around.near |= {"previous"}
@@ -447,12 +443,14 @@ def _place_in_time(said: Said, number: Number, around: Description) -> None:
             around.near |= around.neutral
 
 
-def _day_of(said: Said, mention: Mention) -> set[str]:
-    return {f"date:{start.isoformat()}" for start, _ in ranges(mention, said, said.today)[:1]}
-
-
-def _is_day(said: Said, mention: Mention) -> bool:
-    return all(start == end for start, end in ranges(mention, said, said.today))
+def _from_day_to_day(said: Said) -> list[list[Range]]:
+    """ "From Thursday to Friday, from 5 to 4": the two days, if both are of the week that was read."""
+    mentions = sorted((*said.periods, *said.dates), key=lambda mention: mention.start)
+    days = [spans for spans in (ranges(m, said, said.today) for m in mentions) if all(a == b for a, b in spans)]
+    week = {day for r in said.grounds.rankings if r.what == "day orders" for day in r.values}
+    known = [any(f"date:{a.isoformat()}" in week for a, _ in spans[:1]) for spans in days]
+    is_one = len({tuple(spans) for spans in said.spans_of().values()}) == 1
+    return days if known == [True, True] and is_one else []
 
 
 def role_of(said: Said, number: Number) -> str | None:

@@ -52,10 +52,12 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
                 continue
             theirs = keys(mention)
             is_order = _ORDER_OF.match(said.masked, mention.end) or _ORDER_FROM.search(said.masked, 0, mention.start)
-            linked = [k for link in said.grounds.links if link & theirs for k in link if k.startswith("order:")]
-            has_one = len(set(linked)) == 1 and trait.kind in STATUSES - BUYERS
-            if (mention.end <= trait.start and is_order) or has_one:  # "Anna's order has shipped", "Anna has paid"
-                theirs = frozenset(linked)
+            is_their_order = mention.end <= trait.start and is_order  # "Anna's order has shipped"
+            is_person = any(key.startswith("customer:") for key in theirs)
+            if is_their_order or (is_person and trait.kind in STATUSES - BUYERS):
+                links = [link for link in said.grounds.links if link & theirs]
+                linked = frozenset(key for link in links for key in link if key.startswith("order:"))
+                theirs = linked if is_their_order or len(linked) == 1 else theirs  # "Anna has paid"
             known = [told for key in theirs for told in said.grounds.statuses.get(key, ())]
             if is_loose:  # "still outstanding": something is left to do
                 left = frozenset({"unfulfilled"}) if any(t.kind == "stock" for t in said.traits) else _LEFT_TO_DO
