@@ -247,7 +247,9 @@ def _decided(masked: str, found: re.Match[str], trait: str) -> str:
     if trait == "to_do" and re.search(
         r"\b(?:to|zu|zum|for|den)\s$|^\W*$", masked[max(0, found.start() - 6) : found.start()]
     ):
-        is_cost = found[0] in ("shipping", "versand") and not masked.endswith("zum ", 0, found.start())
+        is_cost = found[0] in ("shipping", "versand") and not masked.endswith(
+            ("zum ", "auf ", "auf den "), 0, found.start()
+        )
         return "shipping" if is_cost else not_yet
     if found[0].startswith("un") and found[0] != "unterwegs":
         return not_yet

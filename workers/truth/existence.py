@@ -261,7 +261,8 @@ def _is_in(said: Said, figure: Figure, traits: frozenset[str], spans: list[Range
     if traits == {"stock"}:
         return True
     if not spans:
-        return not figure.partial and "previous" not in figure.traits
+        is_of_day = figure.period is not None and figure.period[0] == figure.period[1]
+        return not (figure.partial or is_of_day or "previous" in figure.traits)
     period = figure.period
     return period is not None and any(near(span, period) or is_all(said, span, period) for span in spans)
 

@@ -400,7 +400,8 @@ def in_data(
         distance = distance_to(said, rival, around, near)
         if distance < near and not fits(number, rival.value):
             distance += 0.0 if subjects else 0.25
-            is_sure = distance <= JUST_THAT or best - distance > 1  # unknown words may tell the two apart
+            is_named = any(theirs & rival.entities for _, theirs, _, _ in around.names)
+            is_sure = number.percent or distance <= (2 * JUST_THAT if is_named else JUST_THAT) or best - distance > 1
             if is_sure and not _is_told(said, number, rival, distance):
                 return None
     return nearest

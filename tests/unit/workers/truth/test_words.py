@@ -219,6 +219,8 @@ Su pedido #1120 llegó el 22 de noviembre. | Su pedido #1120 llegó el 14 de nov
 PARTS = """
 Two of your last three orders are fulfilled. | Two of your last five orders are fulfilled.
 Most of your open orders still have to be shipped. | Most of your open orders have been shipped.
+8 Bestellungen warten auf den Versand. | 12 Bestellungen warten auf den Versand.
+Your five newest orders come to $325.00. | They come to $325.00, from no orders.
 Hardly any order was cancelled. | Nearly all of your open orders still have to be shipped.
 Four of your five latest orders are paid; one is pending. | Eight of your five latest orders are paid.
 Two people cancelled this week. | Three people cancelled this week.
