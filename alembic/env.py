@@ -19,12 +19,12 @@ from logging.config import fileConfig
 
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from storage import roles
-from storage.database import CLIENT_ENCODING, SCHEMA_REVISION, revision, sqlalchemy_url, unfit
+from storage.database import CLIENT_ENCODING, SCHEMA_REVISION, engine_of, revision, unfit
 from storage.models import Base
 
 #: Allows one migration at a time per database ("CJMI"); the second finds nothing left to do.
@@ -46,7 +46,7 @@ def database_url() -> str:
         from workers.settings import Settings  # the one reader of the environment
 
         named = Settings.read(needed=["DATABASE_URL"]).database_url
-    return sqlalchemy_url(named)
+    return str(named)
 
 
 def patience() -> float:
@@ -88,7 +88,7 @@ def migrated(connection: Connection) -> bool:
 
 
 def migrate_online() -> None:
-    engine = create_engine(database_url(), poolclass=NullPool, hide_parameters=True, connect_args=CLIENT_ENCODING)
+    engine = engine_of(database_url(), poolclass=NullPool, hide_parameters=True, connect_args=CLIENT_ENCODING)
     with alone(engine), engine.connect() as connection:
         if problem := unfit(connection):
             raise CommandError(problem)

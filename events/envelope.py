@@ -11,11 +11,12 @@ Each returns a valid Event or raises InvalidEvent, and nothing else.
 """
 
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from events import strict_json
 from events.catalog import EventData, data_class
@@ -63,6 +64,17 @@ class Envelope(Attributes):
         description="Where replies go if this event opens a conversation. Absent: the way the event came.",
     )
     data: dict[str, Any]
+
+    @field_validator("subject", "datacontenttype", "correlationid", "causationid", "sequence", "turn", mode="wrap")
+    @classmethod
+    def _of_others(cls, value: Any, read: Callable[[Any], Any], info: ValidationInfo) -> Any:
+        """These decide nothing in an event, and producers use the same names in their own ways: a number is taken as
+        text, and what is of no use is ignored."""
+        is_number = isinstance(value, int) and not isinstance(value, bool) and info.field_name != "turn"
+        try:
+            return read(str(value) if is_number else value)
+        except ValidationError:
+            return None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property, lru_cache, partial
+from types import MappingProxyType
 from typing import Any, NoReturn, Self
 
 import psycopg2
@@ -223,8 +224,8 @@ class Database:
 
     @cached_property
     def _engine(self) -> Engine:
-        engine = create_engine(
-            sqlalchemy_url(self._url),
+        engine = engine_of(
+            self._url,
             pool_size=self._pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT,
@@ -273,23 +274,15 @@ def _translating() -> Iterator[None]:
         raise translated(error) from None
 
 
-def sqlalchemy_url(url: str) -> str:
-    """`url` in SQLAlchemy's form, with psycopg2 as the driver; `postgres://` and libpq's lists of hosts are
-    accepted."""
-    scheme, separator, rest = url.partition("://")
-    if separator and scheme in ("postgres", "postgresql"):
-        scheme = "postgresql+psycopg2"
-    address, slash, database = rest.partition("/")
-    user, at, hosts = address.rpartition("@")
-    if "," in hosts:
-        name, _, options = database.partition("?")
-        several = "&".join(f"host={host}" for host in hosts.split(","))
-        rest = f"{user}{at}{slash or '/'}{name}?{several}" + (f"&{options}" if options else "")
-    return scheme + separator + rest
+def engine_of(url: str, *, connect_args: Mapping[str, Any] = MappingProxyType({}), **options: Any) -> Engine:
+    """SQLAlchemy's engine for `url`. Only libpq reads it, whose URLs name several hosts, sockets and services in more
+    ways than SQLAlchemy knows; `connect_args` take precedence."""
+    address = psycopg2.extensions.parse_dsn(libpq_url(url))
+    return create_engine("postgresql+psycopg2://", connect_args={**address, **connect_args}, **options)
 
 
 def libpq_url(url: str) -> str:
-    """`url` in libpq's form, for a connection outside the pool."""
+    """`url` in libpq's form: `postgres://` and SQLAlchemy's `postgresql+psycopg2://` are accepted, too."""
     return "postgresql://" + url.partition("://")[2]
 
 

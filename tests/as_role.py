@@ -2,16 +2,16 @@
 
 import sqlalchemy.exc
 from psycopg2 import errorcodes
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from storage import roles
-from storage.database import sqlalchemy_url
+from storage.database import engine_of
 from workers.operations import migrations
 
 
 def make_roles(database_url: str) -> None:
     """Create the roles and migrate again, as an operator does."""
-    engine = create_engine(sqlalchemy_url(database_url))
+    engine = engine_of(database_url)
     with engine.begin() as connection:
         roles.create(connection)
     engine.dispose()
@@ -25,7 +25,7 @@ def url_of(role: str, database_url: str) -> str:
 
 def may(role: str, database_url: str, statement: str) -> bool:
     """Whether the role is allowed to run the statement, which leaves nothing behind."""
-    engine = create_engine(sqlalchemy_url(url_of(role, database_url)))
+    engine = engine_of(url_of(role, database_url))
     try:
         with engine.connect() as connection:
             connection.execute(text(statement))

@@ -22,7 +22,7 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
@@ -46,6 +46,8 @@ SECRETS_OF: Mapping[str, Collection[str]] = {
 SECRETS = (*SERVERS, *(name for name in SECRETS_OF if name != "SHOPIFY_CLIENT_ID"))
 #: Secrets of model providers, by litellm's names.
 PROVIDER_SECRET = re.compile(r"[A-Z][A-Z0-9_]*_(API_KEY|SECRET_ACCESS_KEY|SESSION_TOKEN)")
+#: Addresses of model providers, by litellm's names.
+PROVIDER_ADDRESS = re.compile(r"[A-Z0-9_]+_(API_BASE|BASE_URL|API_URL)|[A-Z0-9_]*(OPENAI|BEDROCK)[A-Z0-9_]*_ENDPOINT")
 #: Appended to a secret's name, it names the file that holds the secret.
 FILE = "_FILE"
 LONGEST_SECRET = 64 * 1024
@@ -68,14 +70,31 @@ class SettingsError(Exception):
         super().__init__("\n".join(self.problems))
 
 
-def _url(*schemes: str) -> AfterValidator:
+def _url(*schemes: str, parameters: Collection[str] | None = None, end: str | None = None) -> AfterValidator:
+    """`parameters`: those that it may have besides TLS files; None: any. `end`: what separates several URLs."""
+
     def check(text: str) -> str:
-        _scheme(text, schemes)
-        try:
-            _ = None if text.startswith(_SENTINEL) else urlsplit(text).port
-        except ValueError:
-            raise ValueError("is not a URL: its host or port is invalid") from None
+        for url in text.split(end) if end else [text]:
+            check_one(url)
         return text
+
+    def check_one(text: str) -> None:
+        _scheme(text, schemes)
+        if text.startswith(_SENTINEL):
+            return
+        try:
+            parts = urlsplit(text)
+            _, host = parts.port, parts.hostname or ""
+        except ValueError:
+            host = "?"
+        if not re.fullmatch(r"[\w.:%-]*", host):
+            raise ValueError("is not a URL: its host or port is invalid")
+        if text.startswith("redis") and not re.fullmatch("/?[0-9]*", parts.path):
+            raise ValueError("names a database of Redis that is no number; write redis://HOST:PORT/NUMBER")
+        for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+            if parameters is not None and name not in parameters and not name.startswith("ssl"):
+                known = ", ".join(sorted(parameters))
+                raise ValueError(f"has the parameter {name[:40]}, which is unknown here; known are {known} and ssl_…")
 
     return AfterValidator(check)
 
@@ -100,7 +119,7 @@ def _postgres(text: str) -> str:
     if not separator or scheme not in ("postgresql", "postgres", "postgresql+psycopg2"):
         return _scheme(text, ("postgresql", "postgres", "postgresql+psycopg2"))
     try:
-        parse_dsn(f"postgresql://{rest}")
+        ports = parse_dsn(f"postgresql://{rest}").get("port", "")
     except psycopg2.Error as error:
         if found := re.search(r'invalid URI query parameter: "(\w{1,40})"', str(error)):
             raise ValueError(
@@ -108,8 +127,7 @@ def _postgres(text: str) -> str:
                 "https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS)"
             ) from None
         raise ValueError("is not a Postgres URL, e.g. postgresql://cj:password@db.example/cj") from None
-    hosts = rest.split("?")[0].rpartition("@")[2].split("/")[0]
-    if any(not re.fullmatch("[0-9]{1,5}", port) for port in re.findall(r":([^:\]]*)(?=,|$)", hosts)):
+    if not re.fullmatch("[0-9]{0,5}(,[0-9]{0,5})*", ports):
         raise ValueError("is not a URL: its host or port is invalid")
     return text
 
@@ -212,6 +230,13 @@ def _number(kind: Callable[[str], float], what: str, least: float, most: float) 
 _whole = partial(_number, int)
 _TLS = AfterValidator(_verified_tls)
 _REDIS = ("redis", "rediss", "sentinel", "sentinels")
+#: Parameters of URLs that work as their libraries document them.
+_OF_A_BROKER = ("login_method",)
+_OF_A_CACHE = (
+    *("client_name", "db", "password", "protocol", "username"),
+    *("health_check_interval", "max_connections", "retry_on_timeout", "timeout"),
+    *("socket_connect_timeout", "socket_keepalive", "socket_timeout"),
+)
 _SECRETS = _several(rf"[!-~]{{{SHORTEST_KEY},}}", f"secrets of at least {SHORTEST_KEY} characters")
 _ONE_MODEL = "write one name such as openai/gpt-5-mini; others go in CJ_MODEL_FALLBACKS"
 _A_LEVEL = f"write one of {', '.join(LOG_LEVELS)}"
@@ -239,13 +264,13 @@ class Settings(BaseModel):
     database_url: Annotated[str, AfterValidator(_postgres)] = _variable(
         "DATABASE_URL", "", "Postgres, e.g. postgresql://cj:password@db.example/cj", is_secret=True
     )
-    broker_url: Annotated[str, _url(*_REDIS, "amqp", "amqps"), _TLS] = _variable(
+    broker_url: Annotated[str, _url(*_REDIS, "amqp", "amqps", parameters=_OF_A_BROKER, end=";"), _TLS] = _variable(
         "BROKER_URL",
         "",
         "Redis, Valkey or RabbitMQ, e.g. redis://broker.example:6379/0 or amqp://cj:password@mq.example/cj",
         is_secret=True,
     )
-    redis_url: Annotated[str, _url(*_REDIS, "unix"), _TLS] = _variable(
+    redis_url: Annotated[str, _url(*_REDIS, "unix", parameters=_OF_A_CACHE), _TLS] = _variable(
         "REDIS_URL", "", "the cache, e.g. redis://cache.example:6379/1", is_secret=True
     )
     token_keys: Annotated[str, AfterValidator(_token_keys)] | None = _variable(
@@ -372,7 +397,8 @@ class Settings(BaseModel):
         providers, unusable = _provider_secrets(environ, read)
         settings = cls()
         try:
-            warnings = (*_misspelt(environ), *_unencrypted(environ), *_absent_certificates(environ))
+            addresses = {**environ, **{name: key.get_secret_value() for name, key in providers.items()}}
+            warnings = (*_misspelt(environ), *_of_addresses(addresses), *_absent_certificates(environ))
             settings = cls(**given, warnings=warnings, provider_secrets=providers)
         except ValidationError as error:
             problems |= {str(found["loc"][0]): str(found["ctx"]["error"]) for found in error.errors()}
@@ -478,12 +504,15 @@ def _from_files(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, s
 def _provider_secrets(
     environ: Mapping[str, str], read: Mapping[str, str]
 ) -> tuple[dict[str, SecretStr], dict[str, str]]:
-    """Keys from files, and keys stripped of line breaks and quotes; and the problems of the others."""
+    """Keys from files, and keys and addresses stripped of line breaks and quotes; and the problems of the others."""
     keys, unusable = {}, {}
-    for name in filter(PROVIDER_SECRET.fullmatch, environ):
+    for name in environ:
+        is_key = PROVIDER_SECRET.fullmatch(name) is not None
+        if not is_key and not PROVIDER_ADDRESS.fullmatch(name):
+            continue
         text = environ[name].strip()
         text = text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
-        if not all("!" <= character <= "~" for character in text):
+        if is_key and not all("!" <= character <= "~" for character in text):
             unusable[name] = "has a space, a line break or another character that keys never have; write only the key"
         elif text and (name in read or text != environ[name]):
             keys[name] = SecretStr(text)
@@ -503,10 +532,14 @@ def _incomplete(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _celerys_own(environ: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    """Variables that Celery would use instead of BROKER_URL, while intake and all publishers would not."""
-    names = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
-    advice = "would send Celery's half of the system to another broker; unset it, and set only BROKER_URL"
-    return {name: advice for name in names if environ.get(name, "").strip() not in ("", given.get("BROKER_URL"))}
+    """Variables that Celery would use instead of BROKER_URL, while intake and all publishers would not; and those by
+    which it reads another program's configuration."""
+    broker = "would send Celery's half of the system to another broker; unset it, and set only BROKER_URL"
+    names = dict.fromkeys(("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"), broker)
+    other = "would have Celery read another program's configuration; unset it"
+    names |= dict.fromkeys(("CELERY_CONFIG_MODULE", "CELERY_LOADER"), other)
+    right = ("", given.get("BROKER_URL"))
+    return {name: advice for name, advice in names.items() if environ.get(name, "").strip() not in right}
 
 
 def _misspelt(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -525,21 +558,19 @@ def _absent_certificates(environ: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} is {path!r}, which is not there; name the file with the certificates to trust, or unset it"
 
 
-def _unencrypted(environ: Mapping[str, str]) -> Iterator[str]:
-    """Model addresses (`OPENAI_API_BASE` and the like) that use plain http to another machine."""
-    for name in sorted(environ):
-        if not re.fullmatch(
-            r"[A-Z0-9_]+_(API_BASE|BASE_URL|API_URL)|[A-Z0-9_]*(OPENAI|BEDROCK)[A-Z0-9_]*_ENDPOINT", name
-        ):
-            continue
+def _of_addresses(environ: Mapping[str, str]) -> Iterator[str]:
+    """Model addresses (`OPENAI_API_BASE` and the like) that use plain http to another machine, or are none."""
+    for name in sorted(filter(PROVIDER_ADDRESS.fullmatch, environ)):
+        text = environ[name]
         try:
-            parts = urlsplit(environ[name].strip())
-            is_remote = parts.scheme == "http" and parts.hostname not in LOOPBACK
+            parts = urlsplit(text)
+            is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         except ValueError:
-            continue  # the request will fail and say so
-        if is_remote:
-            shown = mask(environ[name].strip())
-            yield f"{name} is {shown}: its key and what merchants say would travel unencrypted; write https://"
+            is_url = False
+        if is_url and parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            yield f"{name} is {mask(text)}: its key and what merchants say would travel unencrypted; write https://"
+        elif text and not is_url and name.endswith("_API_BASE"):
+            yield f"{name} is {mask(text)}, which is no URL; write https://HOST/PATH"
 
 
 def proxies() -> dict[str, str]:

@@ -148,6 +148,9 @@ class _Builder:
         if event.value and hidden:  # `Order #1 is ready` without quotes is the text `Order`
             message = "this is a comment, not part of the text; if it should be, put the text in quotes"
             self.note(hidden.start(1), hidden.end(), message, "warning")
+        if event.value.endswith('"') and event.value.count('"') == 1:
+            message = "this text ends with a quote and does not begin with one: the quote is part of it"
+            self.note(end - 1, end, message, "warning")
         if len(event.value) > 1 and event.value[0] in CURLY_QUOTES and event.value[-1] in CURLY_QUOTES:
             self.note(start, end, curly_quotes(event.value[0]))
             return Node(start, end, event.value[1:-1] or None)  # checking continues with what was meant

@@ -83,12 +83,13 @@ def integer(value: object) -> int | None:
 
 
 def moment(value: object) -> datetime | None:
-    """A point in time, in UTC."""
+    """A point in time, in UTC, that every time zone can tell."""
     try:
         at = datetime.fromisoformat(value) if isinstance(value, str) and len(value) <= 40 else None
-        return at.astimezone(UTC) if at is not None and at.tzinfo is not None else None
+        at = at.astimezone(UTC) if at is not None and at.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None
+    return at if at is not None and 1 < at.year < 9999 else None
 
 
 def utc_text(at: datetime | None) -> str | None:

@@ -305,6 +305,23 @@ def test_what_is_no_event_is_said_at_once(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/vnd.shop+json", "text/json"])
+def test_every_kind_of_json_is_json(door: DoorForTests, database: Database, kind: str) -> None:
+    """https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md#31-handling-of-data"""
+    message = http.to_binary(cloud_event(), JSONFormat())
+    headers = {name: value for name, value in message.headers.items() if name.lower().startswith("ce-")}
+    answer = httpx.post(
+        f"{door.url}/events", content=message.body, headers={**headers, "Content-Type": kind, **AS_SERVICE}
+    )
+    assert answer.status_code == 202
+
+
+def test_a_body_that_is_not_encoded_as_it_says_is_the_senders_fault(door: DoorForTests) -> None:
+    headers = {"Content-Type": "application/cloudevents+json", "Content-Encoding": "gzip", **AS_SERVICE}
+    answer = httpx.post(f"{door.url}/events", content=b"{}", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "request.unreadable")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, text
 
-from storage.database import SCHEMA_REVISION, Database, sqlalchemy_url
+from storage.database import SCHEMA_REVISION, Database, engine_of
 from storage.errors import UnfitDatabase
 from storage.models import Base
 from tests.rows import query
@@ -49,7 +49,7 @@ def catalog(connection: Connection) -> dict[str, list[str]]:
 
 
 def catalog_of(database_url: str) -> dict[str, list[str]]:
-    engine = create_engine(sqlalchemy_url(database_url))
+    engine = engine_of(database_url)
     try:
         with engine.connect() as connection:
             return catalog(connection)
@@ -61,7 +61,7 @@ def catalog_of(database_url: str) -> dict[str, list[str]]:
 def modelled_url(postgres: PostgresForTests) -> Iterator[str]:
     """A database created from the models, without migrations."""
     with postgres.empty_database() as url:
-        engine = create_engine(sqlalchemy_url(url))
+        engine = engine_of(url)
         with engine.begin() as connection:
             Base.metadata.create_all(connection)
         engine.dispose()
@@ -229,7 +229,7 @@ def test_an_empty_database_is_a_problem_with_a_command(empty_database_url: str) 
     ],
 )
 def test_somebody_elses_database_is_left_as_it_is(empty_database_url: str, made: str, why: str) -> None:
-    engine = create_engine(sqlalchemy_url(empty_database_url))
+    engine = engine_of(empty_database_url)
     with engine.begin() as connection:
         connection.execute(text(made))
     before = catalog_of(empty_database_url)
@@ -249,7 +249,7 @@ def test_somebody_elses_database_is_left_as_it_is(empty_database_url: str, made:
 
 
 def test_other_tables_in_the_database_are_no_problem(empty_database_url: str) -> None:
-    engine = create_engine(sqlalchemy_url(empty_database_url))
+    engine = engine_of(empty_database_url)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE orders (id int)"))
     migrations.upgrade(empty_database_url)

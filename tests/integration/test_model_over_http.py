@@ -2,18 +2,22 @@
 
 import json
 import logging
+import subprocess
+import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from shopify.transport import within
+from tests.certificates import Authority
 from tests.openai_server import (
     Answer,
     Call,
@@ -32,12 +36,14 @@ from tests.openai_server import (
     Status,
     plays_the_demo_model,
 )
+from tests.shopify_server import ShopifyServer
+from tests.tls_server import TlsServer
 from tests.waiting import wait_until
 from workers.model import client as model_module
 from workers.model import litellm_call, response
 from workers.model.breaker import PATIENCE, PAUSE
 from workers.model.client import Model
-from workers.model.errors import ModelRefused, ModelSilent, ModelUnavailable
+from workers.model.errors import Cause, FailedCall, ModelRefused, ModelSilent, ModelUnavailable
 
 NAME = "openai/test-model"
 QUESTION = [{"role": "system", "content": "You are CJ."}, {"role": "user", "content": "How many customers?"}]
@@ -53,6 +59,8 @@ TOOL = {
         },
     },
 }
+
+ROOT = Path(__file__).parents[2]
 
 OF_EACH_REQUEST = ("x-stainless-raw-response", "x-stainless-read-timeout", "x-stainless-retry-count")
 """What OpenAI's client tells about itself with each request; of use to nobody else."""
@@ -322,6 +330,110 @@ def test_what_is_asked_goes_to_the_configured_address_only(serve: Serve, fake_ti
 
 
 # --- how often a failing provider is asked ----------------------------------------------------------------------
+
+
+def sse(*events: Any, line: str = "\n", indent: int | None = None) -> str:
+    told = [event if isinstance(event, str) else json.dumps(event, indent=indent) for event in (*events, "[DONE]")]
+    return "".join(f"data: {event.replace(chr(10), f'{line}data: ')}{line}{line}" for event in told)
+
+
+WHOLE = {"id": "1", "choices": [{"index": 0, "message": {"content": "hello"}, "finish_reason": "stop"}]}
+STREAM = (
+    {"choices": [{"index": 0, "delta": {"content": "hello"}}]},
+    {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+)
+AS_A_STREAM = {"Content-Type": "text/event-stream"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "streamed"),
+    [
+        (Recorded(WHOLE, 201), False),  # gateways that call each POST a creation
+        (Recorded(sse(*STREAM), 201, AS_A_STREAM), True),
+        (Recorded(sse(*STREAM), 200, AS_A_STREAM), False),  # relays that stream unless told not to
+        (Recorded(f": ping\n\n{sse(*STREAM)}"), True),
+        (Recorded(sse(*STREAM, line="\r"), 200, AS_A_STREAM), True),
+        (Recorded(sse(*STREAM, line="\r\n", indent=1), 200, AS_A_STREAM), True),
+        (Recorded(sse(*STREAM, indent=1), 200, AS_A_STREAM), True),
+        (Recorded(f"\ufeff{sse(*STREAM)}", 200, AS_A_STREAM), True),
+        (Recorded(sse({"base_resp": {"status_code": 0}}, *STREAM), 200, AS_A_STREAM), True),
+    ],
+    ids=["201", "201, a stream", "always", "called JSON", "CR", "CRLF", "several lines", "byte order mark", "MiniMax"],
+)
+def test_an_answer_in_a_form_nobody_asked_for_is_read_the_first_time(
+    serve: Serve, answer: Answer, streamed: bool
+) -> None:
+    server = serve([answer])
+    hear = (lambda _words, _is_whole: False) if streamed else None
+    assert Model([NAME]).ask(QUESTION, [TOOL], timeout=20, hear=hear).text == "hello"
+    assert len(server.requests) == 1
+
+
+LONG = {"message": "This model's maximum context length is 8192 tokens."}
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        ({"error": {**LONG, "code": "context_length_exceeded"}}, Cause.TOO_LONG),
+        ({"error": LONG["message"]}, Cause.TOO_LONG),
+        ({"object": "error", **LONG, "code": 400}, Cause.TOO_LONG),  # vLLM's before 0.10
+        ({"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}, Cause.CREDIT),
+        ({"error": {"message": "Provider returned error", "code": "429"}}, Cause.BUSY),
+        ({"error": {"message": "Provider returned error", "code": "server_error"}}, Cause.DOWN),
+        ({"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}, "choices": None}, Cause.CREDIT),
+    ],
+    ids=["code", "a text", "vLLM", "quota", "429 as a text", "no code that we know", "MiniMax"],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_error_that_comes_with_200_is_what_it_says(
+    serve: Serve, error: dict[str, Any], cause: Cause, streamed: bool
+) -> None:
+    serve([Recorded(sse(error), 200, AS_A_STREAM) if streamed else Recorded(error)])
+    hear = (lambda _words, _is_whole: None) if streamed else None
+    failed = litellm_call.call(NAME, litellm_call.Request(QUESTION, [TOOL], {}, hear), 20)
+    assert isinstance(failed, FailedCall)
+    assert failed.cause is cause
+
+
+def test_an_answer_that_nobody_can_read_is_the_providers_fault(serve: Serve, fake_time: Time) -> None:
+    odd = {"choices": [{"message": {"content": "hello", "provider_specific_fields": "odd"}, "finish_reason": "stop"}]}
+    serve(by_model(primary=Recorded(odd), backup=Say("hello")))
+    assert model_of(fake_time, "openai/primary", "openai/backup").ask(QUESTION, [TOOL], timeout=20).text == "hello"
+
+
+ASK = """
+import os, sys
+from workers.model.litellm_call import Request, call
+for address in sys.argv[1:]:
+    os.environ["OPENAI_API_BASE"] = address
+    print(getattr(answer := call("openai/m", Request([{"role": "user", "content": "hi"}]), 10), "text", answer))
+"""
+
+
+def test_proxies_and_authorities_are_the_environments(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with (
+        OpenAIServer([Say("hello")]) as server,
+        ShopifyServer() as refusing,
+        TlsServer(authority.issue("localhost"), behind=server.port) as tls,
+    ):
+        environment = {
+            "HTTP_PROXY": f"http://127.0.0.1:{server.port}",
+            "HTTPS_PROXY": refusing.url.replace("//", "//cj:secret@"),
+            "NO_PROXY": "localhost",
+            "SSL_CERT_FILE": str(authority.certfile),
+        }
+        own = f"localhost:{tls.port}"
+        addresses = ("http://models.example/v1", f"https://{own}/v1", "https://models.example/v1")
+        told = subprocess.check_output(
+            [sys.executable, "-W", "ignore", "-c", ASK, *addresses], env=environment, cwd=ROOT, text=True
+        ).splitlines()
+    assert told[:2] == ["hello", "hello"]
+    assert "the proxy refuses" in told[2]
+    assert [request.headers["host"] for request in server.requests] == ["models.example", own]
+    assert refusing.requests[0][0] == "models.example:443"
+    assert "Proxy-Authorization" in refusing.requests[0][1]
 
 
 @pytest.mark.parametrize(

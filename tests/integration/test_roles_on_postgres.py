@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from storage import merchants, roles
-from storage.database import Database, sqlalchemy_url
+from storage.database import Database, engine_of
 from storage.errors import StorageRefused
 from storage.models import Base
 from storage.roles import Standing
@@ -208,7 +208,7 @@ def test_who_could_read_tokens_it_must_not_is_told(url: str, kind: str, role: st
     ],
 )
 def test_other_ways_to_the_tokens_are_told(url: str, make: str, says: str) -> None:
-    engine = create_engine(sqlalchemy_url(url))
+    engine = engine_of(url)
     try:
         with engine.begin() as connection:
             connection.execute(text(make))

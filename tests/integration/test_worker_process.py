@@ -131,7 +131,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
 
 
 def test_a_worker_takes_its_own_kinds_tasks_only_and_no_orders(environ: dict[str, str], valkey: EmbeddedValkey) -> None:
-    with_next = f"{valkey.url};redis://:{SECRET}@127.0.0.1:{closed_port()}/0;redis://h/0?password={SECRET}"
+    with_next = f"{valkey.url};redis://:{SECRET}@127.0.0.1:{closed_port()}/0;redis://u:{SECRET}@h/0"
     app = Celery("stranger", broker=valkey.url, set_as_current=False)
     app.conf.update(task_queues=[queues.plain_queue(queues.OPS)], task_default_exchange="")
     with worker(environ, queues.OPS, "ops-1@test", BROKER_URL=with_next) as ops:

@@ -5,8 +5,11 @@ Exit codes: 0 success, 1 problems found, 2 wrong usage or settings. May import e
 """
 
 import importlib
+import io
+import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -147,5 +150,11 @@ def cj() -> None:
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. What a terminal's encoding lacks is shown as a question mark; a closed stream is empty."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until the process ends
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     cj(prog_name="cj")

@@ -83,7 +83,7 @@ def read(value: object) -> AgentInput:
     conversation_id = readable(value.get("threadId"))
     if conversation_id is None:
         raise InvalidEvent("event.bad_value", "threadId must be text of 1 to 200 printable characters")
-    messages = value.get("messages", [])
+    messages = [] if value.get("messages") is None else value["messages"]
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         raise InvalidEvent("event.bad_value", "messages must be a list of messages")
     last = messages[-1] if messages else {}

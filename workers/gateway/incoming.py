@@ -28,9 +28,11 @@ CHAT_TYPES = ("message_received", "conversation_started", "stop_requested")
 
 
 async def body(request: web.Request) -> bytes:
-    """The request's body. Raises NotAllowed (408), and aiohttp's error if it is too large."""
+    """The request's body. Raises NotAllowed (400, 408), and aiohttp's error if it is too large."""
     try:
         return await asyncio.wait_for(request.read(), BODY_SECONDS)
+    except web.RequestPayloadError:
+        raise NotAllowed(400, "request.unreadable", "the body is not encoded as its headers say") from None
     except TimeoutError:
         raise NotAllowed(408, "request.too_slow", f"a request must arrive within {BODY_SECONDS:g} s") from None
 
@@ -67,7 +69,7 @@ async def cloud_events(request: web.Request) -> list[dict[str, Any]]:
         for name, value in request.headers.items()
         if name.lower().startswith("ce-")
     }
-    if "specversion" not in attributes or kind != "application/json":
+    if "specversion" not in attributes or not kind.endswith(("/json", "+json")):
         raise NotAllowed(
             415,
             "event.not_cloudevents",

@@ -321,7 +321,12 @@ def main() -> None:
 
         parent_death.rename(f"cj-fork {asked['server']}")
         models = asked["models"]
-        asked = _served(asked["control"], lambda: litellm_call.warm_up(models))
+
+        def warm_up() -> None:
+            with contextlib.suppress(Exception):  # a worker says itself why it cannot ask any model, and ends
+                litellm_call.warm_up(models)
+
+        asked = _served(asked["control"], warm_up)
     if asked is not None:
         parent_death.rename(f"cj-{asked['name']}")
         # Like a shell: the Procfile puts the process id into workers' names.

@@ -5,14 +5,12 @@ A result is what the tool `shopify_data` answers (`workers.shop.results`); its d
 Absent fields are left out; what is in `missing` is named with its reason.
 """
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from shopify.data.fetched import MOST_ITEMS_SHOWN
+from shopify.data.scalars import time_zone
 from shopify.errors import not_permitted
 
 Result = Mapping[str, Any]
@@ -43,180 +41,54 @@ _WHY = {
     "shopify.throttled": "Shopify asks me to slow down, so I'll try again in a moment and tell you then.",
     "shopify.unavailable": "Shopify does not answer at the moment. I'll look again by myself and tell you then.",
 }
-_CURRENCIES = dict(
-    zip(
-        "USD EUR GBP JPY INR KRW ILS VND BRL CAD AUD NZD HKD MXN".split(),  # noqa: SIM905 - reads better
-        "$ € £ ¥ ₹ ₩ ₪ ₫ R$ CA$ A$ NZ$ HK$ MX$".split(),  # noqa: SIM905
-        strict=True,
-    )
-)
+LOOKS_AGAIN = frozenset(_WHY)
+"""The errors after which CJ looks again by itself."""
+_CURRENCIES = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
 """Other currencies are written as their code before the amount."""
-_LOOKING = "Looking at your recent activity: "
+_LEFT_OUT = "I left out "
 _DAY = timedelta(days=1)
-_ANSWERS = {
-    r"\b(when|newest|last order|latest order)\b": "came in",
-    r"\b(returning|repeat|loyal|again)\b": "returning customer",
-    r"\b(repeat|more than once)\b": "more than once",
-    r"\b(cancel\w*|tests?)\b": "left out",
-    r"\b(fulfil\w*|ship\w*|unshipped|open|waiting)\b": "waiting to be fulfilled",
-    r"\b(best|most|top|popular|sells?)\b": "sold best",
-    r"\b(average|mean|order value|aov)\b": "average order",
-    r"\bnet\b": "Net sales",
-}
-"""Pattern of a question → the words by which the sentence that answers it is found."""
-ENOUGH_ORDERS = 10
-"""With fewer orders in a period, a trend or a daily average means nothing."""
-ENOUGH_IN_A_DAY = 3
-"""With fewer orders, no day is called the best."""
-STEADY_PERCENT = 5
-"""A smaller change counts as none."""
 
 
 def tell(results: Mapping[str, Result], said: str = "") -> str:
-    """Everything there is to say about fresh results by data type. `said`: see `sentences`."""
+    """Everything there is to say about fresh results by data type. `said`: see `seen`."""
     return " ".join(sentences(results, said))
 
 
 def sentences(
-    results: Mapping[str, Result],
-    said: str = "",
-    apart: Collection[str] = (),
-    days: Collection[str] = (),
-    now: datetime | None = None,
+    results: Mapping[str, Result], said: str = "", *, now: datetime | None = None, asked: str = ""
 ) -> list[str]:
-    """What there is to say about results by data type, in order; sentences that belong together are one entry.
+    """What was seen, then what was not, and why."""
+    told = seen(results, said, now=now, asked=asked)
+    return [*told, *unseen(results, " ".join([said, *told]))]
 
-    `said` is the answer so far: no sentence, note or reason in it is repeated. `apart`: what may not be read and is
-    told elsewhere. `days`: "today", "yesterday", if these were asked for. `now` is the time of the answer; None: right
-    after reading.
+
+def seen(results: Mapping[str, Result], said: str = "", *, now: datetime | None = None, asked: str = "") -> list[str]:
+    """What these results show.
+
+    `said` is the answer so far: nothing in it is repeated. `now` is the time of the answer; None: right after reading.
+    `asked` is the question, in lower case: the days that it names and the details of sales are told only then.
     """
-    told, unseen = list[str](), dict[str, list[str]]()
-    unread = [each for data_type, result in results.items() for each in denied(data_type, result)]
-    unheard = [each for each in dict.fromkeys(unread) if each not in apart]
+    told: list[str] = []
     for data_type, result in results.items():
-        if result["success"]:
-            about = [*_about(data_type, result, days, now, said), *_missing(data_type, result, said)]
-            about = about or ([] if denied(data_type, result) else [f"I can't see {_SUBJECTS[data_type]}."])
-            new = unsaid([*_age(result, now), *about], said)
-        elif sentence := cut_off(result):
-            new = unsaid([sentence], said)
-        else:
-            new = []
-            if not result.get("permissions"):
-                unseen.setdefault(_why(result), []).append(data_type)
-        told += new
-        said = " ".join([said, *new])
-    for why, data_types in unseen.items():
-        failed = f"I could not see {subjects(data_types)}"
-        if failed not in said:
-            told.append(f"{failed} either." if why and why in said else f"{failed}. {why}".rstrip())
-    return [*told, *([not_permitted(unheard)] if unheard else [])]
+        for sentence in [*_age(result, now), *_about(data_type, result, now, asked), *_notes(data_type, result)]:
+            begins = _LEFT_OUT if sentence.startswith(_LEFT_OUT) else sentence
+            if begins not in " ".join([said, *told]):
+                told.append(sentence)
+    return told
 
 
-def unsaid(sentences: Iterable[str], said: str) -> list[str]:
-    """These sentences without duplicates and without those in `said`, even where they go on there."""
-    beginnings = {sentence: re.escape(sentence.removesuffix(".")) for sentence in sentences}
-    return [sentence for sentence, beginning in beginnings.items() if not re.search(rf"{beginning}(?!,?\d)", said)]
-
-
-def answering(question: str, data_type: str, result: Result, days: Collection[str] = ()) -> str:
-    """The one sentence about a result that best answers a question; `days` as in `sentences`."""
-    about = [*_about(data_type, result, days, None)] or sentences({data_type: result}) or [""]
-    wanted = [told for asked, told in _ANSWERS.items() if not days and re.search(asked, question)]
-    return next((sentence for told in wanted for sentence in about if told in sentence), about[0])
-
-
-def uncapitalized(sentence: str) -> str:
-    """The sentence as the end of a longer one."""
-    sentence = sentence.removeprefix(_LOOKING)
-    return sentence if sentence.startswith(("I ", "Shopify ")) else sentence[:1].lower() + sentence[1:]
-
-
-def insight(results: Mapping[str, Result], figures: Sequence[Result]) -> Iterator[str]:
-    """What the days, the reports and the stock show together, if there is enough data; `figures` are what the tool
-    `calculate_metrics` computed from them."""
-    by_metric = {figure["metric"]: figure["results"] for figure in figures}
-    sales, week, stock = (_data(results, data_type) for data_type in ("sales", "week_orders", "overview"))
-    number = sales["current"]["orders"] if sales else week["orders_counted"] if week else 0
-    if (number or 0) >= ENOUGH_ORDERS and (per_day := by_metric.get("per_day")):
-        trend = _trend(sales, by_metric.get("percent_change"), stock) if sales else ""
-        days = "30" if sales else "seven"
-        yield f"In the last {days} days you had {_many(number, 'order')}, {_rounded(per_day[0]['value'])} a day{trend}."
-    best, second = [*by_metric.get("top", ()), {"value": "0"}, {"value": "0"}][:2]
-    if int(best["value"]) > max(int(second["value"]), ENOUGH_IN_A_DAY - 1):
-        day = date.fromisoformat(best["day"])
-        orders = _many(int(best["value"]), "order")
-        yield f"The best of the last seven days was {day:%A}, {day:%B} {day.day}, with {orders}."
-    if week and stock:
-        missing = {entry["part"] for entry in results["week_orders"].get("missing", ())}
-        yield from _stock_and_sales(
-            stock, week, is_whole=not any(part.startswith(("top_items", "orders")) for part in missing)
-        )
-
-
-def _data(results: Mapping[str, Result], data_type: str) -> Result | None:
-    result = results.get(data_type, {})
-    return result["data"] if result.get("success") and result.get("data") else None
-
-
-def _rounded(value: str) -> str:
-    """Rounded, as people say it: "1.4", "about 2.4", "about 205"."""
-    exact = Decimal(value)
-    near = exact.quantize(Decimal(1) if exact >= ENOUGH_ORDERS else Decimal("0.1")).normalize()
-    return f"{'' if near == exact else 'about '}{near:,f}"
-
-
-def _trend(sales: Result, change: Sequence[Result] | None, overview: Result | None) -> str:
-    """Empty for a shop that did not exist for the whole earlier period or had next to no orders in it."""
-    before = sales.get("previous") or {}
-    created = ((overview or {}).get("shop", {}).get("created_at") or "")[:10]
-    if not change or (before.get("orders") or 0) < ENOUGH_ORDERS or created > before["from"]:
-        return ""
-    percent = Decimal(change[0]["value"])
-    if abs(percent) < STEADY_PERCENT:
-        return ", about as many as in the 30 days before"
-    return f", {_rounded(str(abs(percent)))}% {'more' if percent > 0 else 'fewer'} than in the 30 days before"
-
-
-def _stock_and_sales(overview: Result, week: Result, *, is_whole: bool) -> Iterator[str]:
-    """What sells compared with what is in stock, by product title. `is_whole`: every order line was read."""
-    if week.get("truncated") or "best_stocked_products" not in overview:
-        return
-    items: Sequence[Result] = week["top_items"]
-    products = overview["best_stocked_products"]
-    stock = {product["title"]: product["inventory"] for product in _on_sale(products)}
-    sold = {item["title"]: item["quantity"] for item in items if "product" not in item}
-    first, second = [*(item["quantity"] for item in items), 0, 0][:2]
-    most = next((title for title, units in stock.items() if units), None)
-    if first > max(second, 1) and items[0]["title"] in sold:
-        title = items[0]["title"]
-        left = f", and {stock[title]:,} more are in stock" if stock.get(title) and title != most else ""
-        counted = "" if is_whole else "Among what I could count, "
-        yield f"{counted}“{title}” sold best in the last seven days: {_many(first, 'unit')}{left}."
-    if most is not None and (most in sold or (is_whole and len(items) < MOST_ITEMS_SHOWN)):
-        units = sold.get(most, 0)
-        told = f"{units:,} {'was' if units == 1 else 'were'}" if units else "none was"
-        told = told if is_whole else f"at least {told}"
-        [sentence] = _overview(overview["shop"]["name"], products)
-        yield f"{sentence.removesuffix('.')}; {told} sold in the last seven days."
-
-
-def subjects(data_types: Collection[str]) -> str:
-    """What these data types are about, like "your recent activity or your products"."""
-    if {*data_types} >= {*INSIGHTS}:
-        return "your store's data"
-    return _listed((_SUBJECTS[data_type] for data_type in data_types), "or")
-
-
-def _lacking(data_type: str, result: Result) -> list[Result]:
-    """The entries of `missing` to mention. For an overview, only the products."""
-    entries = result.get("missing", ())
-    return [entry for entry in entries if data_type != "overview" or entry["part"] == "best_stocked_products"]
-
-
-def denied(data_type: str, result: Result) -> list[str]:
-    """What may not be read, in plain words."""
-    return [each for entry in (result, *_lacking(data_type, result)) for each in entry.get("permissions", ())]
+def unseen(results: Mapping[str, Result], said: str = "") -> list[str]:
+    """What these results lack, each reason once; nothing that is in `said`."""
+    gone = [sentence for result in results.values() if (sentence := cut_off(result))]
+    missing, denied = dict[str, dict[str, None]](), list[str]()
+    for data_type, result in results.items():
+        for reason, what, permissions in _lacks(data_type, result):
+            denied += permissions
+            if what and not permissions:
+                missing.setdefault(reason, {})[what] = None
+    gone += [f"I could not see {_any_of(whats)}. {reason}".rstrip() for reason, whats in missing.items()]
+    gone += [not_permitted(list(dict.fromkeys(denied)))] if denied else []
+    return [sentence for sentence in dict.fromkeys(gone) if sentence not in said]
 
 
 def cut_off(result: Result) -> str | None:
@@ -224,15 +96,43 @@ def cut_off(result: Result) -> str | None:
     return _CUT_OFF.get(str(result.get("error_code")))
 
 
+def subjects(data_types: Collection[str]) -> str:
+    """What these data types are about, like "your recent activity or your products"."""
+    return _any_of([_SUBJECTS[data_type] for data_type in data_types])
+
+
 def moment(text: str | None) -> datetime | None:
     """An ISO 8601 time."""
     return datetime.fromisoformat(text) if text else None
+
+
+def _lacks(data_type: str, result: Result) -> Iterator[tuple[str, str, Sequence[str]]]:
+    """For each part that is missing: why, what (empty if some of it is there), and what may not be read."""
+    data = result.get("data") or {}
+    if not result["success"] and not cut_off(result):
+        yield _why(result), _SUBJECTS[data_type], result.get("permissions", ())
+    missing = result.get("missing", ())
+    if result["success"] and not data and not missing:
+        yield "", _SUBJECTS[data_type], ()
+    for entry in missing:
+        part = entry["part"]
+        if part == "top_items" or (data_type == "overview" and part != "best_stocked_products"):
+            continue  # said with what sold best, or not spoken of
+        what = "" if "." in part or data.get(part) else f"your {part.replace('_', ' ')}"
+        if part == "customers" and data_type != "counts":
+            what = "who placed your orders"
+        yield entry["reason"], what, entry.get("permissions", ())
 
 
 def _why(failure: Result) -> str:
     """Shopify's errors come with a sentence for the merchant, the tool's own with one for the model."""
     code = str(failure.get("error_code"))
     return _WHY.get(code) or (failure["error"] if code.startswith("shopify.") else "")
+
+
+def _notes(data_type: str, result: Result) -> list[str]:
+    """Why parts of it are incomplete."""
+    return [reason for reason, what, permissions in _lacks(data_type, result) if not what and not permissions]
 
 
 def _age(result: Result, now: datetime | None) -> Iterator[str]:
@@ -243,224 +143,159 @@ def _age(result: Result, now: datetime | None) -> Iterator[str]:
         yield f"{stale['reason']} This is what I saw on {at:%B} {at.day} at {at:%H:%M}{'' if now else ' UTC'}."
 
 
-def _missing(data_type: str, result: Result, said: str) -> Iterator[str]:
-    """Each reason once, after the names of the parts that are missing altogether."""
-    parts: dict[str, list[str]] = {}
-    for entry in _lacking(data_type, result):
-        part, reason = entry["part"], entry["reason"]
-        if reason not in said and not entry.get("permissions"):
-            names = parts.setdefault(reason, [])
-            names += [_part(data_type, part)] if not result["data"].get(part) and "." not in part else []
-    for reason, names in parts.items():
-        yield f"I can't see {_listed(names)}. {reason}" if names else reason
-
-
-def _part(data_type: str, part: str) -> str:
-    if part == "customers" and data_type != "counts":
-        return "who placed them"
-    return f"your {part.replace('_', ' ')}"
-
-
-def shows(data_type: str, result: Result) -> bool:
-    """Whether there is anything to say about it."""
-    return bool(result["success"]) and any(_about(data_type, result, (), None))
-
-
-def _about(
-    data_type: str, result: Result, days: Collection[str], now: datetime | None, said: str = ""
-) -> Iterable[str]:
+def _about(data_type: str, result: Result, now: datetime | None, asked: str) -> Iterable[str]:
     data, read = result.get("data") or {}, moment(result.get("as_of"))
     now = now or read
+    if now and (zone := time_zone(data.get("time_zone"))):
+        now = now.astimezone(zone)
     missing = {entry["part"] for entry in result.get("missing", ())}
+    window = result.get("data_window") or {}
     match data_type:
         case "counts":
-            start = moment((result.get("data_window") or {}).get("orders_from"))
+            start = moment(window.get("orders_from"))
             return _counts(data, f" in the last {round((read - start) / _DAY)} days" if read and start else "")
         case "recent_orders" if data.get("orders") or (data and "orders" not in missing):
-            window = result.get("data_window") or {}
-            return _recent_orders(data, now, said, is_all=window.get("complete_history", False) and not missing)
+            return _recent_orders(data, now, is_all=window.get("complete_history", False) and not missing)
         case "overview" if data and "best_stocked_products" not in missing:
             return _overview(data["shop"]["name"], data["best_stocked_products"])
         case "week_orders" if data:
-            return _week_orders(data, days, now, said)
+            return _week_orders(data, now, asked, are_items_missing="top_items" in missing)
         case "sales" if data:
-            return _sales(data)
+            return _sales(data, is_asked=bool(asked))
     return ()
 
 
 def _counts(data: Result, window: str) -> Iterator[str]:
-    counted = {part: number for part, number in data.items() if isinstance(number, int)}
-    if counted.get("customers") == counted.get("orders") == 0:  # without customers, there were no earlier orders either
+    nouns = {"customers": "customer", "orders": "order", "open_orders": "open order", "unfulfilled_orders": "order"}
+    numbers = {part: number for part in nouns if (number := data.get(part)) is not None}
+    if numbers.get("customers") == numbers.get("orders") == 0:
         yield "You have no customers in your store yet, and no orders either."
         yield "You are just getting started, and I'll be here when the first ones come in."
         return
-    nouns = {"customers": "customer", "orders": "order", "open_orders": "open order", "unfulfilled_orders": "order"}
-    many = {part: _many(number, nouns[part], part in data.get("at_least", ())) for part, number in counted.items()}
+    many = {part: _many(number, nouns[part], part in data.get("at_least", ())) for part, number in numbers.items()}
     known = [f"{many['customers']} in your store"] if "customers" in many else []
     known += [f"{many['orders']}{window}"] if "orders" in many else []
     if known:
         yield f"You have {', and '.join(known)}."
-    waiting, still_open = counted.get("unfulfilled_orders"), counted.get("open_orders", 0)
-    if waiting is not None and counted.get("orders") != 0:
-        verb = "is" if waiting == 1 else "are"
-        of_all = f", out of {many['open_orders']}" if still_open > waiting else ""
-        which = many["unfulfilled_orders"].capitalize()
-        if waiting and waiting == counted.get("orders") and not data.get("at_least"):
-            which = {1: "It", 2: "Both"}.get(waiting, f"All {waiting:,}")
-        yield f"{which} {verb} waiting to be fulfilled{of_all}."
+    waiting = numbers.get("unfulfilled_orders")
+    if waiting is not None and numbers.get("orders") != 0:
+        of_all = f", out of {many['open_orders']}" if numbers.get("open_orders", 0) > waiting else ""
+        yield f"{many['unfulfilled_orders'].capitalize()} {_be(waiting, 'is')} waiting to be fulfilled{of_all}."
 
 
-def _recent_orders(data: Result, now: datetime | None, said: str, *, is_all: bool) -> Iterator[str]:
+def _recent_orders(data: Result, now: datetime | None, *, is_all: bool) -> Iterator[str]:
     """`is_all`: no order is too old to be read."""
-    listed: Sequence[Result] = data["orders"]
-    orders = [order for order in listed if not order["test"] and not order["cancelled"]]
-    tests = data.get("test_orders", sum(order["test"] for order in listed))
-    cancelled = data.get("cancelled_orders", len(listed) - len(orders) - tests)
-    if not orders and data.get("more") and listed:
-        number = data.get("orders_read", len(listed))
-        kinds = " or ".join([*(["tests"] if tests else []), *(["cancelled"] if cancelled else [])])
-        yield f"Your newest {_many(number, 'order')} {'is' if number == 1 else 'are'} all {kinds}."
-        return
-    if not orders:
-        yield "I see no recent activity in your store."
-    else:
+    all_listed: Sequence[Result] = data["orders"]
+    orders = [order for order in all_listed if not order["test"] and not order["cancelled"]]
+    if orders:
         newest, total = orders[0], _money(order["total"] for order in orders)
-        name, one = f" ({newest['name']})" if newest["name"] else "", len(orders) == 1
-        is_all = is_all and len(orders) == len(listed) and not data.get("more")
-        which = f"order{name} comes" if one else f"{len(orders)} orders come"
-        which = f"{('your only ' if one else 'all ') if is_all else 'your latest '}{which}"
-        come_to = f"{which} to {total or 'a total I cannot read'}{_repeat_customers(orders)}"
-        yield f"{_LOOKING}{come_to}."
+        name = f" ({newest['name']})" if newest["name"] else ""
+        which = "all" if is_all and len(orders) == len(all_listed) and not data.get("more") else "your latest"
+        come = f"{which} {len(orders)} orders come" if len(orders) > 1 else f"your latest order{name} comes"
+        again = sum(((order.get("customer") or {}).get("orders") or 0) > 1 for order in orders)
+        yield (
+            f"Looking at your recent activity: {come} to {total or 'a total I cannot read'}"
+            f"{_from_customers_who_came_back(again, len(orders))}."
+        )
         if any("current_total" in order for order in orders):
-            yield f"After refunds and changes that is {_money(_now(order) for order in orders)}."
+            left = (order.get("current_total") or order["total"] for order in orders)
+            yield f"After refunds and changes that is {_money(left)}."
         if now and newest["created_at"]:
             at = datetime.fromisoformat(newest["created_at"])
-            yield f"{'It' if one else f'The newest{name}'} came in {_ago(at, now.astimezone(_zone(data, now)))}."
-    yield from _left_out(tests, cancelled, said)
+            yield f"{'It' if len(orders) == 1 else f'The newest{name}'} came in {_ago(at, now)}."
+    elif all_listed:
+        yield "Your newest orders are all tests or cancelled."
+    else:
+        yield "I see no recent activity in your store."
+    tests = data.get("test_orders", sum(order["test"] for order in all_listed))
+    yield from _left_out(tests, data.get("cancelled_orders", len(all_listed) - len(orders) - tests))
 
 
-def _now(order: Result) -> Result | None:
-    found: Result | None = order.get("current_total") or order["total"]
-    return found
-
-
-def _repeat_customers(orders: Sequence[Result]) -> str:
-    again = sum(((order.get("customer") or {}).get("orders") or 0) > 1 for order in orders)
-    which = f"{again} of them " if again < len(orders) else {1: "", 2: "both "}.get(again, f"all {again} ")
+def _from_customers_who_came_back(again: int, orders: int) -> str:
+    which = "" if orders == 1 else "all of them " if again == orders else f"{again} of them "
     return f", {which}from {'a customer' if again == 1 else 'customers'} who ordered more than once" if again else ""
 
 
-def _left_out(tests: int, cancelled: int, said: str) -> Iterator[str]:
-    """Which kinds of orders are not counted; an answer names each kind once."""
+def _left_out(tests: int, cancelled: int) -> Iterator[str]:
     numbers = {"test order": tests, "cancelled order": cancelled}
-    named = [_many(number, kind) for kind, number in numbers.items() if number and not _is_left_out(kind, said)]
-    if named:
-        yield f"I left out {_listed(named)}."
-
-
-def _is_left_out(kind: str, said: str) -> bool:
-    return re.search(rf"I left out [^.]*\b{kind}", said) is not None
+    if named := [_many(number, kind) for kind, number in numbers.items() if number]:
+        yield f"{_LEFT_OUT}{_listed(named)}."
 
 
 def _overview(shop: str | None, products: Sequence[Result]) -> Iterator[str]:
     place = f"at {shop}" if shop else "in your shop"
-    stocked = [product for product in _on_sale(products) if (product["inventory"] or 0) > 0]
+    stocked = [
+        product
+        for product in products
+        if product.get("status", "ACTIVE") == "ACTIVE" and (product["inventory"] or 0) > 0
+    ]
     for product in stocked[:1]:
         yield f"Your best-stocked product {place} is “{product['title']}”, with {_many(product['inventory'], 'unit')}."
     if not stocked:
         yield f"I see products {place}, but no stock to count." if products else f"There are no products {place} yet."
 
 
-def _on_sale(products: Sequence[Result]) -> list[Result]:
-    return [product for product in products if product.get("status", "ACTIVE") == "ACTIVE"]
-
-
-def _week_orders(data: Result, days: Collection[str], now: datetime | None, said: str) -> Iterator[str]:
-    """Days are named by the shop's clock at the time of the answer: the data may be from yesterday, read before that
-    day was over.
-
-    `days` may also name weekdays and the "best day". `covered_from` is where an incomplete week begins.
-    """
+def _week_orders(data: Result, now: datetime | None, asked: str, *, are_items_missing: bool) -> Iterator[str]:
+    """Days are named by the shop's clock at the time of the answer: the data may be from the day before."""
     end = datetime.fromisoformat(data["to"])
-    today = (now or end).astimezone(_zone(data, end)).date()
-    names = {today.isoformat(): "today so far", (today - _DAY).isoformat(): "yesterday"}
+    today = (now or end).astimezone(end.tzinfo).date()
+    is_of_today = end.date() == today
+    near = {today: ("today", "Today so far"), today - _DAY: ("yesterday", "Yesterday")} if is_of_today else {}
+    told = False
     for row in data["by_day"]:
-        day, last = date.fromisoformat(row["date"]), row["date"] == end.date().isoformat()
-        name = names.get(row["date"], f"on {day:%A}, {day:%B} {day.day},")
-        if days and re.search("|".join(days), name.lower()):
-            so_far = f" until {end:%H:%M}" if last and name == "yesterday" else ""
-            at_least = "at least " if data.get("covered_from", "").startswith(row["date"]) else ""
-            number = _many(row["orders"], "order")
-            were = "was" if row["orders"] == 1 else "were"
-            if name == "today so far":
-                were = "has been" if row["orders"] == 1 else "have been"
-            there = f"{name[:1].upper()}{name[1:]}{so_far} there {were}"
-            yield f"{there} {at_least}{number}{_money(row['totals'], ' worth ')}."
-    if "best day" in days:
-        most = max((row["orders"] for row in data["by_day"]), default=0)
-        best = [date.fromisoformat(row["date"]) for row in data["by_day"] if row["orders"] == most > 0]
-        if best:
-            are, each = (
-                ("day of the last seven was", "") if len(best) == 1 else ("days of the last seven were", " each")
-            )
-            named = _listed(f"{day:%A}, {day:%B} {day.day}" for day in best)
-            yield f"Your best {are} {named}, with {_many(most, 'order')}{each}."
-    if "today" in days and end.date() < today:
-        yield "I have no figures of today yet."
-    number, totals = data["orders_counted"], data["totals"]
-    partly = bool(data.get("truncated"))
-    there = f"there {'was' if number == 1 else 'were'}{' at least' if partly else ''}"
-    which = "last seven days" if end.date() == today else f"seven days up to {end:%B} {end.day}"
-    yield f"In the {which} {there} {_many(number, 'order')}{_money(totals, ' worth ')}."
+        day = date.fromisoformat(row["date"])
+        name, on_the_day = near.get(day, (f"{day:%A}".lower(), f"On {day:%A}, {day:%B} {day.day},"))
+        if name in asked:
+            told = True
+            were = _be(row["orders"], "has been" if name == "today" else "was")
+            were += " at least" if data.get("covered_from", "").startswith(row["date"]) else ""
+            yield f"{on_the_day} there {were} {_many(row['orders'], 'order')}{_money(row['totals'], ' worth ')}."
+    if told and "week" not in asked:
+        return
+    number, totals, is_partial = data["orders_counted"], data["totals"], bool(data.get("truncated"))
+    which = "last seven days" if is_of_today else f"seven days up to {end:%B} {end.day}"
+    at_least = " at least" if is_partial else ""
+    yield f"In the {which} there {_be(number, 'was')}{at_least} {_many(number, 'order')}{_money(totals, ' worth ')}."
     if any("current_amount" in total for total in totals):
         left = [{**total, "amount": total.get("current_amount", total["amount"])} for total in totals]
         yield f"After refunds and changes that is {_money(left)}."
+    counted = " of what I could count" if is_partial or are_items_missing else ""
     for item in data["top_items"][:1]:
-        of_these = " among these" if partly else ""
-        yield f"“{item['title']}” sold best{of_these}: {_many(item['quantity'], 'unit')}."
+        yield f"“{item['title']}” sold best{counted}: {_many(item['quantity'], 'unit')}."
     if returning := data.get("customers", {}).get("returning"):
-        are = "was" if returning == 1 else "were"
-        yield f"Among the buyers {are} {_many(returning, 'returning customer')}."
-    yield from _left_out(data.get("test_orders", 0), data.get("cancelled_orders", 0), said)
+        yield f"Among the buyers {_be(returning, 'was')} {_many(returning, 'returning customer')}."
+    yield from _left_out(data.get("test_orders", 0), data.get("cancelled_orders", 0))
 
 
-def _sales(data: Result) -> Iterator[str]:
+def _sales(data: Result, *, is_asked: bool) -> Iterator[str]:
     """The period asked for, then the one it is compared with."""
     current, before = data["current"], data.get("previous")
     total, number = _money([current["total_sales"]]), current["orders"]
     so_far, are = (" so far", "are") if current["so_far"] else ("", "were")
-    of = f", from {_many(number, 'order')}" if number is not None else ""
+    is_usual = data.get("period") == "last_30_days"
+    when = "In the last 30 days" if is_usual else _span(current)
     if number == 0 and not Decimal((current["total_sales"] or {}).get("amount", "0")):
-        yield f"{_span(current)} there were no orders{so_far}."
+        if is_asked:
+            yield f"{when} there were no orders{so_far}."
         return
-    yield f"{_span(current)} your total sales{so_far} {are} {total or 'a figure I cannot read'}{of}."
-    if returns := current["returns"]:
+    of = f", from {_many(number, 'order')}" if number is not None else ""
+    yield f"{when} your total sales{so_far} {are} {total or 'a figure I cannot read'}{of}."
+    if is_asked and (returns := current["returns"]):
         taken = f" after {_money([returns])} of returns" if Decimal(returns["amount"]) else ""
         yield f"Net sales {are} {_money([current['net_sales']])}{taken}."
-    if average := _money([current["average_order_value"]]):
+    if is_asked and (average := _money([current["average_order_value"]])):
         yield f"An average order {'is' if so_far else 'was'} worth {average}."
     if before and (earlier := _money([before["total_sales"]])):
-        yield f"{_span(before)} total sales were {earlier}."
+        then = "In the 30 days before," if is_usual else _span(before)
+        yield f"{then} you made {earlier} in total sales."
 
 
 def _span(figures: Result) -> str:
-    """Like "On November 3" or "From November 1, 2025 to October 31, 2026"."""
+    """Like "On November 3, 2026" or "From November 1, 2025 to October 31, 2026"."""
     first, last = (date.fromisoformat(figures[day]) for day in ("from", "to"))
+    until = f"{last:%B} {last.day}, {last.year}"
     year = f", {first.year}" if first.year != last.year else ""
-    return (
-        f"From {first:%B} {first.day}{year} to {last:%B} {last.day}, {last.year}"
-        if first < last
-        else (f"On {first:%B} {first.day}, {first.year}")
-    )
-
-
-def _zone(data: Result, end: datetime) -> tzinfo | None:
-    """The shop's time zone by name, since its offset differs between days (summer time); else the offset of the data's
-    end."""
-    try:
-        return ZoneInfo(data.get("time_zone") or "")
-    except (KeyError, ValueError, OSError):
-        return end.tzinfo
+    return f"From {first:%B} {first.day}{year} to {until}" if first < last else f"On {until}"
 
 
 def _ago(at: datetime, now: datetime) -> str:
@@ -470,14 +305,18 @@ def _ago(at: datetime, now: datetime) -> str:
     if age < timedelta(hours=12) or days == 0:
         hours, minutes = age // timedelta(hours=1), age // timedelta(minutes=1)
         return f"{_many(hours, 'hour') if hours else _many(minutes, 'minute')} ago" if minutes else "just now"
-    if days < 7:
-        return "yesterday" if days == 1 else f"on {at:%A}"
+    if days == 1:
+        return "yesterday"
     return f"on {at:%B} {at.day}{f', {at.year}' if at.year != now.year else ''}"
 
 
 def _many(number: int, noun: str, at_least: bool = False) -> str:
     """Like "1 order", "1,500 orders", "no orders", "10,000+ orders"."""
     return f"{f'{number:,}' if number else 'no'}{'+' if at_least else ''} {noun}{'' if number == 1 else 's'}"
+
+
+def _be(number: int, singular: str) -> str:
+    return singular if number == 1 else {"is": "are", "was": "were", "has been": "have been"}[singular]
 
 
 def _money(amounts: Iterable[Result | None], before: str = "") -> str:
@@ -493,3 +332,8 @@ def _listed(names: Iterable[str], before_the_last: str = "and") -> str:
     """Like "this, that and the other"."""
     *most, last = names
     return f"{', '.join(most)} {before_the_last} {last}" if most else last
+
+
+def _any_of(whats: Collection[str]) -> str:
+    is_everything = {_SUBJECTS[data_type] for data_type in INSIGHTS} <= {*whats}
+    return "your store's data" if is_everything else _listed(whats, "or")

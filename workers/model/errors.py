@@ -64,6 +64,15 @@ _BY_STATUS = {
     422: Cause.REFUSED,
     429: Cause.BUSY,
 }
+_UNREACHABLE = "no connection; check the provider's address and the network"
+_NO_CONNECTION = {
+    "SSLCertVerificationError": "its certificate is not trusted: name its CA in SSL_CERT_FILE",
+    "ProxyError": "the proxy refuses; check HTTPS_PROXY",
+    "ConnectError": _UNREACHABLE,
+    "APIConnectionError": _UNREACHABLE,
+    "Unreachable": _UNREACHABLE,
+}
+"""What the libraries' errors mean, most specific first."""
 _READ = 4000
 """Characters of a provider's message that are searched."""
 _CODE = re.compile(r"[a-zA-Z0-9_.-]{3,60}")
@@ -185,9 +194,19 @@ def classify(name: str, error: Exception) -> FailedCall:
     status, code = _status(error), _error_code(error)
     words = f"{code or ''} {error}"[:_READ]
     cause, found = _cause(status, code, words, error)
-    if cause is Cause.DOWN and status >= 500 and any(_has_no_connection(link) for link in chain(error)):
-        return FailedCall(name, cause, status, "no connection; check the provider's address and the network")
+    if cause is Cause.DOWN and status >= 500 and (why := _why_no_connection(error)):
+        return FailedCall(name, cause, status, why)
     return FailedCall(name, cause, status, ", ".join(dict.fromkeys(filter(None, [code, found]))), _retry_after(error))
+
+
+def status_of(told: object) -> int:
+    """The HTTP status that an error sent with 200 should have had: its code if that is one, 400 if its words say what
+    was refused, else 502."""
+    code = str(told.get("code")) if isinstance(told, Mapping) else ""
+    if re.fullmatch("[45][0-9]{2}", code):
+        return int(code)
+    cause, _ = _cause(400, code, str(told)[:_READ], ValueError())
+    return 502 if cause is Cause.REFUSED else 400
 
 
 def _cause(status: int, code: str | None, words: str, error: Exception) -> tuple[Cause, str | None]:
@@ -241,7 +260,7 @@ def _retry_after(error: Exception) -> float | None:
             return milliseconds / 1000
         if (value := headers.get("retry-after")) is not None:
             return _seconds(str(value))
-    delay = re.search(r"\"retryDelay\"\s*:\s*\"([0-9.]{1,12})s\"", str(error)[:_READ])
+    delay = re.search(r"[\"']retryDelay[\"']\s*:\s*[\"']([0-9.]{1,12})s", str(error)[:_READ])
     return _seconds(delay[1]) if delay else None
 
 
@@ -258,8 +277,9 @@ def _seconds(value: str) -> float | None:
     return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
-def _has_no_connection(error: BaseException) -> bool:
-    return _is_a(error, "APIConnectionError") or _is_a(error, "Unreachable")
+def _why_no_connection(error: BaseException) -> str | None:
+    links = chain(error)
+    return next((why for known, why in _NO_CONNECTION.items() if any(_is_a(link, known) for link in links)), None)
 
 
 def _is_a(error: BaseException, class_name: str) -> bool:

@@ -144,10 +144,11 @@ def _attempt(
 
     options = _habits.options(name, request.sent_options)
 
-    def complete() -> Any:
+    def complete() -> Answer | Cause:
         with within(seconds), wire.streaming("stream" in options) as stream:
             answer = _complete(name, request, options, seconds, credentials)
-            return words.assembled(answer, stream) if isinstance(answer, Iterator) else answer
+            whole = words.assembled(answer, stream) if isinstance(answer, Iterator) else answer
+        return read_answer(whole, name, request.messages, request.tools or ())
 
     waited = _on_a_thread(complete)
     waited.add_done_callback(lambda _: words.heard.put(None))
@@ -173,7 +174,7 @@ def _attempt(
         return FailedCall(name, Cause.DOWN, error.status_code, "the stream broke off")
     if isinstance(error, Exception):
         return error
-    answer = read_answer(waited.result(), name, request.messages, request.tools or ())
+    answer = waited.result()
     return answer if isinstance(answer, Answer) else FailedCall(name, answer)
 
 

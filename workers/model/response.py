@@ -31,8 +31,12 @@ MAX_TEXT = 64_000
 #: Longest `extras` stored with one answer (characters of JSON); signed reasoning cannot be cut.
 MAX_EXTRAS = 64_000
 
-_CUT_OFF = frozenset({"length", "content_filter"})
-"""Finish reasons after which a text may end anywhere."""
+ENDS = frozenset({"stop", "tool_calls", "function_call"})
+"""Finish reasons of an answer that was not cut off, as OpenAI spells them."""
+_OTHER_ENDS = frozenset({"end_turn", "stop_sequence", "tool_use", "eos", "eos_token", "end", "complete", "completed"})
+"""As others spell them. After any other reason a text may end anywhere: a server stopped, a filter, a limit."""
+MOST_TOKENS = 1_000_000_000
+"""Larger counts are a provider's mistake."""
 _SENTENCE_END = re.compile(
     "[\u3002\uff01\uff1f]|(?:[!?\u2026\u061f\u0964]|(?<!\\d)\\.)[\"'\u201d\u2019\u00bb)\\]]*(?=\\s|\\Z)|(?<=\\S)\\n"
 )
@@ -112,13 +116,18 @@ def read_answer(
     if not calls and spoken.broken and offered:
         calls = (ToolCall(_new_id(), offered[0], None, _IN_THE_TEXT),)
     finish = field_of(choice, "finish_reason")
-    said = whole_sentences(spoken.text) if finish in _CUT_OFF else spoken.text
+    said = whole_sentences(spoken.text) if _is_cut_off(finish) else spoken.text
     words = _clean(said) or (None if calls else _clean(text_of(field_of(message, "refusal"))))
     if words is None and not calls:
         return _nothing(finish, bool(field_of(message, "refusal")))
     usage = field_of(response, "usage")
-    counts = (_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
+    counts = (count_of(usage, "prompt_tokens"), count_of(usage, "completion_tokens"))
     return Answer(words, calls, model, *counts, _extras(model, message, extras_of_calls))
+
+
+def _is_cut_off(finish: object) -> bool:
+    """Whether the text may end anywhere. Providers that give no reason are believed to have ended."""
+    return bool(finish) and str(finish).lower() not in ENDS | _OTHER_ENDS
 
 
 def whole_sentences(text: str) -> str:
@@ -197,7 +206,8 @@ class _RawCall:
 
 
 def _raw_calls(message: Any) -> list[_RawCall]:
-    """The calls as litellm gives them, including the older single `function_call`."""
+    """The calls as litellm gives them, including the older single `function_call`; not those that some send empty with
+    every answer."""
     found = []
     for raw in field_of(message, "tool_calls") or ():
         function = field_of(raw, "function")
@@ -210,7 +220,7 @@ def _raw_calls(message: Any) -> list[_RawCall]:
     legacy = field_of(message, "function_call")
     if not found and legacy is not None:
         found.append(_RawCall(field_of(legacy, "name"), field_of(legacy, "arguments")))
-    return found
+    return [call for call in found if call.name or call.arguments]
 
 
 def _read_calls(
@@ -325,6 +335,7 @@ def _as_text(raw: object) -> str | None:
     return raw if raw is None or isinstance(raw, str) else json.dumps(raw, default=str)
 
 
-def _count(usage: Any, field: str) -> int | None:
+def count_of(usage: Any, field: str) -> int | None:
+    """A count of tokens, or None if the provider gave none that can be right."""
     value = field_of(usage, field)
-    return value if isinstance(value, int) else None
+    return value if isinstance(value, int) and 0 <= value <= MOST_TOKENS else None

@@ -14,14 +14,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from workers.model.response import field_of, text_of
+from workers.model.response import ENDS, count_of, field_of, text_of
 
 END = re.compile(rb"\"(?:(?:finish|stop)_?[rR]eason\"\s*:\s*\"|done\"\s*:\s*true)|data:\s*\[DONE\]|message_stop")
 """Bytes that mark the end of a stream, for all providers. litellm's Gemini parser marks every piece as the end."""
 LONGEST_END = 40
 _PLAIN = {"role", "content"}
-ENDS = ("stop", "tool_calls", "function_call")
-"""Finish reasons of an answer that was not cut off."""
 
 
 class Assembly:
@@ -70,7 +68,7 @@ class Assembly:
         if choice is None:
             return
         words = self.words
-        self._take(field_of(choice, "delta") or field_of(choice, "message"))
+        self._take(field_of(choice, "delta") or (None if words else field_of(choice, "message")))
         self._is_wordless = self.words == words
         self._finish = field_of(choice, "finish_reason") or self._finish
 
@@ -95,7 +93,8 @@ class Assembly:
         for name, piece in found.items():
             if piece:
                 self._parts[name].append(str(piece))
-        for call in field_of(delta, "tool_calls") or ():
+        calls = field_of(delta, "tool_calls") or ()
+        for call in [calls] if isinstance(calls, dict) else calls:
             self._take_call(call)
         if (legacy := field_of(delta, "function_call")) is not None:
             self._take_call({"index": 0, "function": legacy})
@@ -113,6 +112,8 @@ class Assembly:
         function, call_id, number = (field_of(piece, name) for name in ("function", "id", "index"))
         name, arguments = field_of(function, "name"), field_of(function, "arguments")
         call = self._continued(call_id, number, name)
+        if call is None and not (call_id or name or arguments):
+            return
         if call is None:
             call = {"id": None, "index": number, "type": "function", "function": {"name": "", "arguments": ""}}
             self._calls.append(call)
@@ -148,8 +149,7 @@ class Assembly:
     def _count(self, usage: Any) -> None:
         """Some providers send running counts, some the input first and the output last."""
         for name in ("prompt_tokens", "completion_tokens"):
-            value = field_of(usage, name)
-            if isinstance(value, int):
+            if (value := count_of(usage, name)) is not None:
                 self._usage[name] = max(value, self._usage.get(name, 0))
 
 

@@ -11,7 +11,7 @@ import contextvars
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +19,17 @@ from typing import Any
 import httpx
 
 from shopify.transport import within
+from workers.model.errors import status_of
 from workers.model.response import as_completion, repaired
-from workers.model.stream import END, LONGEST_END, as_stream
+from workers.model.stream import END, LONGEST_END, Assembly, as_stream
 
 #: How long to wait for the end of the body after a stream's last piece, so that the connection can be reused (seconds).
 END_SECONDS = 0.1
+#: How a stream begins: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+_BEGINS = (b"data:", b"event:", b":")
+_BOM = b"\xef\xbb\xbf"
+_LINE_ENDS = re.compile(rb"\r?\n|\r(?!\Z)")
+"""Other line separators may occur in texts; a last `\\r` may be half a line end."""
 
 
 @dataclass
@@ -78,37 +84,52 @@ class _ReadToTheEnd(httpx.SyncByteStream):
 
 def repair(response: Any) -> None:
     """Repair an answer so that litellm can read it: an error sent with 200 gets an error status, a refusal that quotes
-    what the model wrote becomes that answer, and a whole answer becomes a stream if one was asked for.
+    what the model wrote becomes that answer, and what came whole or as a stream becomes what was asked for.
     """
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     stream = _stream.get()
-    if stream is not None and response.status_code == 200 and kind not in ("application/json", "text/html"):
+    if stream is not None and response.is_success and kind not in ("application/json", "text/html"):
         response.stream = _ReadToTheEnd(response.stream, stream)
         stream.is_visible = response.headers.get("content-encoding", "identity") == "identity"
         stream.has_ended = not stream.is_visible
         return
     response.read()
-    if response.status_code != 200:
+    if not response.is_success:
         written = as_completion(response.content) if response.status_code == 400 else None
         if written is not None:
             response.status_code = 200
             _replace(response, repaired(written))
         return
-    if stream is not None and response.content.lstrip().startswith((b"data:", b"event:")):
+    is_stream = response.content.removeprefix(_BOM).lstrip().startswith(_BEGINS)
+    if stream is not None and is_stream:
         stream.has_ended = END.search(response.content) is not None
         return
     try:
-        body = json.loads(response.content)
+        body = _whole(response.content) if is_stream else json.loads(response.content)
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):  # a page of a proxy, or nothing
         response.status_code = 502
         return
-    error = body.get("error")
-    if not body.get("choices") and (error or body.get("object") == "error"):
-        code = str((error if isinstance(error, dict) else body).get("code"))
-        response.status_code = int(code) if re.fullmatch("[45][0-9]{2}", code) else 502
+    if not body.get("choices") and (error := _error_in(body)):
+        response.status_code = status_of(error)
     _replace(response, repaired(body))
+
+
+def _error_in(body: dict[str, Any]) -> Any:
+    """The error that came with 200, or None: OpenAI's form, vLLM's older one, or MiniMax's."""
+    own = body.get("base_resp")
+    has_failed = isinstance(own, dict) and own.get("status_code")
+    return body.get("error") or (body if body.get("object") == "error" else own if has_failed else None)
+
+
+def _whole(content: bytes) -> dict[str, Any] | None:
+    """A stream that came although none was asked for, as a whole answer; None if it broke off. Raises StreamFailed and
+    StreamCut."""
+    assembly = Assembly()
+    for event in _events([content]):
+        assembly.add(event)
+    return assembly.completion()
 
 
 def _replace(response: Any, body: dict[str, Any]) -> None:
@@ -144,30 +165,40 @@ class ChatServer:
                 raise
         except httpx.RequestError as error:
             raise Unreachable(error) from error
-        if response.status_code != 200:
+        if not response.is_success:
             raise CallRefused(response)
         return response
 
 
 def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
     """The events of a stream in OpenAI's protocol, as JSON; OpenAI's client builds objects, which costs ten times as
-    much."""
-    rest = b""
+    much. Raises StreamFailed and StreamCut."""
     try:
-        for part in itertools.chain(response.iter_bytes(), [b"\n"]):
-            *lines, rest = (rest + part).split(b"\n")  # no other line separators: they may occur in texts
-            for data in (line[5:].strip() for line in lines if line.startswith(b"data:")):
-                if data == b"[DONE]":
-                    return
-                event = json.loads(data) if data else None
-                if isinstance(event, dict):
-                    if error := event.get("error"):
-                        raise StreamFailed(error)
-                    yield event
-    except ValueError:  # half a line
-        raise StreamCut from None
+        yield from _events(response.iter_bytes())
     finally:
         response.close()
+
+
+def _events(parts: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    rest = data = b""
+    for part in itertools.chain(parts, [b"\n\n"]):
+        *lines, rest = _LINE_ENDS.split(rest + part)
+        for line in lines:
+            if line.removeprefix(_BOM).startswith(b"data:"):
+                data += line.partition(b":")[2].strip()
+            if data == b"[DONE]":
+                return
+            try:
+                event = json.loads(data) if data else None
+            except ValueError:
+                if line:  # the event may go on in the next line
+                    continue
+                raise StreamCut from None
+            data = b""
+            if isinstance(event, dict):
+                if error := event.get("error") or _error_in(event):
+                    raise StreamFailed(error)
+                yield event
 
 
 class Unreachable(Exception):
@@ -179,7 +210,7 @@ class Unreachable(Exception):
 
 
 class CallRefused(Exception):
-    """An answer with a status other than 200."""
+    """An answer whose status is an error, or was made one."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response, self.status_code = response, response.status_code
@@ -197,8 +228,7 @@ class StreamFailed(Exception):
 
     def __init__(self, error: Any) -> None:
         self.body = error if isinstance(error, dict) else {}
-        code = self.body.get("code")
-        self.status_code = code if isinstance(code, int) else 500
+        self.status_code = status_of(error)
         super().__init__(str(self.body.get("message", error)))
 
 

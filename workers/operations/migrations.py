@@ -7,7 +7,6 @@ migrations.upgrade(url)     does what `alembic upgrade head` does, for the embed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from storage import database, roles
@@ -42,7 +41,7 @@ def upgrade(database_url: str, revision: str = "head", *, patience_seconds: floa
 
 def make_roles(database_url: str) -> None:
     """Create the roles of all kinds of process, without passwords; for the embedded database, as its superuser."""
-    engine = create_engine(database.sqlalchemy_url(database_url), poolclass=NullPool)
+    engine = database.engine_of(database_url, poolclass=NullPool)
     with engine.begin() as connection:
         roles.create(connection)
 

@@ -1,7 +1,7 @@
 """Rules and transitions that can never be taken, and workflows that transition to each other.
 
 A condition is split at its `and`s into facts, and conditions are compared fact by fact. So everything reported is
-certain, and harder cases (an `or`, two conditions that together cover everything) are mostly not reported.
+certain, and harder cases (an `or` of different fields) are mostly not reported.
 """
 
 import operator
@@ -10,91 +10,87 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
-from workflows.actions import Transition
 from workflows.expression import parse
-from workflows.expression.evaluate import BUDGET, Expression, ordered, same
+from workflows.expression.evaluate import Expression, ordered
 from workflows.workflow import TransitionRule
 
 #: How many cases are distinguished at most, to say whether conditions together cover everything.
 TRIES = 500
+_EQUALITIES = ("==", "!=", "in", "not in")
 _ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_OPPOSITES = {"==": "!=", "!=": "==", "in": "not in", "not in": "in"}
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A fact that must be true for a condition to hold.
-
-    `subject` is a field that compares by `op` with `value`, a list for the ops "in" and "not in"; or, with the op "is",
-    a true-or-false expression.
-    """
+    """What must be true for a condition to hold: that a field (`subject`) is one of `values`, that it is beyond a
+    `bound`, or else that a condition (`subject`) holds. With `is_so` false it is the opposite."""
 
     subject: str
-    op: str
-    key: str  # tells values apart as JSON does: 1 is not true
-    value: Any = field(compare=False)
-    source: str = field(compare=False)
+    is_so: bool
+    values: frozenset[tuple[bool, Any]] | None = None  # see _value
+    bound: tuple[str, Any] | None = None  # such as (">", 3)
+    source: str = field(default="", compare=False)
 
     def entails(self, other: "Fact") -> bool:
         """Whether `other` is true whenever this is."""
-        if self == other:
-            return True
-        if self.subject != other.subject or "is" in (self.op, other.op):
+        if self.subject != other.subject or self == other:
+            return self == other
+        if self.bound and other.bound and self.is_so and other.is_so:
+            (op, value), (wider, limit) = self.bound, other.bound
+            is_strict_enough = op == wider or wider in ("<=", ">=")
+            is_beyond = ordered(value, limit) and _ORDERS[op[0]](value, limit)
+            return op[0] == wider[0] and (is_beyond or (is_strict_enough and value == limit))
+        if self.values is not None and other.bound:
+            return self.is_so and other.is_so and all(map(other._admits, self.values))
+        if self.values is None or other.values is None:
             return False
-        if self.op == "in":
-            return all(other.satisfied_by(value) for value in self.value)
-        if self.op == "not in" or other.op == "not in":
-            # "None of these" implies "none of some of these"; `<` and the like imply nothing about it.
-            return self.op == other.op and not any(self.satisfied_by(value) for value in other.value)
-        if self.op[0] != other.op[0] or not ordered(self.value, other.value):
-            return False
-        as_strict = self.op == other.op or len(other.op) == 2
-        return bool(_ORDERS[self.op[0]](self.value, other.value)) or (as_strict and self.value == other.value)
+        if self.is_so:
+            return self.values <= other.values if other.is_so else not self.values & other.values
+        return not other.is_so and other.values <= self.values
 
     def excludes(self, other: "Fact") -> bool:
         """Whether this and `other` cannot both be true."""
         if self.subject != other.subject:
             return False
-        if "is" in (self.op, other.op):
-            return self.op == other.op and self.key != other.key
-        if "in" in (self.op, other.op):
-            exact, loose = (self, other) if self.op == "in" else (other, self)
-            return not any(loose.satisfied_by(value) for value in exact.value)
-        if "not in" in (self.op, other.op) or self.op[0] == other.op[0]:
-            return False
-        touch = len(self.op) == len(other.op) == 2 and self.value == other.value
-        return not (ordered(self.value, other.value) and (_ORDERS[self.op[0]](other.value, self.value) or touch))
+        if self.bound and other.bound and self.is_so and other.is_so:
+            (op, value), (opposite, limit) = self.bound, other.bound
+            is_point = value == limit and op[1:] == opposite[1:] == "="
+            do_meet = ordered(value, limit) and (is_point or _ORDERS[op[0]](limit, value))
+            return op[0] != opposite[0] and not do_meet
+        for listed, bound in ((self, other), (other, self)):
+            if listed.values is not None and bound.bound:
+                return listed.is_so and bound.is_so and not any(map(bound._admits, listed.values))
+        if self.values is None or other.values is None:
+            return replace(self, is_so=other.is_so) == other and self.is_so is not other.is_so
+        if self.is_so and other.is_so:
+            return not self.values & other.values
+        listed, left_out = (self, other) if self.is_so else (other, self)
+        return listed.is_so and listed.values <= left_out.values  # type: ignore[operator]
 
     def denied(self) -> "Fact":
         """The opposite fact."""
-        if self.op == "is":
-            return replace(self, key=str(self.key != "True"))
-        if self.op in _OPPOSITES:
-            return replace(self, op=_OPPOSITES[self.op])
-        # `<` is also false for values that cannot be compared, so its opposite is not `>=`.
-        return Fact(self.source, "is", "False", None, f"not ({self.source})")
+        return replace(self, is_so=not self.is_so, source=f"not ({self.source})")
 
-    def satisfied_by(self, value: Any) -> bool:
-        """Whether a field with this value makes it true."""
-        if self.op in _ORDERS:
-            return ordered(value, self.value) and bool(_ORDERS[self.op](value, self.value))
-        return any(same(value, each, [BUDGET]) for each in self.value) is (self.op == "in")
+    def _admits(self, value: tuple[bool, Any]) -> bool:
+        assert self.bound is not None
+        op, limit = self.bound
+        return ordered(value[1], limit) and bool(_ORDERS[op](value[1], limit))
 
 
 Facts = frozenset[Fact]
-_NEVER = Fact("", "is", "never", None, "false")
+_NEVER = Fact("false", True, frozenset())
 
 
 def facts_of(condition: Expression) -> Facts:
     """All facts that must be true for a condition to hold."""
-    return frozenset(_facts(condition.tree, condition.source, truth=True))
+    return frozenset(_facts(condition.tree, condition.source, is_so=True))
 
 
 def impossible(facts: Facts) -> bool:
     """Whether they cannot all be true at once."""
-    empty = any(fact.op == "in" and not fact.value for fact in facts)
-    return empty or _NEVER in facts or any(one.excludes(other) for one, other in combinations(facts, 2))
+    is_empty = any(fact.is_so and fact.values == frozenset() for fact in facts)
+    return is_empty or any(one.excludes(other) for one, other in combinations(facts, 2))
 
 
 def covers(earlier: Facts, later: Facts) -> bool:
@@ -123,9 +119,10 @@ def _cover_all(claims: Sequence[Facts], given: Facts, tries: list[int]) -> bool:
 
 def with_booleans(facts: Facts, booleans: Collection[str]) -> Facts:
     """The same facts, with those about true-or-false fields in a normal form."""
+    true, false = frozenset({_value(True)}), frozenset({_value(False)})
     return frozenset(
-        replace(fact, op="is", key=str((fact.op == "in") is fact.value[0]))
-        if fact.subject in booleans and fact.op in ("in", "not in") and fact.value in ([True], [False])
+        replace(fact, values=None, is_so=fact.is_so is (fact.values == true))
+        if fact.subject in booleans and fact.values in (true, false)
         else fact
         for fact in facts
     )
@@ -159,110 +156,94 @@ class Circle:
     when: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Exit:
-    """A transition of a workflow, with its facts and those of the transitions tried before it."""
-
-    transition: Transition
-    facts: Facts
-    before: tuple[Facts, ...]
-
-
 def circles(transitions: Mapping[str, Sequence[TransitionRule]]) -> Iterator[Circle]:
     """Every pair of workflows that would pass a conversation back and forth. `transitions`: by workflow, in order.
 
     Longer circles are rare, and engine.settle never follows one twice.
     """
-    exits = {name: _exits(name, rules) for name, rules in transitions.items()}
-    for first in sorted(exits):
-        for out in exits[first]:
-            second = out.transition.target_workflow
-            back = next((way for way in exits.get(second, ()) if _leads_back(out, way, first)), None)
-            if back is not None and first < second:
-                always = covers(back.facts, out.facts) and not back.before
-                sources = [source for way in (out, back) for source in sorted(fact.source for fact in way.facts)]
-                when = "" if always else " and ".join(dict.fromkeys(sources))
-                yield Circle(first, second, str(out.transition.name), when)
-
-
-def _exits(name: str, rules: Sequence[TransitionRule]) -> list[_Exit]:
-    facts = [_inside(name, facts_of(rule.condition)) for rule in rules]
-    return [_Exit(rule.transition, facts[at], tuple(facts[:at])) for at, rule in enumerate(rules)]
+    facts = {name: [_inside(name, facts_of(rule.condition)) for rule in rules] for name, rules in transitions.items()}
+    for first in sorted(transitions):
+        for at, rule in enumerate(transitions[first]):
+            second, out = rule.transition.target_workflow, facts[first][at]
+            for to, back in enumerate(transitions.get(second, ()) if first < second else ()):
+                both, before = out | facts[second][to], (*facts[first][:at], *facts[second][:to])
+                is_back = back.transition.target_workflow == first and not impossible(both)
+                if is_back and not any(covers(earlier, both) for earlier in before):
+                    is_always = covers(facts[second][to], out) and to == 0
+                    when = "" if is_always else " and ".join(sorted({fact.source for fact in both}))
+                    yield Circle(first, second, str(rule.transition.name), when)
+                    break
 
 
 def _inside(name: str, facts: Facts) -> Facts:
     """The facts within the workflow of this name, where those about `workflow` are decided."""
-    known = {fact: fact.satisfied_by(name) for fact in facts if fact.subject == "workflow" and fact.op != "is"}
+    known = {
+        fact: (_value(name) in fact.values) is fact.is_so
+        for fact in facts
+        if fact.subject == "workflow" and fact.values
+    }
     return frozenset({_NEVER}) if False in known.values() else facts - known.keys()
 
 
-def _leads_back(out: _Exit, way: _Exit, first: str) -> bool:
-    """Whether one context leads there and back."""
-    if way.transition.target_workflow != first:
-        return False
-    facts = out.facts | way.facts
-    return not impossible(facts) and not any(covers(earlier, facts) for earlier in (*out.before, *way.before))
-
-
-def _facts(node: parse.Node, source: str, *, truth: bool) -> Iterator[Fact]:
-    """The facts under which a node is true, or false."""
-    match node:
-        case parse.Logic() if (node.word == "and") is truth:
-            for part in node.parts:
-                yield from _facts(part, source, truth=truth)
-        case parse.Logic():
-            yield _any_of(node, source, truth=truth)
-        case parse.Negation():
-            yield from _facts(node.operand, source, truth=not truth)
-        case parse.Literal():
-            if bool(node.value) is not truth:
-                yield _NEVER
-        case parse.Compare() if node.op != "says" and (node.op in _OPPOSITES or truth):
-            yield _comparison(node, source, truth=truth)
-        case _:
-            written = _written(node, source)
-            yield Fact(written, "is", str(truth), None, written if truth else f"not ({written})")
-
-
-def _comparison(node: parse.Compare, source: str, *, truth: bool) -> Fact:
-    op, written = node.op if truth else _OPPOSITES[node.op], _written(node, source)
-    shown = written if truth else f"not ({written})"
-    left, right = node.left, node.right
-    if op in parse.AGES and isinstance(right, parse.Literal):
-        seconds = parse.seconds_of(str(right.value))
-        return Fact(
-            f"age of {_written(left, source)}", ">" if op == "older than" else "<=", repr(seconds), seconds, shown
-        )
-    if isinstance(left, parse.Literal) and "in" not in op:
-        left, right, op = right, left, _MIRRORED.get(op, op)
-    values = _values(right) if "in" in op else [right.value] if isinstance(right, parse.Literal) else None
-    if isinstance(left, parse.Field) and values is not None:
-        op = {"==": "in", "!=": "not in"}.get(op, op)
-        listed = "in" in op
-        return Fact(left.name, op, repr(values), values if listed else values[0], shown)
-    positive = _OPPOSITES[op] if op in ("!=", "not in") else op
-    subject = f"{_written(left, source)} {positive} {_written(right, source)}"
-    return Fact(subject, "is", str(op == positive), None, shown)
-
-
-def _values(node: parse.Node) -> list[Any] | None:
-    """The values of a list of fixed values."""
-    if not isinstance(node, parse.ListOf):
-        return None
-    values = [item.value for item in node.items if isinstance(item, parse.Literal)]
-    return values if len(values) == len(node.items) else None
-
-
-def _any_of(node: parse.Logic, source: str, *, truth: bool) -> Fact:
-    """`a == 1 or a == 2` is one fact about `a`; any other `or` is an opaque fact."""
+def _facts(node: parse.Node, source: str, *, is_so: bool) -> Iterator[Fact]:
+    """The facts under which a node is true (or false)."""
     written = _written(node, source)
-    shown = written if truth else f"not ({written})"
-    found = [list(_facts(part, source, truth=truth)) for part in node.parts]
-    alone = [facts[0] for facts in found if len(facts) == 1 and facts[0].op == "in"]
-    if len(alone) == len(node.parts) and len({fact.subject for fact in alone}) == 1:
-        values = [value for fact in alone for value in fact.value]
-        return Fact(alone[0].subject, "in", repr(values), values, shown)
-    return Fact(written, "is", str(truth), None, shown)
+    shown = written if is_so else f"not ({written})"
+    match node:
+        case parse.Logic() if (node.word == "and") is is_so:
+            for part in node.parts:
+                yield from _facts(part, source, is_so=is_so)
+        case parse.Logic():
+            yield replace(_any_of(node, source, is_so=is_so) or Fact(written, is_so), source=shown)
+        case parse.Negation():
+            yield from _facts(node.operand, source, is_so=not is_so)
+        case parse.Literal():
+            if bool(node.value) is not is_so:
+                yield _NEVER
+        case parse.Compare() if node.op in _EQUALITIES:
+            yield replace(_equality(node, source, is_so=is_so), source=shown)
+        case parse.Compare() if (order := _order(node, source)) is not None:
+            yield replace(order, is_so=is_so, source=shown)
+        case _:
+            yield Fact(written, is_so, source=shown)
+
+
+def _any_of(node: parse.Logic, source: str, *, is_so: bool) -> Fact | None:
+    """`a == 1 or a == 2` is one fact about `a`."""
+    parts = [fact for part in node.parts for fact in _facts(part, source, is_so=is_so)]
+    values = [fact.values for fact in parts if fact.is_so and fact.values is not None]
+    is_one = len(values) == len(parts) == len(node.parts) and len({fact.subject for fact in parts}) == 1
+    return Fact(parts[0].subject, True, frozenset().union(*values)) if is_one else None
+
+
+def _equality(node: parse.Compare, source: str, *, is_so: bool) -> Fact:
+    left, right, is_equal = node.left, node.right, node.op in ("==", "in")
+    if isinstance(left, parse.Literal) and node.op in ("==", "!="):
+        left, right = right, left
+    values = [right] if node.op in ("==", "!=") else right.items if isinstance(right, parse.ListOf) else ()
+    literals = [item.value for item in values if isinstance(item, parse.Literal)]
+    if isinstance(left, parse.Field) and len(literals) == len(values) and (values or isinstance(right, parse.ListOf)):
+        return Fact(left.name, is_so is is_equal, frozenset(map(_value, literals)))
+    relation = "==" if node.op in ("==", "!=") else "in"
+    return Fact(f"{_written(left, source)} {relation} {_written(right, source)}", is_so is is_equal)
+
+
+def _order(node: parse.Compare, source: str) -> Fact | None:
+    """`a < 3` and `a older than '3d'`; None if neither side is fixed. The opposite also holds if there is no `a`."""
+    left, right, op = node.left, node.right, node.op
+    if isinstance(left, parse.Literal):
+        left, right, op = right, left, _MIRRORED.get(op, op)
+    if not isinstance(right, parse.Literal) or op == "says":
+        return None
+    subject, limit = _written(left, source), right.value
+    if op in parse.AGES:
+        subject, limit, op = f"age of {subject}", parse.seconds_of(str(limit)), ">" if op == "older than" else "<="
+    return Fact(subject, True, bound=(op, limit))
+
+
+def _value(value: Any) -> tuple[bool, Any]:
+    """Tells values apart as JSON does: 1 is 1.0, but not true."""
+    return isinstance(value, bool), value
 
 
 def _written(node: parse.Node, source: str) -> str:

@@ -24,9 +24,11 @@ from workflows.expression.parse import seconds_of
 from workflows.expression.template import Template, single_braces
 from workflows.problems import Severity
 from workflows.source import Document, Path
-from workflows.suggest import did_you_mean, meant_boolean, or_one_of
+from workflows.suggest import closest, did_you_mean, meant_boolean, or_one_of
 
 _NO_STATEMENTS = "this is sent as is; there is only {{ }}: for a choice write two rules, a condition in each"
+_SAME_WORD = 0.85
+"""How similar a new context key is to a known one if it was meant to be that; authors may choose names freely."""
 _NO_EVENT = "nothing is filled in here: there is no event to take fields from"
 
 
@@ -129,6 +131,10 @@ class RuleChecker:
             advice = f": write {meant}" if meant else ""
             self.document.at(path, f"{key!r} must be {WORDS[wanted]}, not {WORDS[given]}{advice}")
         elif key not in self.context:
+            near = closest(key, {*self.known, *(fields or ())}, cutoff=_SAME_WORD)
+            if near not in (None, key) and is_name(key):
+                message = f"{key!r} is a new key of the context, did you mean {near!r}?"
+                self.document.at(path, message, key=True, severity="warning")
             self.context[key] = None if kind == "null" else kind
         elif base(self.context[key]) != given:
             self.context[key] = None
@@ -249,6 +255,10 @@ class RuleChecker:
                 message = f"this is sent as is; {{{{{name}}}}} would fill in the field of {event}"
                 self.document.within(path, start, end, message, severity="warning")
         self.no_statements(path, tree)
+        if (at := tree.find("}}}") + 2) > 1 and tree.count("{") < tree.count("}"):
+            self.document.within(
+                path, at, at + 1, "this brace is sent as is: a template ends with }}", severity="warning"
+            )
 
     def no_statements(self, path: Path, text: str, why: str = _NO_STATEMENTS) -> None:
         """Report syntax of other tools' templates."""

@@ -206,7 +206,8 @@ class _Checker:
             if meant not in (None, name.lower()) and known == "boolean":
                 self.error(node, f"unknown field {name!r}: write {meant}")
                 return None
-            typo = closest(name, [*self.fields, "true", "false", "null"], cutoff=0.8)
+            cutoff = 0.7 if known == "boolean" else 0.8  # no other text can be meant
+            typo = closest(name, [*self.fields, "true", "false", "null"], cutoff=cutoff)
             if typo is None and name not in self.elsewhere:
                 self.error(node, f"unknown field {name!r}; put text in quotes: '{name}'")
                 return None

@@ -15,8 +15,9 @@ from workflows.errors import InvalidExpression
 from workflows.expression.evaluate import BUDGET, MAX_TEXT, Budget, BudgetExceeded, Expression, as_text, compiled
 
 MAX_EXPRESSIONS = 50
-_SINGLE_BRACES = re.compile(r"(?<!\{)\{\s*([A-Za-z_][\w.]*)\s*\}(?!\})", re.ASCII)
-_HALF_BRACES = re.compile(r"(?<!\{)\{\s*[A-Za-z_][\w.]*\s*\}\}", re.ASCII)
+_INSIDE = r"\{\s*([A-Za-z_][\w.]*)(?:\s+or\s[^{}]*)?\s*\}"
+_SINGLE_BRACES = re.compile(rf"(?<!\{{){_INSIDE}(?!\}})", re.ASCII)
+_HALF_BRACES = re.compile(rf"(?<!\{{){_INSIDE}\}}", re.ASCII)
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
 
 

@@ -100,12 +100,25 @@ def test_only_what_is_needed_must_be_there() -> None:
         ("DATABASE_URL", "cj:leaked@db/cj", "is not a URL"),
         ("DATABASE_URL", "postgresql://cj:leaked@db:port/cj", "port is invalid"),
         ("DATABASE_URL", "postgresql://cj:leaked@a:5432,b:port/cj", "port is invalid"),
+        ("DATABASE_URL", "postgresql://cj:leaked/half@db/cj", "port is invalid"),
         ("DATABASE_URL", "postgresql://cj:leaked@db/cj?schema=leaked", "has the parameter schema"),
         ("DATABASE_URL", "postgresql://cj:leaked@db/cj?pgbouncer=true", "has the parameter pgbouncer"),
         ("DATABASE_URL", "postgresql://cj:leaked%zz@db/cj", "is not a Postgres URL"),
         ("CELERY_BROKER_URL", "redis://:leaked@other/0", "unset it"),
         ("CELERY_BROKER_WRITE_URL", "redis://:leaked@other/0", "unset it"),
+        ("CELERY_CONFIG_MODULE", "leaked", "another program's configuration; unset it"),
+        ("CELERY_LOADER", "leaked.loader", "another program's configuration; unset it"),
         ("BROKER_URL", "memory://", "redis://"),
+        ("BROKER_URL", "redis://:leaked@h/0?socket_timeout=5", "has the parameter socket_timeout"),
+        ("BROKER_URL", "redis://:leaked@h/0;redis://:leaked@i/0?db=1", "has the parameter db"),
+        ("BROKER_URL", "amqp://cj:leaked@mq/cj?heartbeat=5", "has the parameter heartbeat"),
+        ("BROKER_URL", "redis://:leaked@h/0;i:6379", "is not a URL"),
+        ("BROKER_URL", "redis://:leaked@h/cj", "names a database of Redis that is no number"),
+        ("BROKER_URL", "amqp://cj:leaked@a,b/cj", "host or port is invalid"),
+        ("REDIS_URL", "redis://:leaked@h/0?decode_responses=true", "has the parameter decode_responses"),
+        ("REDIS_URL", "redis://:leaked@h/cache", "names a database of Redis that is no number"),
+        ("REDIS_URL", "redis://:leaked@h/0;redis://:leaked@i/0", "names a database of Redis that is no number"),
+        ("REDIS_URL", "redis://:leaked@h /0", "host or port is invalid"),
         ("REDIS_URL", "amqp://mq", "redis://"),
         ("CJ_TOKEN_KEYS", "leaked", "cj tokens new-key"),
         ("CJ_TOKEN_KEYS", f"1:{KEY},1:{OTHER_KEY}", "twice"),
@@ -134,11 +147,26 @@ def test_wrong_value(variable: str, value: str, said: str) -> None:
     assert "leaked" not in problem
 
 
-def test_several_servers_of_postgres() -> None:
-    several = "postgresql://cj:db-secret@a:5432,b:5433/cj?target_session_attrs=read-write"
+@pytest.mark.parametrize("hosts", ["a:5432,b:5433", "a:5432,b", "[::1],[fe80::1]:5433", "%2Frun%2Fpostgresql", "a:"])
+def test_servers_of_postgres_are_named_as_libpq_takes_them(hosts: str) -> None:
+    several = f"postgresql://cj:db-secret@{hosts}/cj?target_session_attrs=read-write"
     settings = Settings.read({**GOOD, "DATABASE_URL": several, "CELERY_BROKER_URL": GOOD["BROKER_URL"]})
     assert settings.database_url == several
     assert "db-secret" not in settings.shown()["DATABASE_URL"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("BROKER_URL", "redis://a/0;redis://b:6380/0"),
+        ("BROKER_URL", "amqp://cj:secret@mq.example:5672/%2F?login_method=PLAIN"),
+        ("BROKER_URL", "redis://u:p%40w@[::1]:6379"),
+        ("REDIS_URL", "redis://cache_1.example/3?protocol=3&socket_timeout=0.5"),
+        ("REDIS_URL", "unix:///run/redis.sock?db=2"),
+    ],
+)
+def test_what_libraries_take_is_right(variable: str, value: str) -> None:
+    assert Settings.read({**GOOD, variable: value}).values()[variable] == value
 
 
 def test_values_that_belong_together() -> None:
@@ -303,13 +331,26 @@ def test_a_secret_for_nothing_is_told() -> None:
         ("OPENAI_API_BASE", "http://[::1]:8000/v1", False),
         ("OPENAI_API_BASE", "https://models.example/v1", False),
         ("OPENAI_API_KEY", "http://models.example", False),
-        ("OPENAI_API_BASE", "http://[bad", False),
     ],
 )
 def test_a_model_on_another_machine_over_plain_http_warns(name: str, url: str, warns: bool) -> None:
     found = Settings.read({**GOOD, name: url}).warnings
     assert [warning.split()[0] for warning in found] == ([name] if warns else [])
     assert all("unencrypted" in warning and "https://" in warning for warning in found)
+
+
+@pytest.mark.parametrize("text", ["http://[bad", "127.0.0.1:8000/v1", "htp://models.example", "http://models:99999"])
+def test_an_address_that_is_none_warns(text: str) -> None:
+    (warning,) = Settings.read({**GOOD, "OPENAI_API_BASE": text}).warnings
+    assert warning == f"OPENAI_API_BASE is {text}, which is no URL; write https://HOST/PATH"
+    assert Settings.read({**GOOD, "SHOP_BASE_URL": "/app"}).warnings == ()  # perhaps another program's
+
+
+@pytest.mark.parametrize("written", [" {}", "{}\n", '"{}"', "'{}'"])
+def test_an_address_is_stripped_as_keys_are(written: str) -> None:
+    given = Settings.read({**GOOD, "OPENAI_API_BASE": written.format("https://models.example/v1")})
+    assert given.provider_secrets["OPENAI_API_BASE"].get_secret_value() == "https://models.example/v1"
+    assert given.warnings == ()
 
 
 def test_a_warning_shows_no_password() -> None:

@@ -178,6 +178,28 @@ def test_a_command_without_work_imports_what_it_needs_to_say_so(
     assert done.stdout.strip() == told
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "gbk"])
+def test_what_a_terminal_cannot_show_is_a_question_mark(tmp_path: Path, encoding: str) -> None:
+    faulty = tmp_path / "faulty.yaml"
+    faulty.write_text("name: \u06a9\u062a\u0627\u0628 \U0001fa77\n", encoding="utf-8")
+    environ = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "workers", "workflows", "check", str(faulty)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[4], env=environ, capture_output=True, check=False)
+    assert (done.returncode, b"Traceback" in done.stderr) == (1, False)
+    assert b"name: ????" in done.stdout
+
+
+def test_closed_streams_are_empty() -> None:
+    """As services are started by some supervisors."""
+    code = "import sys; from workers.cli import main; sys.argv = ['cj', 'store-token', 'a.myshopify.com']; main()"
+    command = f'exec "{sys.executable}" -c "{code}" <&- >&-'
+    environ = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=Path(__file__).parents[4], env=environ, capture_output=True, check=False
+    )
+    assert (done.returncode, b"Traceback" in done.stderr) == (2, False)
+
+
 WITHOUT_SETTINGS = """
     replies, gateway, gateway --auth, chat-token m1, privacy export 1, migrate, check, publish shop_redact,
     status, why m1, merchant m1, usage, turns failed, turns retry 1, events rejected, events retry x,

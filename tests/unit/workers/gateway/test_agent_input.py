@@ -67,6 +67,7 @@ def test_what_the_merchant_says_is_the_last_message() -> None:
     said = {"id": "1", "role": "user", "content": [{"type": "text", "text": "Hi"}, {"type": "image", "url": "x"}]}
     assert read({"threadId": "c", "runId": "r", "messages": [CALLED, said]}).message == ("1", "Hi")
     assert read({"threadId": "c", "runId": "r", "messages": [said, CALLED]}).message is None
+    assert read({"threadId": "c", "runId": "r", "messages": None}).message is None
 
 
 @pytest.mark.parametrize(

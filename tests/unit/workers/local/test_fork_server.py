@@ -89,6 +89,16 @@ def test_before_a_fork_there_is_no_thread_socket_or_pool(servers: Servers, group
     assert len(found.net_connections(kind="unix")) == 1  # to the supervisor
 
 
+def test_where_no_model_can_be_asked_a_worker_lives_to_say_so(servers: Servers) -> None:
+    environ = {"PATH": os.defpath, "CJ_MODEL": "openai/x", "ALL_PROXY": "socks://127.0.0.1:1"}
+    server = ForkServer("agent", environ, servers.folder, servers.ready())
+    try:
+        wait_until(lambda: server.is_ready() or server.has_ended, limit=SECONDS, what="the server")
+        assert not server.has_ended
+    finally:
+        server.close()
+
+
 def test_a_killed_child_is_told_and_the_next_is_of_the_same_server(servers: Servers) -> None:
     first = servers.child("on")
     server = server_of(first)

@@ -9,7 +9,7 @@ import pytest
 
 from storage.turns import TurnInput
 from workers.agent.prompt import messages
-from workers.model.demo import ABILITIES, FIGURES, LATER, METRICS, NOT_YET, OFFER, Script, reply_to, wire_message
+from workers.model.demo import ABILITIES, LATER, NOT_YET, OFFER, Script, reply_to, wire_message
 
 Message = dict[str, Any]
 
@@ -71,15 +71,9 @@ class Talk:
         message = wire_message(script)
         self.messages.append(message)
         for call in message.get("tool_calls", ()):
-            asked = json.loads(call["function"]["arguments"])
-            computed = call["function"]["name"] == METRICS
-            content = self.figure(asked["metric"]) if computed else self.result(asked["data_type"])
+            content = self.result(json.loads(call["function"]["arguments"])["data_type"])
             self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": content})
         return script
-
-    def figure(self, metric: str) -> str:
-        data = {"metric": metric, "results": [{"value": "3", "day": "2026-11-21"}]}
-        return json.dumps({"success": True, "data_type": None, "data": data})
 
     def result(self, data_type: str) -> str:
         if data_type in self.errors:
@@ -98,7 +92,7 @@ class Talk:
 
 
 def test_the_insights_come_one_by_one_with_the_next_look_in_the_same_answer() -> None:
-    first, second, third, computing, last = Talk(INSIGHTS).to_the_end()
+    first, second, third, last = Talk(INSIGHTS).to_the_end()
     assert first == Script(None, ("counts",))
     assert second.calls == ("recent_orders",)
     assert "You have 1,234 customers in your store" in str(second.text)
@@ -106,9 +100,8 @@ def test_the_insights_come_one_by_one_with_the_next_look_in_the_same_answer() ->
     assert "recent activity" not in str(second.text)
     assert third.calls == ("overview", "week_orders", "sales")
     assert str(third.text).startswith("Looking at your recent activity:")
-    assert computing == Script(None, ("orders a day", "their trend", "the best day"))
-    assert {*computing.calls} < {*FIGURES}
-    assert "The best of the last seven days was Saturday, November 21, with 3 orders." in str(last.text)
+    assert "In the last seven days there were 21 orders." in str(last.text)
+    assert "from 3 orders" in str(last.text)
     assert "customers in your store" not in str(third.text)
     assert "“Blue Mug”" in str(last.text)
     assert "connect your support system" in str(last.text)
@@ -131,11 +124,11 @@ def test_of_an_empty_store_all_is_said_at_once() -> None:
 
 def test_a_failed_look_is_named_and_the_rest_goes_on() -> None:
     errors = {"counts": {"error_code": "shopify.throttled", "error": "Shopify asks us to slow down for a moment."}}
-    _, second, third, _, last = Talk(INSIGHTS, errors=errors).to_the_end()
-    assert (second.text, second.calls) == (None, ("recent_orders",)), "what failed is told with what follows"
+    _, second, third, last = Talk(INSIGHTS, errors=errors).to_the_end()
+    assert (second.text, second.calls) == (None, ("recent_orders",)), "what failed is told at the end"
     assert "#1001" in str(third.text)
-    assert "Shopify asks me to slow down" in str(third.text)
     assert "Blue Mug" in str(last.text)
+    assert "Shopify asks me to slow down" in str(last.text)
 
 
 def test_when_every_look_failed_one_message_says_so_and_promises_to_look_again() -> None:
@@ -189,6 +182,13 @@ def test_after_reconnecting_it_begins_with_that() -> None:
     first, second, *_ = Talk(user('[system event] show_shopify_insights {"reconnected": true}')).to_the_end()
     assert (first.text, first.calls) == ("Your store is connected again.", ("counts",))
     assert str(second.text).startswith("You have ")
+
+
+def test_after_reconnecting_it_begins_with_that_though_the_turn_begins_with_data() -> None:
+    talk = Talk(user('[system event] show_shopify_insights {"reconnected": true}'))
+    prefetched = wire_message(Script(None, ("counts",)))
+    talk.messages += [prefetched, {"role": "tool", "tool_call_id": "x", "content": talk.result("counts")}]
+    assert str(talk.ask().text).startswith("Your store is connected again. You have ")
 
 
 @pytest.mark.parametrize("failing", ["counts", "recent_orders", "overview"])
@@ -255,7 +255,6 @@ def test_a_question_in_between_is_answered_at_the_end() -> None:
     talk.messages.append(user("And how were sales this week?"))
     *_, last = talk.to_the_end()
     assert str(last.text).count("21 orders") == 1
-    assert "The best of the last seven days" not in str(last.text), "it is asked for, not offered"
     assert "Blue Mug" in str(last.text)
     assert str(last.text).count("demo model") == 1
 
@@ -310,20 +309,20 @@ def test_a_question_leads_to_the_data_it_needs(question: str, data_types: tuple[
     assert LATER not in last.text
 
 
-def test_what_was_just_fetched_is_not_fetched_again() -> None:
+def test_what_the_history_holds_is_not_fetched_again() -> None:
     talk = Talk(user("How many customers do I have?"))
     talk.to_the_end()
     talk.messages.append(user("How many customers was that?"))
     assert "1,234 customers" in str(talk.ask().text)
+    talk.messages.append(user("How many customers was that?"))
+    talk.messages[0] = system(store="connection lost")
+    assert talk.ask().calls == ("counts",)
 
 
-@pytest.mark.parametrize(("now", "asks"), [("2026-11-22T10:04:00+00:00", False), ("2026-11-22T10:06:00+00:00", True)])
-def test_what_was_fetched_a_while_ago_is_fetched_again(now: str, asks: bool) -> None:
-    talk = Talk(user("How many customers do I have?"))
-    talk.to_the_end()
-    talk.messages[0] = system(now)
-    talk.messages.append(user("How many customers now?"))
-    assert bool(talk.ask().calls) == asks
+def test_a_question_that_was_answered_by_what_followed_is_not_answered_twice() -> None:
+    talk = Talk(INSIGHTS, user("How many customers do I have?"))
+    said = " ".join(script.text or "" for script in talk.to_the_end())
+    assert said.count("1,234 customers") == 1
 
 
 def test_a_failed_fetch_is_tried_again_in_the_next_turn_only() -> None:
@@ -445,18 +444,15 @@ def test_a_longer_period_is_read_from_the_reports(question: str, period: str) ->
 @pytest.mark.parametrize(
     ("question", "said", "calls"),
     [
-        ("Who is my best customer?", "I can't say who your best customer is", ()),
-        ("which customers spent the most", "I can't say who your best customer is", ()),
-        ("What's my profit margin this year?", "I can't say what your profit is", ()),
-        ("How many orders in March?", "I can't look at just that time", ()),
+        ("Who is my best customer?", "I can't tell you that", ()),
+        ("Show me order #1115", "I can't tell you that", ()),
+        ("What's my profit margin this year?", "I can't tell you that", ()),
+        ("How much traffic did I get?", "I can't tell you that", ()),
+        ("Will it be better next quarter?", "I can't tell you that", ()),
         ("What did I sell in May?", "I can't look at just that time", ()),
-        ("What may I sell?", "", ("week_orders",)),
         ("sales in 2024", "I can't look at just that time", ()),
-        ("orders in October", "", ("sales",)),
-        ("October 2025", "I can't look at just that time", ()),
-        ("How much traffic did I get?", "I can't see who visits your store", ()),
-        ("Will it be better next quarter?", "I can't look ahead", ()),
-        ("What is my profit, and how many customers do I have?", "", ("counts",)),
+        ("Can you fulfil my orders?", "I can't change anything", ()),
+        ("What may I sell?", "", ("week_orders",)),
     ],
 )
 def test_what_it_cannot_answer_it_says_and_why(question: str, said: str, calls: tuple[str, ...]) -> None:
@@ -514,10 +510,3 @@ def test_small_talk_while_it_speaks_is_answered_too() -> None:
     talk.ask()
     talk.messages += [CROSSED, user("Are you there?")]
     assert "I'm here." in str(talk.to_the_end()[-1].text)
-
-
-def test_a_question_about_what_it_said_before_is_answered_with_that_sentence_alone() -> None:
-    talk = Talk(INSIGHTS)
-    talk.to_the_end()
-    talk.messages.append(user("How many customers do I have?"))
-    assert talk.ask().text == "You have 1,234 customers in your store, and 87 orders."

@@ -1,4 +1,6 @@
+import json
 import math
+import ssl
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -112,7 +114,9 @@ def test_retry_after_in_seconds(value: str, seconds: float | None) -> None:
 def test_a_wait_in_milliseconds_or_in_the_body() -> None:
     headers = {"retry-after-ms": "1500", "retry-after": "2"}
     assert failure(ProviderError(429, litellm_response_headers=headers)).retry_after == 1.5
-    assert failure(Told(429, '{"error": {"details": [{"retryDelay": "34.07s"}]}}')).retry_after == 34.07
+    body = {"error": {"details": [{"retryDelay": "34.07s"}]}}
+    assert failure(Told(429, json.dumps(body))).retry_after == 34.07
+    assert failure(Told(429, str([body]))).retry_after == 34.07  # as an error quotes what it read
 
 
 def test_retry_after_as_a_date() -> None:
@@ -131,6 +135,13 @@ def test_a_broken_connection_is_called_so() -> None:
     error.__cause__ = APIConnectionError()
     assert "no connection" in failure(error).reason
     assert "no connection" not in failure(ProviderError(500)).reason
+
+
+def test_a_certificate_that_is_not_trusted_is_no_fault_of_the_network() -> None:
+    error = ProviderError(500)
+    error.__cause__ = APIConnectionError()
+    error.__cause__.__context__ = ssl.SSLCertVerificationError("unable to get local issuer certificate")
+    assert "its certificate is not trusted: name its CA in SSL_CERT_FILE" in failure(error).reason
 
 
 class Told(ProviderError):

@@ -62,6 +62,49 @@ def test_words_calls_and_tokens_are_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("finish", "said"),
+    [
+        *((finish, "You have some. It is 6") for finish in ("stop", "STOP", "eos_token", "end_turn", None, "")),
+        *((finish, "You have some. …") for finish in ("length", "MAX_TOKENS", "network_error", "abort")),
+        ("insufficient_system_resource", "You have some. …"),  # DeepSeek's
+        ({"type": "stop"}, "You have some. …"),
+    ],
+    ids=str,
+)
+def test_after_an_end_that_nobody_knows_half_a_sentence_is_not_said(finish: object, said: str) -> None:
+    answer = read_answer(
+        {"choices": [{"message": {"content": "You have some. It is 6"}, "finish_reason": finish}]}, "m"
+    )
+    assert isinstance(answer, Answer)
+    assert answer.text == said
+
+
+@pytest.mark.parametrize("count", [-1, 10**12, "7", 7.5, None, [7]])
+def test_a_count_of_tokens_that_cannot_be_right_is_none(count: object) -> None:
+    """The column takes no larger ones, and a negative one would give the merchant more of the day's tokens."""
+    body = {"choices": [{"message": {"content": "Hi."}}], "usage": {"prompt_tokens": count, "completion_tokens": 3}}
+    answer = read_answer(body, "m")
+    assert isinstance(answer, Answer)
+    assert (answer.input_tokens, answer.output_tokens) == (None, 3)
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        {"function_call": {}},
+        {"function_call": {"name": None, "arguments": None}},
+        {"tool_calls": [{"id": "1", "function": {"name": "", "arguments": ""}}]},
+    ],
+    ids=str,
+)
+def test_a_call_of_nothing_is_none(nothing: dict[str, Any]) -> None:
+    tool = {"type": "function", "function": {"name": "shopify_data", "parameters": {}}}
+    answer = read_answer({"choices": [{"message": {"content": "Hi.", **nothing}}]}, "m", [], [tool])
+    assert isinstance(answer, Answer)
+    assert answer.tool_calls == ()
+
+
+@pytest.mark.parametrize(
     "empty",
     [
         SimpleNamespace(choices=[]),

@@ -80,14 +80,33 @@ def test_a_piece_with_words_is_never_the_last() -> None:
         ([call("shop", ""), call("ify", ""), call(None, "{}")], [("shopify", "{}")]),
         ([call("a", "", index=0), call("a", "{}", index=0)], [("a", "{}")]),
         ([call("a", None, index=1, id="x"), call("b", "{}", index=0, id="y")], [("a", ""), ("b", "{}")]),
+        ([call("a", "{}", index=0), call("", "", index=1, id="")], [("a", "{}")]),
     ],
-    ids=["numbered", "all number 0", "no id", "an object", "a name in pieces", "the name again", "out of order"],
+    ids=["numbered", "all number 0", "no id", "object", "name in pieces", "name again", "out of order", "an empty one"],
 )
 def test_calls(pieces: list[dict[str, Any]], calls: list[tuple[str, str]]) -> None:
     found = assembled([*(chunk(tool_calls=[piece]) for piece in pieces), chunk("stop")])
     assert found is not None
     made = [call["function"] for call in found["choices"][0]["message"]["tool_calls"]]
     assert [(one["name"], one["arguments"]) for one in made] == calls
+
+
+@pytest.mark.parametrize("calls", [[None], [{}], {"function": None}, [call("", "", id="", index=0)]])
+def test_a_call_of_nothing_is_none(calls: object) -> None:
+    assembly = Assembly()
+    assembly.add(json.loads(chunk(content="Hi.", tool_calls=calls, function_call={"name": "", "arguments": ""})))
+    assert not assembly.begins_to_call
+    assert answer([chunk(content="Hi.", tool_calls=calls), chunk("stop")]).tool_calls == ()
+
+
+def test_a_single_call_without_a_list() -> None:
+    [made] = answer([chunk(tool_calls=call("shopify_data", "{}", id="1")), chunk("tool_calls")]).tool_calls
+    assert made.name == "shopify_data"
+
+
+def test_words_that_come_again_whole_are_said_once() -> None:
+    again = {"choices": [{"index": 0, "delta": {}, "message": {"content": "Hi."}, "finish_reason": "stop"}]}
+    assert answer([chunk(content="Hi."), json.dumps(again)]).text == "Hi."
 
 
 def test_what_comes_as_parts_or_whole_or_in_the_older_form() -> None:

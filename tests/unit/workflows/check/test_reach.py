@@ -33,6 +33,8 @@ def never(*sources: str) -> list[tuple[int, int | None]]:
         "turns >= 3 and turns < 3",
         "3 < turns and turns == 2",
         "turns > 3 and turns < 'a'",
+        "not (turns > 3) and 3 < turns",
+        "not (text older than '7d') and text older than '7d'",
         "turns > 3 and turns == null",
         "'counts' in fetched and 'counts' not in fetched",
         "shop.plan == 'a' and shop.plan == 'b'",

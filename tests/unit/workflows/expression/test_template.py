@@ -121,3 +121,4 @@ def test_what_takes_too_long_to_write_is_left_out() -> None:
 
 def test_single_braces_are_noticed() -> None:
     assert single_braces("a {name} {{other}} {a.b} { } {1}") == [(2, 8, "name"), (19, 24, "a.b")]
+    assert single_braces("{error or 'unknown'} {{error or 1}} {or}") == [(0, 20, "error"), (36, 40, "or")]
