@@ -29,82 +29,63 @@ from workers.truth.wording import Wording, places
 
 _DIGIT = re.compile(r"\d")
 
-
 _CURRENCY_BEFORE = re.compile(rf"(?:(?<!\w)(?:{CODE.lower()}|fr|sfr|kr|rs)\.?|[$€£¥₹])\s?$")
 
-
 _LIKE_URL = re.compile(r"://|@|\w\.\w")
-
 
 _RANK_WORD = re.compile(
     r"previous|before|davor|days|tage|month|monat|hours|stunden|minute|week|woche|number|nummer|platz|third|quarter|half|drittel|viertel|times|mal so|fünftel|fifth"
 )
 
-
 _TIMES = re.compile(r"(?<=\d)\s?[×x](?![a-z])|(?<=1 )time\b|(?<=one )time\b")
-
 
 _RELATIVE = re.compile(r",\s(?:die|der|das|den|who|which|that|whose) [a-zäöü]")
 
-
 _NOT_YET = re.compile(
-    r"\b(?:not|never|none|neither|nor|weder|no longer|yet|still|wait\w*|await\w*|needs?|needing|must|have to|has to|had to|to be|pending|left|remain\w*|queue\w*|backlog|outstanding|cannot|due"
+    r"\b(?:not|never|get|getting|none|neither|nor|weder|no longer|yet|still|wait\w*|await\w*|needs?|needing|must|have to|has to|had to|to be|pending|left|remain\w*|queue\w*|backlog|outstanding|cannot|due"
     r"|nicht|nie|noch|muss|musst|müssen|wart\w*|zu|steh\w*|ausstehend\w*|offen\w*|unbezahlt\w*|fehl\w*|keine\w*)\b|n't\b"
 )
 
-
 _RECEIVED = re.compile(r"\b(?:in|through|received|arrived|cleared|da|eingegangen|erhalten|angekommen|gekommen)\b")
-
 
 _MISSING = re.compile(
     r"[^.;,]{0,40}?\b(?:outstanding|pending|missing|overdue|not (?:yet )?(?:in|arrived|received)|fehlt|aussteht|ausstehend\w*|steht \w*\s?aus|offen)\b"
 )
 
-
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
-
 
 _BREAK = re.compile(
     r"[;,\s:()….](?:(?<=[;,])(?=\s)|(?<=[()…])|(?<=\s)(?:[·|/•](?=\s)|[–—-]\s)|(?<=[\d€$£%]:)(?=\s)|(?<=\d [a-z]{3}:)(?=\s)|(?<=\.)\.\.)"
 )
 
-
 _BREAK_WORD = Wording(
-    rf"{OFFER.pattern}|(?:and|but|while|whereas|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*"
+    rf"{OFFER.pattern}|(?:and|but|while|whereas|although|though|obwohl|plus|und|aber|während|sowie|versus|vs|compared (?:with|to)|verglichen mit|gegenüber|(?<!hälfte )bleib\w*|verbleib\w*"
     r"|against|out of|(?:of which|davon|von denen|darunter|including)(?= \d))\b"
 )
-
 
 _URL = re.compile(
     r"https?://\S+|www\.\S+|\b[\w.+-]+@[\w-]+\.\w[\w.]*|\b[\w-]+(?:\.[\w-]+)*\.(?:com|de|net|org|io|shop|store|co|ch|at)\b\S*",
 )
 
-
 _PHONE = re.compile(
     r"(?<![\w$€£.,])(?:\+\d{1,3}[\s/-]?)(?:\(?\d{1,5}\)?[\s/-]?){2,5}\d{2,}|(?<![\w#])0\d{2,5}[\s/-]\d{3,}[\d\s/-]*\d|\b\d{3}[-.]\d{3}[-.]\d{4}\b"
 )
 
-
 _HASH = re.compile(r"(?<![\w&])#\s?([a-z]{0,6}-?\d{2,}[\w-]*|\d)")
-
 
 _ORDER = Wording(
     r"(?:order|bestellung|auftrag|order number|bestellnummer|commande|pedido)\s(?:(?:no|nr|number|nummer|mit der nummer|n°|º)\.?\s?)?"
     r"([a-z]{0,6}-?\d{3,}(?!\d)[\w-]*)(?!\s?(?:orders|[€$£%]|eur|usd|chf))(?![.,]\d)",
 )
 
-
 _LONG_NUMBER = re.compile(r"\d[\d\s()/.-]{4,}\d")
-
 
 _LIST_MARK = re.compile(r"^\s*(?:\(?\d{1,2}[.)]|[-*•–])(?=\s)", re.MULTILINE)
 
-
 _RANK = Wording(
     r"(?P<several>(?<![\d.,])\d{1,3}(?=(?:, \d{1,3})*,? (?:or|and|oder|und|to|bis) (?:\d{1,3} (?:days?|tagen?|months?|monaten?|hours?|stunden|minutes?|minuten|weeks?|wochen)|\ue000)))|(?<=previous )(?:\d{1,2}|seven|thirty)(?=\s?[:.,;!]|\s(?:by|with|was|were)\b|$)|(?:(?<![\d.,])\d{1,3}|\b(?:seven|thirty|sieben|dreißig))(?=\s(?:before|davor|zuvor)\b)|\b\d{1,3}(?=\s(?:days?|tagen?) (?:before|davor|zuvor|earlier|vorher|prior))|\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
-    r"|\b(?:number|nummer|platz|no\.) (?:one|two|three|eins|zwei|drei)\b|\b(?:a|one|two|three|ein|zwei|drei) (?:thirds?|quarters?|fifths?|halves|half|drittel|viertel|fünftel)\b|\b(?:of|between) the two\b|\d[\d.]* times (?:what|as|more|the|that)\b|(?:two|three|four|five|six|seven|eight|nine|ten|many|several) times (?:what|as|more|the|that)\b|(?=\w{2,8}mal so)\w*mal so\b|\b24/7\b|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
+    r"|\b(?:number|nummer|platz|no\.) (?:one|two|three|eins|zwei|drei)\b|\b(?:a|one|two|three|ein|zwei|drei) (?:thirds?|quarters?|fifths?|halves|half|drittel|viertel|fünftel)\b|\b(?:of|between) the two\b|\d[\d.]* times (?:what|as|more|the|that)\b|(?:two|three|four|five|six|seven|eight|nine|ten|many|several) times (?:what|as|more|the|that|last|yesterday|\w+day['’]s)\b|\bby (?:\w+ )?half\b|\bhalf (?:of )?(?:the )?(?=[$€£¥₹])|(?=\w{2,8}mal so)\w*mal so\b|\b24/7\b|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
 )
-
 
 _CODE = re.compile(r"\b[a-z]++\d[\w-]*")
 
@@ -205,7 +186,6 @@ def _words(sentence: Sentence) -> None:
 
 _BEFORE_REFUNDS = re.compile(r" (?:any |the )?(?:refunds?|returns|discounts?|tax\w*)\b")
 
-
 _FROM_YOU = re.compile(r" (?:you|us|dich|dir|sie|ihnen|euch)\b")
 
 
@@ -220,19 +200,15 @@ def _is_of_order(sentence: Sentence) -> bool:
 
 _ADVERB = re.compile(r"\b(?:schon|bereits|noch|erst|nur|auch|nicht)\s$")
 
-
 _LEFT_OUT = frozenset({"test", "cancelled", "refunded", "guest"})
-
 
 _WITHOUT = re.compile(
     r"\b(?:without|excluding|excl|except|not counting|leaving out|minus|ohne|außer|exklusive|abzüglich)\b[^.;:]*$"
 )
 
-
 _NOT_COUNTED = re.compile(
     r"[^.,;:\d]*\b(?:not (?:counted|included)|(?:is|are)n't (?:counted|included)|excluded|left out|aside|nicht (?:mit)?(?:gezählt|eingerechnet|enthalten)|ausgenommen|ausgeschlossen|außen vor)"
 )
-
 
 _COUNTED_HERE = re.compile(r"(?:\d|\b(?:no|keine?|zwei|drei|vier|fünf|sechs|two|three|four|five|six|one|eine))\s$")
 
@@ -249,19 +225,14 @@ _NEW_THING = re.compile(
     r"\s(?:\w+\s)?(?:\w*orders?|\w*bestellung(?:en)?|\w*auftr\w+|sales?|purchases?|products?|\w*produkte?|items?|artikel|reviews?)\b"
 )
 
-
 _DECIDED = {"done": ("unfulfilled", "fulfilled"), "closed": ("open", ""), "finished": ("open", "fulfilled"), "to_do": ("unfulfilled", "shipping"),
             "settled": ("unpaid", "paid"), "unsettled": ("unpaid", "loose"), "left": ("unfulfilled", "fulfilled")}  # fmt: skip
 
-
 _ASIDE = re.compile(r"\([^()\d]*\)")
-
 
 _NEITHER = re.compile(r"\W*(?:neither|keine[rs]? (?:der|von|deiner|ihrer)|weder)\b[^.;]*\ue000")
 
-
 _NOT_YET_LEFT = re.compile(r"\b(?:not|nicht|noch)\b|n't\b")
-
 
 _WITH = re.compile(r"\b(?:hast|habt|haben|hat|hatte\w*) (?:\S+ ){0,4}mit\s")
 
@@ -276,7 +247,10 @@ def _decided(masked: str, found: re.Match[str], trait: str) -> str:
     if trait == "to_do" and re.search(
         r"\b(?:to|zu|zum|for|den)\s$|^\W*$", masked[max(0, found.start() - 6) : found.start()]
     ):
-        return "shipping" if found[0] in ("shipping", "versand") else not_yet
+        is_cost = found[0] in ("shipping", "versand") and not masked.endswith(
+            ("zum ", "auf ", "auf den "), 0, found.start()
+        )
+        return "shipping" if is_cost else not_yet
     if found[0].startswith("un") and found[0] != "unterwegs":
         return not_yet
     begun = _ASIDE.sub(" ", masked[max(0, found.start() - 45) : found.start()])

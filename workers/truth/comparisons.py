@@ -1,19 +1,29 @@
 """More and less, up and down: whether the figures say so. Pure."""
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence, Set
 from datetime import timedelta
 from functools import partial
 
-from workers.truth.figure import NOTHING, Change, Figure, Range, fits
+from workers.truth.figure import NOTHING, STATUSES, Change, Figure, Range, fits
 from workers.truth.figures import TO, role_of
 from workers.truth.periods import near, ranges
 from workers.truth.said import OF_SALES, THAN, Said, keys, kinds
 from workers.truth.sentence import Mention, Number
 from workers.truth.wording import Wording
 
+Scope = tuple[int, int]
+"""Where the part of a sentence that compares begins and ends."""
+
+EVERYWHERE: Scope = (0, sys.maxsize)
+
 STEADY = 0.2
 """How much more or less the week's second half may be and is still called steady."""
+
+HALF = re.compile(
+    r"(?:more|less|fewer) than half|(?:mehr|weniger) als die hälfte|(?:über|unter) (?:die|der) hälfte|most of|die meisten"
+)
 
 _THE_NEWEST = re.compile(
     r"\b(?:the (?:latest|newest|most recent|last)|(?:die|der) (?:letzte|neueste|neuere|jüngste|jüngere))(?: one)?\b(?! (?:\d|\w+ (?:orders|days|weeks|months)|tage|bestellungen))"
@@ -27,7 +37,7 @@ _DIRECTION = Wording(
     r"|übertrifft|übertr[aeo]f\w*|übersteig\w*|überstieg\w*|überwieg\w*|überwog\w*|überhol\w*|überrag\w*|schlägt|schlug|toppte?n?|öfter|häufiger|more often|left(?= [\w\ue000 ]{1,24} behind)|lead(?:s|ing)? over)"
     r"|(?P<less>fewer|less|weniger|lower|niedriger\w*|tiefer\w*|geringer\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|schwächer\w*|slower|langsamer\w*|quieter|ruhiger\w*|cheaper|billiger\w*|günstiger\w*|trail(?:s|ed|ing)?|lags|lagg(?:ed|ing)"
     r"|f[ae]ll(?:s|en|ing)? short|short of|underperform\w*|unterschr[ei]+t\w*|unterbiet\w*|unterzahl|seltener|less often|(?:(?:ca|could|did)n?['’]t|can ?not|(?:could|did) not) (?:match|reach|equal|keep up with)|(?:kam|kamen|kommt|kommen|reicht|reichte) nicht(?= an\b))"
-    r"|(?P<beside_more>above|darüber(?<=[%t] darüber)|over|vor|über|vorn)|(?P<beside_less>behind|darunter(?<=[%t] darunter)|below|under|beneath|hinter|unter)"
+    r"|(?P<beside_more>above|darüber(?<=[%t] darüber)|over(?! (?:and|but|yet)\b)(?= )|vor|über|vorn)|(?P<beside_less>behind|darunter(?<=[%t] darunter)|below|under|beneath|hinter|unter)"
     r"|(?P<steady>steady|stable|flat|unchanged|stabil\w*|konstant\w*|gleichmäßig\w*|unverändert\w*)"
     r"|(?P<rise>rose|risen|rising|rises?|grew|grown|growing|growth|grows?|climb(?:s|ed|ing)?|increas(?:e|es|ed|ing)|jump(?:s|ed|ing)?|leap(?:ed)?|leapt|surg(?:e|ed|ing)|soar(?:ed|ing)?|gain(?:s|ed|ing)?|improv(?:e|ed|ing|ement)|expand(?:ed|ing)?"
     r"|accelerat(?:ed|ing)|doubled|tripled|(?:pick|perk|edg)(?:ed|ing) up|uptick|upswing|upward|uptrend|up(?! (?:to|and running|next)\b)|stieg\w*|steigt|steigen|gestiegen|anstieg\w*|angestiegen|wuchs\w*|wächst|wachsen|gewachsen|wachstum\w*"
@@ -70,7 +80,7 @@ _NOUN_BEFORE = re.compile(
 )
 
 _ONCE = re.compile(
-    r" (?:(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:den|diesen|deinen|ihren) (?:letzten|neuesten|jüngsten)\b|(?:than|als) (?:once|one|ever|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
+    r" (?:(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:den|diesen|deinen|ihren) (?:letzten|neuesten|jüngsten)\b|(?:than|als) (?:once|one|ever|doubled?|tripled?|twice|halved|doppelt|dreifach|verdoppelt|verdreifacht|halbiert|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
 )
 
 _UP_TO = re.compile(r"[ *]*(?:(?:orders?|customers?|bestellung(?:en)?|kund\w+|units?|stück) )?")
@@ -80,31 +90,33 @@ _BY_BEFORE = re.compile(r"\b(?:um|by)\s$")
 _BY = re.compile(r"\s+(?:by |um |of |von )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
 
 
-def _within_week(said: Said) -> float | None:
+def _within_week(said: Said, scope: Scope) -> float | None:
     """By what share the second half of the week's days with orders is more than the first."""
     spans = [ranges(period, said, said.today) for period in said.periods]
     is_week = bool(spans) and all(any(5 <= (b - a).days <= 7 and b == said.today for a, b in each) for each in spans)
     if not is_week or said.first(THAN) or _COMPARED.search(said.masked):
         return None
-    orders = any(subject.kind == "order" for subject in said.subjects)
+    what = "day orders" if "order" in _words_in(said, scope)[1] else "day totals"
     for ranking in said.grounds.rankings:
-        if ranking.what == ("day orders" if orders else "day totals"):
+        if ranking.what == what:
             days = [value for _, value in sorted(ranking.values.items()) if value]
             first, second = sum(days[: len(days) // 2]), sum(days[len(days) // 2 :])
             return second / first - 1 if first else None
     return None
 
 
-def _changed(said: Said, sign: int) -> bool:
-    within = _within_week(said)
+def _changed(said: Said, sign: int, scope: Scope) -> bool:
+    within = _within_week(said, scope)
     if within is not None and _DOUBLED.search(said.masked):
         return within > 0.8 or within < -0.4
     if within is not None:  # a fifth up or down; less is steady
         return abs(within) <= STEADY if sign == 0 else within * sign > STEADY
     is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.plain) is not None
-    if not is_long and (against := _against_day_before(said)) is not None:
+    if (since := _since_day(said, scope)) is not None:
+        return since * sign > 0
+    if not is_long and (against := _against_day_before(said, scope)) is not None:
         return against * sign > 0
-    changes = _changes(said)
+    changes = _changes(said, scope)
     if any((sign == 0 or change.value * sign > 0) and not (is_long and change.days) for change in changes):
         return True
     days = {
@@ -118,7 +130,7 @@ def _changed(said: Said, sign: int) -> bool:
         known = {
             day: ranking.values[day]
             for day in days | {today}
-            if ranking.what in _day_measures(said) and day in ranking.values
+            if ranking.what in _day_measures(said, scope) and day in ranking.values
         }
         if len(known) >= 2 and days & set(known):
             newest = max(known)
@@ -133,7 +145,20 @@ def _changed(said: Said, sign: int) -> bool:
 _ON_DAY = re.compile(r"\b(?:on|am|yesterday|gestern)(?:\s\S+)?$")
 
 
-def _against_day_before(said: Said) -> float | None:
+def _since_day(said: Said, scope: Scope) -> float | None:
+    """ "Since Tuesday it has been quieter": by how much an average day since then had more than that day."""
+    since = [said.spans_of()[p.start] for p in said.periods if p.value[:1] == ("since",)]  # type: ignore[index]
+    spans = [span for spans in since[:1] for span in spans]
+    found = []
+    for ranking in said.grounds.rankings:
+        for start, end in spans if ranking.what in _day_measures(said, scope) else ():
+            days = [f"date:{(start + timedelta(days=n)).isoformat()}" for n in range((end - start).days + 1)]
+            if len(days) > 1 and ranking.values.keys() >= set(days):
+                found.append(sum(ranking.values[day] for day in days[1:]) / (len(days) - 1) - ranking.values[days[0]])
+    return found[0] if found and len({(d > 0) - (d < 0) for d in found}) == 1 else None
+
+
+def _against_day_before(said: Said, scope: Scope) -> float | None:
     """ "Sales dropped on Saturday": by how much that had more than the day before, where all that may be meant agrees."""
     times = [*said.periods, *said.dates]
     if (
@@ -149,46 +174,43 @@ def _against_day_before(said: Said) -> float | None:
         found += [
             ranking.values[day] - ranking.values[before]
             for ranking in said.grounds.rankings
-            if start == end and ranking.what in _day_measures(said) and {day, before} <= ranking.values.keys()
+            if start == end and ranking.what in _day_measures(said, scope) and {day, before} <= ranking.values.keys()
         ]
     return found[0] if found and len({(d > 0) - (d < 0) for d in found}) == 1 else None
 
 
-def _day_measures(said: Said) -> list[str]:
+def _day_measures(said: Said, scope: Scope = EVERYWHERE) -> list[str]:
     """By what days are compared."""
-    if _is_money(said):
+    traits, subjects = _words_in(said, scope)
+    if _is_of_money(traits, subjects):
         return ["day totals"]
-    return ["day orders"] if _is_orders(said) else ["day orders", "day totals"]
+    return ["day orders"] if subjects & _COUNTED else ["day orders", "day totals"]
 
 
-_MAJORITY = Wording(
-    r"(?:(?P<more>(?:more than|over|well over) half|(?:the|a) (?:\w+ )?majority|most of|die meisten|mehr als die hälfte|über die hälfte|die (?:\w+ )?mehrheit|(?:der|ein) (?:größere|größte|überwiegende) teil|the (?:bulk|larger part|greater part))"
-    r"|(?P<less>(?:less than|fewer than|under|not even) half|(?:the|a) (?:\w+ )?minority|weniger als die hälfte|unter der hälfte|nicht einmal die hälfte|(?:die|eine) (?:\w+ )?minderheit|(?:der|ein) (?:kleinere|kleinste|geringere) teil|the (?:smaller|lesser) part))(?!\w)"
-)
+def _words_in(said: Said, scope: Scope) -> tuple[set[str], set[str]]:
+    """What this part of the sentence speaks of, by traits and nouns; the whole one, if it says nothing of that."""
+    for start, end in (scope, EVERYWHERE):
+        traits = {t.kind for t in said.traits if start <= t.start < end}
+        subjects = {s.kind for s in said.subjects if start <= s.start < end}
+        traits |= {"reversal"} if "refunding" in traits else set()
+        if _is_of_money(traits, subjects) or subjects & _COUNTED or traits & (OF_SALES | {"average"}):
+            break
+    return traits, subjects
 
 
-def majorities(said: Said) -> Iterable[tuple[str, bool]]:
-    """ "More than half of them are paid", "6 of the 10, the majority"."""
-    kinds_ = {t.kind for t in said.traits} & _KINDS_OF
-    found = said.first(_MAJORITY) if kinds_ or len(said.numbers) > 1 else None
-    if found is None or said.doubts(said.plain) or said.supposes(said.plain):
-        return
-    sign = 1 if found["more"] else -1
-    for number in said.numbers:
-        whole = said.of_which(number)[0]
-        if whole is not None:
-            yield found[0], (2 * number.readings[0][0] - whole.readings[0][0]) * sign > 0
-            return
-    known = _part(said, kinds_, is_recent="recent" in said.told)
-    if known is not None:
-        yield found[0], (2 * known[0] - known[1]) * sign > 0
+def _is_of_money(traits: Set[str], subjects: Set[str]) -> bool:
+    return "money" in subjects or "revenue" in traits
 
+
+_COUNTED = frozenset({"order", "customer"})
 
 _TIMES_AS_MUCH = Wording(
     r"(?:(?P<twice>doubled|verdoppelt\w*|(?:twice|two times) as (?:many|much|busy)|(?:doppelt|zweimal) so (?:viel\w*|hoch|groß|stark))"
     r"|(?P<thrice>tripled|verdreifacht\w*|three times as (?:many|much|busy)|(?:dreimal|dreifach) so (?:viel\w*|hoch|groß|stark))"
     r"|(?P<half>halved|halbiert\w*|half as (?:many|much|busy)|halb so (?:viel\w*|hoch|groß|stark)))(?!\w)"
 )
+
+_THAN_THAT = re.compile(r"\b(?:more than|over|mehr als|über|(?P<less>less than|not even|weniger als|nicht einmal))\s$")
 
 _FACTORS = {"twice": 2.0, "thrice": 3.0, "half": 0.5}
 
@@ -208,53 +230,12 @@ def multiples(said: Said) -> Iterable[tuple[str, bool]]:
         pairs = [(a, b) for a, b in zip(one[2](), other[2](), strict=True) if a is not None and b]
         if pairs:
             factor = _FACTORS[found.lastgroup or ""]
-            yield said.text[found.start() : found.end()], any(abs(a / b / factor - 1) <= STEADY for a, b in pairs)
-
-
-_FRACTION = Wording(
-    r"(?:(?P<n1>half|(?:die )?hälfte)|(?P<n2>(?:a|one) third|ein drittel)|(?P<n3>two[- ]thirds|zwei drittel)|(?P<n4>(?:a|one) quarter|ein viertel)"
-    r"|(?P<n5>three[- ]quarters|drei viertel)) (?:of|der|deiner|ihrer|von|aller)\b"
-)
-
-_PARTS = {"n1": 1 / 2, "n2": 1 / 3, "n3": 2 / 3, "n4": 1 / 4, "n5": 3 / 4}
-
-_VAGUELY = re.compile(
-    r"\b(?:than|over|under|less|about|around|roughly|nearly|almost|als|über|unter|etwa|rund|gut|knapp|fast)\s(?:the )?$"
-)
-
-
-def fractions(said: Said) -> Iterable[tuple[str, bool]]:
-    """ "A third of your open orders is fulfilled", "half of the last ten are unpaid"."""
-    for found in said.each(_FRACTION, plain=True):
-        end = said.clause_end(found.end())
-        if said.doubts(said.plain) or said.supposes(said.plain) or _VAGUELY.search(said.plain, 0, found.start()):
-            continue
-        behind = {t.kind for t in said.traits if found.end() <= t.start < end}
-        known = _part(said, behind & _KINDS_OF, is_recent="recent" in behind)
-        if known is not None and known[1]:
+            than = _THAN_THAT.search(said.plain, 0, found.start())
+            off = [(a / b / factor - 1) * (-1 if than and than["less"] else 1) for a, b in pairs]
             yield (
                 said.text[found.start() : found.end()],
-                abs(known[0] / known[1] - _PARTS[found.lastgroup or ""]) < 0.07,
+                any(o >= -STEADY and (than is not None or o <= STEADY) for o in off),
             )
-
-
-def _part(said: Said, of: Set[str], *, is_recent: bool) -> tuple[float, float] | None:
-    """How many of the open orders, or of those that are listed, are of a kind, and how many those are in all."""
-    headline = {
-        f.traits: f.value for f in said.grounds.counts.get("order", ()) if not (f.derived or f.entities or f.old)
-    }
-    opened, left = (headline.get(frozenset({kind})) for kind in ("open", "unfulfilled"))
-    if of in ({"open", "fulfilled"}, {"open", "unfulfilled"}) and opened is not None and left is not None:
-        return left if "unfulfilled" in of else opened - left, opened
-    if len(of) != 1 or not is_recent or said.names or of & {"first_time", "returning"}:
-        return None
-    lists = [
-        f
-        for f in said.grounds.counts.get("order", ())
-        if f.partial and f.period is None and not f.entities and not f.old
-    ]
-    those, all_ = ({f.value for f in lists if f.traits == traits} for traits in (of, set()))
-    return (those.pop(), all_.pop()) if len(those) == len(all_) == 1 else None
 
 
 def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
@@ -265,33 +246,34 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
     for found in said.each(_DIRECTION):
         masked, group = said.masked, found.lastgroup or ""
         clause = masked[said.clause_start(found.start()) : said.clause_end(found.end())]
+        breaks = [0, *said.breaks, len(masked)]
+        scope = max(b for b in breaks if b <= found.start()), min(b for b in breaks if b >= found.end())
         is_unsure = said.doubts(clause) and not found[0].startswith(("can", "could"))
         if is_unsure or said.advises(clause) or said.supposes(clause.replace("could", "")):
             continue
-        half = _MAJORITY.pattern.match(masked, found.start())
-        if half and half.end() > found.end():  # "more than half"
+        if HALF.match(masked, found.start()):  # "more than half"
             continue
         if _BECAUSE.search(masked, said.clause_start(found.start()), found.start()):
             continue
         if _ONCE.match(masked, found.end()) or _NO_DIRECTION.search(masked[: found.start()][-24:] + found[0]):
             continue
         if group == "steady":
-            if _within_week(said) is not None and _is_trend(said, found, group, clause):
-                yield found[0], _changed(said, 0)
+            if _within_week(said, scope) is not None and _is_trend(said, found, group, clause):
+                yield found[0], _changed(said, 0, scope)
             continue
         sign = 1 if group in ("rise", "more", "beside_more") else -1
         if _DENIED_HERE.search(masked[max(0, found.start() - 24) : found.start()]):
             sign = -sign
         words = said.text[found.start() : found.end()]
         beside = _beside(said, found)
-        apart = _apart(said, found, group)
+        apart = _apart(said, found, group, scope)
         if apart is not None and apart * sign < 0:
             yield words, False
             continue
         changes = [
             c
             for n in beside
-            for c in _changes_of(said, n)
+            for c in _changes_of(said, n, scope)
             if n.percent or not any(o is not n and o.start in said.meant for o in said.numbers)
         ]
         if changes:
@@ -305,21 +287,23 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
         ):
             yield words, False  # a share of something is not by how much it is more
             continue
-        pair = _pair(said, beside)
+        pair = _pair(said, beside, scope)
         if pair is not None and not _is_of_neither(said, found, pair):
             difference = _difference(said, found, pair, group)
             if difference is not None:
                 ok = difference * sign > 0
-                yield words, ok and all(_is_by(said, n, pair, difference) for n in beside)
+                yield words, ok and all(_is_by(said, n, pair, difference, scope) for n in beside)
             continue
         difference = _known_difference(said, found)
         if difference is not None:
             yield words, difference * sign > 0
         elif _is_trend(said, found, group, clause):
-            yield words, _changed(said, sign)
+            yield words, _changed(said, sign, scope)
+        elif group in ("more", "less") and not said.first(THAN) and (since := _since_day(said, scope)) is not None:
+            yield words, since * sign > 0
 
 
-def _apart(said: Said, found: re.Match[str], group: str) -> float | None:
+def _apart(said: Said, found: re.Match[str], group: str, scope: Scope) -> float | None:
     """By how much the first of two days, times or kinds is more than the other, by the figures of both; None if that
     is not known, or depends on what is measured."""
     masked = said.masked
@@ -327,12 +311,12 @@ def _apart(said: Said, found: re.Match[str], group: str) -> float | None:
     if group == "fall" and " hinter " in found[0]:  # "blieb hinter dem Montag zurück"
         begins = found.start()
     elif group in ("rise", "fall"):
-        return _change_of_days(said)
+        return _change_of_days(said, scope)
     elif group.startswith("beside") and not _IS_BESIDE.search(masked, 0, found.start()):
         return None
     than = said.first(THAN, begins)
     pivot = than.start() if than else found.start()
-    for sides in (_days(said), _kinds(said), _times(said)):
+    for sides in (_days(said, scope), _kinds(said), _times(said, scope)):
         before = [side for side in sides if side[0] < pivot]
         after = [side for side in sides if side[0] >= (than.end() if than else begins)]
         if not before or (not after and len(before) != 2):
@@ -361,9 +345,9 @@ _FROM_DAY, _TO_DAY = (
 )
 
 
-def _change_of_days(said: Said) -> float | None:
+def _change_of_days(said: Said, scope: Scope) -> float | None:
     """ "From Monday to Tuesday orders rose": by how much."""
-    sides = _days(said)
+    sides = _days(said, scope)
     if len(sides) != 2 or len({*(m.start for m in (*said.periods, *said.dates))} & {side[0] for side in sides}) != 2:
         return None
     (start, end, one), (other_start, _, other) = sides
@@ -389,21 +373,7 @@ _COMPARED_WITH = re.compile(
     r"\b(?:compared (?:with|to)|unlike|against|versus|vs\.?|verglichen mit|im vergleich (?:zu|zum|mit)|gegenüber|anders als|im gegensatz zu[mr]?)\b[^.,;]{0,12}$"
 )
 
-_KINDS_OF = frozenset(
-    {
-        "first_time",
-        "returning",
-        "fulfilled",
-        "unfulfilled",
-        "paid",
-        "unpaid",
-        "cancelled",
-        "refunded",
-        "guest",
-        "test",
-        "open",
-    }
-)
+_KINDS_OF = STATUSES | {"open"}
 
 _STATISTICS = frozenset({"average", "median"})
 
@@ -411,17 +381,9 @@ Side = tuple[int, int, Callable[[], tuple[float | None, ...]]]
 """Where it stands, and its values by each measure."""
 
 
-def _is_money(said: Said) -> bool:
-    return any(s.kind == "money" for s in said.subjects) or any(t.kind == "revenue" for t in said.traits)
-
-
-def _is_orders(said: Said) -> bool:
-    return any(s.kind in ("order", "customer") for s in said.subjects)
-
-
-def _days(said: Said) -> list[Side]:
+def _days(said: Said, scope: Scope = EVERYWHERE) -> list[Side]:
     """Days, and the average day, by orders and by money."""
-    measures = _day_measures(said)
+    measures = _day_measures(said, scope)
     rankings = [next((r.values for r in said.grounds.rankings if r.what == what and r.values), {}) for what in measures]
 
     def values(days: Sequence[str]) -> tuple[float | None, ...]:
@@ -459,12 +421,12 @@ def _kinds(said: Said) -> list[Side]:
 
 
 _TIME_BEFORE = re.compile(
-    r"\b(?:the (?:\w+ )?(?:days?|week|month|year|period|stretch|ones?) before(?: (?:that|it))?|(?:the )?(?:previous|prior|preceding) (?:\w+ )?(?:days|week|month|year|period)"
+    r"\b(?:the same (?:days|period|stretch|time|part) (?:of|in) (?:the )?(?:last|previous) (?:month|week|year)|the (?:\w+ )?(?:days?|week|month|year|period|stretch|ones?) before(?: (?:that|it))?|(?:the )?(?:previous|prior|preceding) (?:\w+ )?(?:days|week|month|year|period)"
     r"|(?:dem|der|den|die|das) (?:\w+ )?(?:tagen?|woche|monat|jahr|zeitraum|periode) (?:davor|zuvor)|(?:dem |der )?(?:vorwoche|vormonat|vorjahr|vorzeitraum|vorherigen? \w+|vorigen? \w+))\b"
 )
 
 
-def _times(said: Said) -> list[Side]:
+def _times(said: Said, scope: Scope) -> list[Side]:
     """A report's time and the one before it, by orders and by money."""
     befores = [(m.start(), m.end()) for m in _TIME_BEFORE.finditer(said.plain)]
     named = [
@@ -473,28 +435,29 @@ def _times(said: Said) -> list[Side]:
         if (spans := [s for s in said.spans_of()[m.start] if s[0] != s[1]])
         and not any(a < m.end and m.start < b for a, b in befores)
     ]
-    if len(befores) != 1 or len({tuple(spans) for _, _, spans in named}) != 1:
+    if len(befores) > 1 or len({tuple(spans) for _, _, spans in named}) != 2 - len(befores):
         return []
-    spans = named[0][2]
     orders, money = frozenset[str](), frozenset({"revenue"})
-    measures = [money] if _is_money(said) else [orders] if _is_orders(said) else [orders, money]
+    traits, subjects = _words_in(said, scope)
+    is_money = _is_of_money(traits, subjects)
+    measures = [money] if is_money else [orders] if subjects & _COUNTED else [orders, money]
 
-    def values(*, earlier: bool) -> tuple[float | None, ...]:
+    def values(spans: Sequence[Range], *, earlier: bool) -> tuple[float | None, ...]:
         found = []
         for measure in measures:
             known = {
                 f.value
                 for f in said.grounds.figures
                 if f.period is not None and not f.old and not f.entities and not f.percent
-                and f.traits == measure | ({"previous"} if earlier else set())
+                and (f.traits == measure | {"previous"} if earlier else f.traits - {"previous"} == measure)
                 and (f.currency is None) == (measure == orders) and (f.currency is not None or "order" in f.subjects)
                 and any((_right_before(f.period, span) if earlier else near(span, f.period)) for span in spans)
             }  # fmt: skip
             found.append(known.pop() if len(known) == 1 else None)
         return tuple(found)
 
-    sides: list[Side] = [(start, end, partial(values, earlier=False)) for start, end, _ in named[:1]]
-    sides += [(start, end, partial(values, earlier=True)) for start, end in befores]
+    sides: list[Side] = [(start, end, partial(values, spans, earlier=False)) for start, end, spans in named]
+    sides += [(start, end, partial(values, named[0][2], earlier=True)) for start, end in befores]
     return sorted(sides, key=lambda side: side[0])
 
 
@@ -517,13 +480,15 @@ def _beside(said: Said, found: re.Match[str]) -> list[Number]:
     return beside
 
 
-def _changes_of(said: Said, number: Number) -> list[float]:
+def _changes_of(said: Said, number: Number, scope: Scope) -> list[float]:
     """The changes that were calculated, or follow from a report, which the number may tell."""
-    found = ([c.value for c in changes if fits(number, c.value)] for changes in (_changes(said), said.grounds.changes))
+    found = (
+        [c.value for c in changes if fits(number, c.value)] for changes in (_changes(said, scope), said.grounds.changes)
+    )
     return next(filter(None, found), [])
 
 
-def _changes(said: Said) -> Sequence[Change]:
+def _changes(said: Said, scope: Scope) -> Sequence[Change]:
     """Of the changes those of what is spoken of: of the time named first, or before "than", and of what is measured, as
     far as reports are of just that."""
     changes: Sequence[Change] = said.grounds.changes
@@ -535,26 +500,32 @@ def _changes(said: Said) -> Sequence[Change]:
         if timed:
             changes = timed
             break
-    traits = {trait.kind for trait in said.traits}
+    traits, subjects = _words_in(said, scope)
+    is_money = _is_of_money(traits, subjects) or any(
+        scope[0] <= n.start < scope[1] and n.currencies for n in said.numbers
+    )
     measures = [frozenset({kind}) for kind in (*sorted(OF_SALES), "average") if kind in traits]
-    measures += [frozenset({"revenue"})] if _is_money(said) or any(n.currencies for n in said.numbers) else []
-    measures += [NOTHING] if _is_orders(said) else []
+    measures += [frozenset({"revenue"})] if is_money else []
+    measures += [NOTHING] if subjects & _COUNTED else []
     for measure in measures:
         if measured := [c for c in changes if c.span and c.measure == measure]:
             return measured
     return changes
 
 
-def _is_by(said: Said, number: Number, pair: tuple[Number, Number], difference: float) -> bool:
+def _is_by(said: Said, number: Number, pair: tuple[Number, Number], difference: float, scope: Scope) -> bool:
     """Whether the number beside says by how much the two differ."""
     if (number.currencies is None) != (pair[0].currencies is None) or number.percent:
         return True
-    return fits(number, difference) or bool(_changes_of(said, number))
+    return fits(number, difference) or bool(_changes_of(said, number, scope))
 
 
-def _pair(said: Said, beside: Sequence[Number]) -> tuple[Number, Number] | None:
+def _pair(said: Said, beside: Sequence[Number], scope: Scope) -> tuple[Number, Number] | None:
     """The two numbers of one kind, if there are just two that are figures."""
     numbers = [n for n in said.numbers if n not in beside and not n.percent and n.start in said.meant]
+    several = sum(not (other.lastgroup or "").startswith("beside") for other in said.each(_DIRECTION)) > 1
+    if several and not any(scope[0] <= n.start < scope[1] for n in numbers):
+        return None  # they belong to another comparison
     for money in (True, False):
         same = [n for n in numbers if (n.currencies is not None) == money]
         if len(same) == 2:

@@ -102,7 +102,6 @@ _OTHER_SIDE = re.compile(
 
 _RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?\s?(?:\(|:|=)\W*")
 
-
 _SHIPPING = Wording(r"(?:shipping|deliver(?:y|ies)|freight|porto|\w*versand\w*|fracht\w*)(?!\w)")
 _STATUS = frozenset({"fulfilled", "unfulfilled", "paid", "unpaid"})
 
@@ -111,7 +110,7 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     """What the words say of the number: right beside it, up to its neighbours, in the sentence, and before."""
     lower, upper = _neighbours(said, number, left, right)
     required, own = _traits(said, number, left, right)
-    if any(found.end() == number.start for found in said.each(_ALL_BUT)):  # "all but two have shipped"
+    if any(found.end() == number.start for found in said.each(ALL_BUT)):  # "all but two have shipped"
         required, own = (frozenset(_OPPOSITES.get(trait, trait) for trait in traits) for traits in (required, own))
     foreign = [t for t in said.traits if _is_another(said, number, t) or _is_past(said, number, t)]
     required -= {t.kind for t in foreign}
@@ -196,7 +195,7 @@ _IS_NOT = re.compile(
     r"\s*(?:are|were|have|is|was|has|sind|waren|wurden|ist|war|wurde)?\s?(?:not|nicht|still standing)(?: yet)?\s*(?:[.,;!)]|$)"
 )
 
-_ALL_BUT = Wording(r"(?:all but|all except|bis auf)\s")
+ALL_BUT = Wording(r"(?:all but|all except|bis auf)\s")
 
 _OPPOSITES = {"paid": "unpaid", "unpaid": "paid", "fulfilled": "unfulfilled", "unfulfilled": "fulfilled",
               "first_time": "returning", "returning": "first_time"}  # fmt: skip
@@ -246,9 +245,11 @@ def _neighbours(said: Said, number: Number, left: int, right: int) -> tuple[int,
     offer = OFFER.search(said.masked, number.end)
     upper = min((n.start for n in said.numbers if n.start >= (whole or number).end), default=len(said.masked))
     upper = min(upper, offer.start() if offer else upper)
-    if upper < len(said.masked):
-        between = [b for b in said.breaks if right <= b <= upper]
-        upper = min((b for b in between if said.masked[b] == ";"), default=max(between, default=upper))
+    between = [b for b in said.breaks if right <= b <= upper]
+    upper = min(
+        (b for b in between if said.masked[b] == ";"),
+        default=max(between, default=upper) if upper < len(said.masked) else upper,
+    )
     return min(lower, left), right if part is not None else max(upper, right)
 
 
@@ -453,13 +454,13 @@ def _time_distance(said: Said, figure: Figure, words: Description) -> float:
             if days and said.has(DAY_WORD)
             else 2.0
         )
-    matching = [span for span in spans if near(span, period) or _is_all(said, span, period)]
+    matching = [span for span in spans if near(span, period) or is_all(said, span, period)]
     if matching:  # of a day and a longer time, the day is meant
         return 1.0 if matching[0][0] != matching[0][1] and any(start == end for start, end in spans) else 0.0
     return MOST
 
 
-def _is_all(said: Said, span: Range, period: Range) -> bool:
+def is_all(said: Said, span: Range, period: Range) -> bool:
     """Whether both have all orders: the figure from the shop's first day on, and what was said at least as long."""
     return period[0] == said.grounds.opened and span[0] <= period[0] and span[1] >= period[1]
 

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from workers.truth.claims import concepts
-from workers.truth.figure import BUYERS, NOTHING, Change, Dated, Figure, Range, Ranking
+from workers.truth.figure import BUYERS, KINDS, NOTHING, Change, Dated, Figure, Range, Ranking
 
 SKIPPED = frozenset(
     "id sku image_url success data_type cached error_code retry_after description remedy code domain website plan orders_not_shown customer_orders".split()
@@ -29,19 +29,6 @@ SALES = {
 AN_HOUR = timedelta(hours=1)
 
 UNPAID = frozenset({"PENDING", "AUTHORIZED", "PARTIALLY_PAID", "EXPIRED"})
-
-KINDS = (
-    "test",
-    "cancelled",
-    "paid",
-    "unpaid",
-    "refunded",
-    "fulfilled",
-    "unfulfilled",
-    "guest",
-    "first_time",
-    "returning",
-)
 
 
 @dataclass(slots=True)

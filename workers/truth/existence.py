@@ -1,23 +1,25 @@
 """That there is something or nothing, said without a number: "nothing was returned", "a few are open". Pure.
 
 What is spoken of is a noun, what is said of it, and a time. Where figures of just that are known and agree, they decide;
-else "none" is the number 0, and any figure that the words describe does. Where there is none, it is no claim.
+else it is no claim.
 """
 
+import itertools
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 
 from workers.truth.claims import words_of
+from workers.truth.description import is_all
 from workers.truth.figure import NOTHING, Figure, Range
-from workers.truth.figures import in_data
-from workers.truth.periods import near, ranges
-from workers.truth.said import STRICT, Said, keys, kinds
-from workers.truth.sentence import Mention, Number, Sentence
+from workers.truth.periods import near
+from workers.truth.said import Said, keys, kinds
+from workers.truth.sentence import Mention, Sentence
 from workers.truth.wording import Wording
 
 _QUANTITIES = {
     "en": (
-        ("none", r"none|nothing|nobody|no[ -]one|not (?:a single|any|one)\b|no(?![,.!]| (?:less|fewer|more|longer|matter|need|doubt|wonder)\b)|without (?:a single|any)(?! (?:customer )?account)|zilch|nada"
+        ("none", r"none|nothing|nobody|no[ -]one|not (?:a single|any|one)\b|no(?![,.!]| (?:less|fewer|more|longer|matter|need|doubt|wonder)\b)|without (?:a single|any|a(?= (?:cancell?ation|refund|return)))(?! (?:customer )?account)|zilch|nada"
                  r"|(?:(?:ai|are|ca|could|did|do|does|had|has|have|is|must|need|should|was|were|wo|would)n['’]t|not|never) (?:[\w\ue000]+ ){0,3}?(?:a single|any|anything|anyone|anybody)\b"),
         ("some", r"some(?:thing|one|body)?|a (?:few|couple|handful|number|bunch)|(?:first |quite a )few|several|plenty|many|numerous|various|lots|a lot|loads"),
         ("empty", r"(?:queues?|backlog|pipeline|pile|list|inbox|desk)\b[^.,;:]{0,24}?\b(?:empty|clear|cleared|gone|clean)|all caught up|nothing (?:is )?(?:left|waiting)(?! to )"),
@@ -41,14 +43,18 @@ _THERE_IS = Wording(
 
 _EVERY_DAY = Wording(r"(?:(?:on )?(?:every|each)(?: single)? day|(?:every|each)(?: single)? one of (?=\ue000)|an jedem(?: einzelnen)? (?=\ue000)|jeden(?: einzelnen)? tag|an alle[nr] (?:der )?(?=\ue000)|an allen tagen|tag für tag|day (?:after|in,? day) \w+)(?!\w)")  # fmt: skip
 
-_DENIED = re.compile(r"\b(?:not|never|no|none|nothing|nobody|hardly|without|nicht|nie|kein\w*|niemand|nichts|ohne|bis auf|except|but|außer)\b|n['’]t\b")  # fmt: skip
+_DENIED = re.compile(r"\b(?:not|never|no|none|neither|nothing|nobody|hardly|without|weder|nicht|nie|kein\w*|niemand|nichts|ohne|bis auf|except|but|außer)\b|n['’]t\b")  # fmt: skip
+
+_EXCEPT = Wording(
+    r"(?:apart from|other than|except(?:ing)?|besides|aside from|außer|abgesehen von|bis auf|mit ausnahme)(?!\w)"
+)
 
 _WITHOUT = re.compile(r"\b(?:without|ohne)\b")
 
 _ALMOST = re.compile(r"\b(?:almost|nearly|hardly|barely|fast|kaum|beinahe|so gut wie)\s$")
 
 _SEEN = re.compile(
-    r"\b(?:see|say|tell|know|can|find|data|access|sehen?|sagen?|kann|kannst|weiß|wissen|finden?|daten|zugriff)\b"
+    r"\b(?:see|say|tell|(?<!did you )know|can|find|data|access|sehen?|sagen?|kann|kannst|weiß|wissen|finden?|daten|zugriff)\b"
 )
 
 _OTHERS = re.compile(
@@ -60,7 +66,7 @@ _ADJECTIVES = re.compile(
 )
 
 _ACQUIRED = Wording(
-    r"(?:sold|sell|sells|bought|buys?|ordered|orders?|purchased?|placed|came in|come in|coming in|received|arrived|happened|verkauft|eingespielt|umgesetzt|eingenommen|verdient|gekauft|kaufte[n]?|bestellt[en]*|eingegangen|reingekommen|hereingekommen|herein|rein|eingetroffen|erhalten|los|ging(?:en)?(?=.* ein\b))(?!\w)"
+    r"(?:sold|sell|sells|bought|buys?|ordered|orders?|purchased?|placed|came in|come in|coming in|received|arrived|happened|passiert|verkauft|eingespielt|umgesetzt|eingenommen|verdient|gekauft|kaufte[n]?|bestellt[en]*|eingegangen|reingekommen|hereingekommen|herein|rein|eingetroffen|erhalten|los|ging(?:en)?(?=.* ein\b))(?!\w)"
 )
 
 _OF_ORDERS = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest"})
@@ -74,7 +80,6 @@ _STATUS = _OF_ORDERS | _OF_BUYERS | _OF_MONEY
 _OTHERWISE = frozenset({"change", "average", "daily", "uncounted", "median", "largest", "smallest", "price", "days"})
 """Of figures that do not say whether there is something."""
 
-
 _BEFORE_NOUNS = frozenset(
     {"no", "without", "ohne", "kein", "keine", "keinen", "keiner", "keinem", "keines", "keinerlei"}
 )
@@ -82,8 +87,7 @@ _BEFORE_NOUNS = frozenset(
 
 def existence(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Nothing was returned this month", "your queue is empty", "some of them were cancelled"."""
-    found = [*_quantities(said), *_bare(said), *_every_day(said)]
-    return found or _zeros(said)
+    return itertools.chain(_quantities(said), _bare(said), _every_day(said))
 
 
 def _quantities(said: Said) -> Iterable[tuple[str, bool]]:
@@ -94,7 +98,11 @@ def _quantities(said: Said) -> Iterable[tuple[str, bool]]:
         is_some = (found.lastgroup or "").startswith("some")
         if is_empty and _DENIED.search(masked, clause[0], found.end()) and not found[0].startswith("nothing"):
             continue
-        if not _is_told(said, clause) or (is_some and _DENIED.search(masked, clause[0], clause[1])):
+        if (
+            said.first(_EXCEPT)
+            or not _is_told(said, clause)
+            or (is_some and _DENIED.search(masked, clause[0], clause[1]))
+        ):
             continue
         if _WITHOUT.search(masked, found.end(), clause[1]):  # "there wasn't a single day without an order"
             continue
@@ -131,7 +139,7 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     # "None is shipped" denies that one is, not that it is shipped.
     read = words_of(masked[start:begins] + " " * (found.end() - begins) + masked[found.end() : end])
     behind = [s for s in read.subjects if s.start + start >= found.end()]
-    word = found[0].partition(" ")[0]
+    word = "nobody" if found[0] in ("no one", "no-one") else found[0].partition(" ")[0]
     if word in ("without", "ohne") and _DENIED.search(masked, start, found.start()):
         return None
     if word in _BEFORE_NOUNS:  # "no need to ship" is about no order
@@ -161,6 +169,8 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     is_bought = said.first(_ACQUIRED, start, end) is not None
     named = said.mentions().get("product", ())
     products = [keys(m) for m in named if start <= m.start < end]
+    if not products and "unit" in nouns and len(named) == 1:  # "with no units on hand, the Spork …"
+        products = [keys(named[0])]
     if not products and not behind and word in _PRONOUNS:  # "Your best-stocked product is X; none was sold"
         products = [keys(m) for m in named if m.start < start]
     if len(products) > 1 or said.mentions().get("customer") or not (nouns or traits or is_bought or products):
@@ -168,9 +178,11 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     nouns = nouns or ({"order"} if traits or is_bought else set())
     if is_bought and nouns == {"customer"} and not traits:
         nouns = {"order"}
+    if not said.grounds.figures and nouns & {"order", "customer", "product"}:
+        return not is_some  # nothing was read
     whose = products[0] if products else NOTHING
     if whose:
-        stock = not is_bought and any(t.kind == "stock" for t in said.traits)
+        stock = not is_bought and ("unit" in nouns or any(t.kind == "stock" for t in said.traits))
         traits, nouns = {"stock" if stock else "sold"}, {"unit"}
     recent = any(t.kind == "recent" for t in read.traits) or any(
         n.start >= found.end() and n.end <= end for n in said.numbers
@@ -179,10 +191,13 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
 
 
 def _spans(said: Said, clause: tuple[int, int]) -> list[Range]:
-    """The days spoken of: those named in the clause, else in the sentence; a day before a longer time."""
+    """The days spoken of: those named in the clause, else in the sentence; a day before a longer time. What came since
+    a day came after it."""
     mentions: list[Mention] = [*said.periods, *said.dates]
     here = [m for m in mentions if clause[0] <= m.start < clause[1]] or mentions
-    spans = [span for m in here for span in ranges(m, said, said.today)]
+    spans = [span for m in here for span in said.spans_of()[m.start]]
+    if any(m.kind == "period" and m.value[:1] == ("since",) for m in here):  # type: ignore[index]
+        return [(start + timedelta(days=1), end) for start, end in spans]
     return [span for span in spans if span[0] == span[1]] or spans
 
 
@@ -196,16 +211,33 @@ def _exists(
     is_recent: bool = False,
 ) -> bool | None:
     known: set[bool] = set()
+    other_times: list[Figure] = []
     for figure in said.grounds.figures:
         if figure.old or figure.percent or figure.traits & _OTHERWISE or not _is_of(figure, nouns, traits, whose):
             continue
+        if figure.partial and not figure.value and not is_recent:
+            continue  # there may be some that are not listed
         if is_recent and not spans:
             if not figure.partial:
                 continue
         elif not _is_in(said, figure, traits, spans):
+            other_times.append(figure)
             continue
         known.add(abs(figure.value) > 0)
+    if not known and spans:
+        return _exists_within(other_times, spans)
     return known.pop() if len(known) == 1 else None
+
+
+def _exists_within(figures: Iterable[Figure], spans: Iterable[Range]) -> bool | None:
+    """By figures of a part of the time: what was there then, was there; that there was nothing says not enough."""
+    dated = [(f, f.period) for f in figures if f.period is not None]
+    for start, end in spans:
+        inside = [(figure, a, b) for figure, (a, b) in dated if start <= a and b <= end]
+        if inside:
+            days = {a for figure, a, b in inside if a == b}
+            return any(figure.value for figure, _, _ in inside) or len(days) <= (end - start).days
+    return None
 
 
 def _is_of(figure: Figure, nouns: frozenset[str], traits: frozenset[str], whose: frozenset[str]) -> bool:
@@ -229,8 +261,10 @@ def _is_in(said: Said, figure: Figure, traits: frozenset[str], spans: list[Range
     if traits == {"stock"}:
         return True
     if not spans:
-        return not figure.partial and "previous" not in figure.traits
-    return figure.period is not None and any(near(span, figure.period) for span in spans)
+        is_of_day = figure.period is not None and figure.period[0] == figure.period[1]
+        return not (figure.partial or is_of_day or "previous" in figure.traits)
+    period = figure.period
+    return period is not None and any(near(span, period) or is_all(said, span, period) for span in spans)
 
 
 def _bare(said: Said) -> Iterable[tuple[str, bool]]:
@@ -271,77 +305,3 @@ def _every_day(said: Said) -> Iterable[tuple[str, bool]]:
             days = sorted(name.removeprefix("date:") for name in ranking.values)
             if ranking.what == "day orders" and days and any(a.isoformat() >= days[0] for a, b in spans if a != b):
                 yield found[0], all(ranking.values.values())
-
-
-_COUNTED = re.compile(
-    r"\s(?:of (?:your|the|these|those|my) |(?:deiner|ihrer|der|dieser|meiner|eurer) )?(?:(?:last|latest|newest|recent|most|letzten|neuesten|jüngsten|last|past|\d+|\w+en|\w+er|\w+e|new|open|unfulfilled|pending|paid|unpaid|cancell?ed|refunded|returning|repeat|guest|test|first-time|single|further|other|more) ){0,3}"
-)
-
-_DONE = re.compile(
-    r"\b(?:ordered|bought|purchased|cancel\w*|bestell\w*|gekauft|kaufte|stornier\w*|sold|verkauft|came in|kam|herein)\b"
-)
-
-_NO_DATA = re.compile(
-    r"^\s?(?:data|names?|details?|information|access|history|numbers?|figures?|daten|id|ids|e-?mails?|yet to|-?\w*daten|support|service|page|list|s?\s(?:data|names))\b",
-)
-
-_NONE = Wording(
-    r"(?:(?<=n')t|not|nicht) (?:\w+ )?(?:a single|any|eine einzige)(?= order| \w*bestellung)|(?:nobody|no ?one|niemand|keiner|nothing(?! \w+ (?:better|more))|nichts(?! \w+ (?:besser|mehr))|without (?:a single|any|an?)(?! (?:customer )?account)|ohne (?:eine einzige|eine|jede)|none|no|not one|not a single|(?!kein (?:kunden)?konto)keine?[nrsm]?(?: einzige[rns]?)?)\b"
-)
-
-_NOT_NONE = re.compile(
-    r"\w+ (?:(?:more|mehr|fewer|less|weniger|(?:\w+ ){1,4}?(?:more often|\w+er))\b.*\b(?:than|als)\b|(?:of (?:the|your) |der )?(?:other|andere?[nrsm]?)\b"
-    r"|(?:(?:of|the|your|deiner|ihrer|der|dieser) )*(?:days?|tage?n?)\b)"
-)
-""" "No more orders than yesterday", "no other product"."""
-
-_SOLD = re.compile(r"\b(?:sold|verkauft|eingenommen|earned|came in)\b")
-
-
-def _zeros(said: Said) -> Iterable[tuple[str, bool]]:
-    """ "No orders", "none of the last 7 is paid", "nobody cancelled": the number 0 of what stands behind, where no figure
-    is of just what the words say."""
-    for found in said.each(_NONE):
-        end = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
-        clause = said.masked[said.clause_start(found.start()) : end]
-        if said.doubts(clause) or said.supposes(clause) or clause.rstrip().endswith("?"):
-            continue
-        if _NOT_NONE.match(said.masked, found.start(), end) or (
-            found[0].startswith(("without", "ohne"))
-            and _DENIED.search(said.masked, said.clause_start(found.start()), found.start())
-        ):
-            continue
-        behind = [s for s in said.subjects if found.end() <= s.start < end]
-        nouns = [s for s in behind if s.kind in ("order", "customer", "product", "unit", "item", "sale")][:1]
-        is_person = found[0] in ("nobody", "no one", "noone", "niemand", "keiner", "nothing", "nichts")
-        if is_person:
-            is_nothing = found[0] in ("nothing", "nichts") and _SOLD.search(clause)
-            if not is_nothing and not _DONE.search(said.masked[found.end() : end]):
-                continue
-            subjects, at = frozenset({"order", "unit"} if "noth" in found[0] else {"order"}), found.end()
-        elif nouns and nouns[0] is behind[0]:
-            between = said.masked[found.end() : nouns[0].start]
-            if said.orders and nouns[0].text.startswith(("shipment", "sendung", "lieferung", "paket", "deliver")):
-                continue  # "no shipment yet for #7"
-            if not _COUNTED.fullmatch(between) or _NO_DATA.match(said.masked[nouns[0].end :]):
-                continue
-            subjects, at = kinds(nouns[0]), nouns[0].end
-        elif _is_none(said, found):
-            subjects, at = frozenset({"order"}), found.end()
-        else:
-            continue
-        number = Number(found.start(), found.end(), said.text[found.start() : at].strip(), ((0.0, 1.0),))
-        left = max((b for b in said.breaks if b <= found.start()), default=0)
-        said.place(number, left, end)
-        yield number.text, in_data(said, number, left, end, subjects - {"money"}) is not None
-
-
-def _is_none(said: Said, found: re.Match[str]) -> bool:
-    """ "No cancellations", "Cancellations: none", "None so far today": of orders, though they are not named."""
-    behind = said.masked[found.end() :].strip(" .!*\n")
-    if any(t.kind in ("cancelled", "refunded", "test") and t.start - found.end() == 1 for t in said.traits):
-        return not said.subjects
-    is_label = re.search(r"[:=]\s*$", said.masked[: found.start()]) is not None
-    if not behind and is_label and any(t.kind in STRICT for t in said.traits):
-        return not any(s.kind in ("customer", "product") for s in said.subjects)
-    return bool(said.periods) and not said.subjects and len(said.plain.split()) <= 5

@@ -7,11 +7,10 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from workers.truth.figure import NOTHING, Range
+from workers.truth.figure import NOTHING, STATUSES, Range
 from workers.truth.periods import ranges
 from workers.truth.said import THAN, Said, keys
 from workers.truth.sentence import Mention
-from workers.truth.statuses import STATUSES
 from workers.truth.wording import Wording
 
 _EXTREMES = {
@@ -174,6 +173,7 @@ def _claim(
     if days is not None and (head is None or days.start < head.start()):
         kind = "date"
     if head is not None and head[0] in ("days", "tage", "tagen") and days is None:
+        yield from _several_days(said, found, most=word in ("top", "most"))
         return
     if word in ("newest", "oldest"):
         if is_second:
@@ -219,6 +219,20 @@ def _claim(
         word in ("most", "top", "leader"),
         is_second=is_second,
     )
+
+
+def _several_days(said: Said, found: re.Match[str], *, most: bool) -> Iterable[tuple[str, bool]]:
+    """ "Your two busiest days were Monday and Friday": each other day had less."""
+    spans = [said.spans_of()[m.start] for m in (*said.periods, *said.dates) if m.start > found.end()]
+    named = {f"date:{start.isoformat()}" for each in spans for start, end in each if start == end}
+    decided = []
+    for values in [r.values for r in said.grounds.rankings if r.what in _measure(said, "date", said.masked)]:
+        mine = [value if most else -value for day, value in values.items() if day in named]
+        others = [value if most else -value for day, value in values.items() if day not in named]
+        if len(mine) == len(spans) > 1 and others:
+            decided.append(min(mine) >= max(others))
+    if decided:
+        yield found[0], any(decided)
 
 
 def _is_of_some(said: Said, found: re.Match[str], head: re.Match[str] | None) -> bool:

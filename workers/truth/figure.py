@@ -7,9 +7,23 @@ from workers.truth.sentence import Number
 
 Range = tuple[date, date]
 
-
 NOTHING: frozenset[str] = frozenset()
 
+KINDS = (
+    "test",
+    "cancelled",
+    "paid",
+    "unpaid",
+    "refunded",
+    "fulfilled",
+    "unfulfilled",
+    "guest",
+    "first_time",
+    "returning",
+)
+"""Kinds of orders."""
+
+STATUSES = frozenset(KINDS)
 
 BUYERS = frozenset({"guest", "first_time", "returning"})
 """Kinds of orders that are named by who bought."""

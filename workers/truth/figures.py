@@ -1,15 +1,18 @@
 """Which of the grounds' figures a number of a text is. Pure.
 
-Of the figures with its value it is the one that the words describe, unless one of another value is nearer to them.
+Of the figures with its value it is the one that the words describe, unless they describe one of another value just so,
+or much better: words that nobody knows may tell the two apart.
 """
 
 import itertools
 import re
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
-from workers.truth.description import MOST, Description, description, distance_to
-from workers.truth.figure import Figure, fits
+from workers.truth.description import ALL_BUT, MOST, Description, description, distance_to
+from workers.truth.figure import BUYERS, STATUSES, Figure, Range, fits
 from workers.truth.lexicon import OFFER
+from workers.truth.periods import ranges
 from workers.truth.said import (
     AGAINST,
     OF_SALES,
@@ -21,6 +24,9 @@ from workers.truth.said import (
 )
 from workers.truth.sentence import Number
 from workers.truth.wording import Wording
+
+JUST_THAT = 0.25
+"""Up to this distance a figure is described without doubt."""
 
 _GENERALLY = Wording(r"(?:usually|typically|often|generally|üblich\w*|meist|oft|in der regel)\b")
 
@@ -136,8 +142,13 @@ def number(said: Said, number: Number) -> bool | None:
     is_count = number.currencies is None and not number.percent
     if (loyal := _is_loyal(said, number)) is not None:
         return loyal
+    whole = said.of_which(number)[0]
+    if is_count and whole is not None and number.readings[0][0] > max(value for value, _ in whole.readings):
+        return False  # "8 of the 6"
     if is_count and said.context.subjects and (_OF_THEM.match(after) or (not subjects and _VERB.match(after))):
         subjects = said.context.subjects
+    if subjects == {"customer"} and is_count and said.told & (STATUSES - BUYERS):
+        subjects |= {"order"}  # "four people cancelled"
     if subjects - {"money", "foreign"}:
         said.context.subjects = subjects - {"money", "foreign"}
     if is_count and said.has(_FIRST_READ):  # how much CJ has looked at
@@ -147,7 +158,11 @@ def number(said: Said, number: Number) -> bool | None:
             return None
         return _is_selection(said, number, subjects) or _was_written(said, number, subjects)
     figure = in_data(said, number, left, right, subjects)
-    if figure is None and (_is_share_of_days(said, number) if number.percent else _is_of_both(said, number)):
+    if figure is None and (
+        _is_share_of_days(said, number)
+        if number.percent
+        else _is_of_both(said, number) or _is_of_days(said, number) or _is_of_latest(said, number)
+    ):
         return True
     if figure is None and not subjects and not said.mentions():
         figure = in_data(said, number, left, right, subjects, said.context.named)
@@ -169,6 +184,45 @@ def _is_of_both(said: Said, number: Number) -> bool:
         and (other.period, other.derived) == (figure.period, figure.derived)
     }  # fmt: skip
     return any(fits(number, figure.value + other) for other in others)
+
+
+def _is_of_days(said: Said, number: Number) -> bool:
+    """ "From Monday to Wednesday you had 28 orders", "since Monday 6, 13, 19": of days in a row."""
+    what = "day totals" if number.currencies is not None else "day orders"
+    known = {k.removeprefix("date:"): v for r in said.grounds.rankings if r.what == what for k, v in r.values.items()}
+    of_days = {f.currency for f in said.grounds.by_kind.get("money", ()) if "date" in f.kinds}
+    if number.currencies is not None and not number.currencies & of_days:
+        return False
+    if what == "day orders" and any(s.kind not in ("order", "sale", "money") for s in said.subjects):
+        return False
+    spans = [span for spans in said.spans_of().values() for span in spans]
+    if said.told & (STATUSES | {"open", "average"}) or any(start == end for start, end in spans):
+        return False
+    values = [value for _, value in sorted(known.items())]
+    told = [
+        n for n in said.numbers if n.percent == number.percent and (n.currencies is None) == (number.currencies is None)
+    ]
+    if spans and len(told) > 2 and number in told:
+        starts = range(len(values) - len(told) + 1)
+        return any(all(map(fits, told, values[start:])) for start in starts)
+    for start, end in spans:
+        days = [(start + timedelta(days=n)).isoformat() for n in range(min((end - start).days, 30) + 1)]
+        if len(days) < len(known) and known.keys() >= set(days) and fits(number, sum(known[day] for day in days)):
+            return True
+    return False
+
+
+def _is_of_latest(said: Said, number: Number) -> bool:
+    """ "Two of your last three orders are paid": of as many as are said."""
+    whole, _ = said.of_which(number)
+    if whole is None or not said.has(_SELECTED) or said.first(ALL_BUT):
+        return False
+    ages = next((r.values for r in said.grounds.rankings if r.what == "newest"), {})
+    latest = sorted((name for name in ages if name.startswith("order:")), key=ages.__getitem__, reverse=True)
+    told = [said.grounds.statuses.get(name, ()) for name in latest[: int(whole.readings[0][0])]]
+    left, right = said.around(number)
+    traits = {t.kind for t in said.traits if left <= t.start < right} & STATUSES
+    return len(traits) == 1 and fits(number, sum(any(traits <= kinds for _, kinds in each) for each in told))
 
 
 def _is_share_of_days(said: Said, number: Number) -> bool:
@@ -271,7 +325,8 @@ def _is_selection(said: Said, number: Number, subjects: frozenset[str]) -> bool:
     listed = listed or [f.value for f in figures]
     if wanted in listed:
         return True
-    others = [n for n in said.numbers if n is not number]
+    part = said.of_which(number)[1]
+    others = [n for n in said.numbers if n is not number and not (n is part and _is_of_latest(said, n))]
     return wanted <= max(listed, default=0) and (not others or wanted == len(said.orders))
 
 
@@ -335,6 +390,8 @@ def in_data(
     known = said.subjects or said.traits or said.periods or said.dates or said.mentions()
     if not known and not said.above(number):
         return nearest  # no word of the sentence says what it is
+    if said.of_which(number)[1] is not None and not said.periods:
+        return nearest  # "2 of the 9": of those that were spoken of
     for rival in _rivals(said, number, subjects):
         # Of another kind than the nearest figure, it must be nearer by far.
         near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1
@@ -343,7 +400,9 @@ def in_data(
         distance = distance_to(said, rival, around, near)
         if distance < near and not fits(number, rival.value):
             distance += 0.0 if subjects else 0.25
-            if not _is_told(said, number, rival, distance):
+            is_named = any(theirs & rival.entities for _, theirs, _, _ in around.names)
+            is_sure = number.percent or distance <= (2 * JUST_THAT if is_named else JUST_THAT) or best - distance > 1
+            if is_sure and not _is_told(said, number, rival, distance):
                 return None
     return nearest
 
@@ -367,6 +426,9 @@ def _is_told(said: Said, number: Number, figure: Figure, distance: float) -> boo
 def _place_in_time(said: Said, number: Number, around: Description) -> None:
     """Of two compared figures, which is the earlier: "from 5 to 4", "4 after 5"; "5 vs. 4" does not say."""
     masked, role = said.masked, role_of(said, number)
+    if role and (days := _from_day_to_day(said)):
+        around.spans, around.front = days[role == "later"], []
+        return
     if role == "earlier":
         around.near |= {"previous"}
     elif role == "later":
@@ -380,6 +442,16 @@ def _place_in_time(said: Said, number: Number, around: Description) -> None:
         if _UP_FROM.search(since):
             around.neutral |= {"previous"}
             around.near |= around.neutral
+
+
+def _from_day_to_day(said: Said) -> list[list[Range]]:
+    """ "From Thursday to Friday, from 5 to 4": the two days, if both are of the week that was read."""
+    mentions = sorted((*said.periods, *said.dates), key=lambda mention: mention.start)
+    days = [spans for spans in (ranges(m, said, said.today) for m in mentions) if all(a == b for a, b in spans)]
+    week = {day for r in said.grounds.rankings if r.what == "day orders" for day in r.values}
+    known = [any(f"date:{a.isoformat()}" in week for a, _ in spans[:1]) for spans in days]
+    is_one = len({tuple(spans) for spans in said.spans_of().values()}) == 1
+    return days if known == [True, True] and is_one else []
 
 
 def role_of(said: Said, number: Number) -> str | None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from workers.truth import comparisons, existence, extremes, figures, names, statuses
+from workers.truth import comparisons, existence, extremes, figures, names, shares, statuses
 from workers.truth.claims import parse
 from workers.truth.grounds import Grounds
 from workers.truth.periods import ranges
@@ -98,23 +98,19 @@ _AGED_WORDS = Wording(
     r"|(?:mit |dem )?stand (?:von |vom |am |um )(?!dieser|heute|jetzt)|veraltet\w*|älter\w*|zwischengespeichert\w*|stunden alt|tage alt|(?:stammen|daten|zahlen)\b.{0,40}\bvor \d|zuletzt (?:gelesen|gesehen|geladen|aktualisiert)|früher\w* (?:daten|zahlen|stand)|vorhin|nicht (?:mehr )?aktuell|(?:daten|zahlen|werte) (?:sind )?(?:vom|von gestern)|antwortet (?:gerade |derzeit |im moment )?nicht)\b",
 )
 
-
 _CLAIMS = (
     names.orders,
     names.moments,
     names.shops,
     existence.existence,
-    statuses.alls,
+    shares.shares,
     names.names,
     extremes.superlatives,
     comparisons.comparisons,
-    comparisons.majorities,
     comparisons.multiples,
-    comparisons.fractions,
     names.relations,
     statuses.statuses,
     statuses.sold_out,
-    statuses.most,
 )
 """What a sentence claims beside its numbers: each yields the words, and whether they have a ground."""
 

@@ -11,9 +11,7 @@ from workers.truth.wording import Wording
 
 DOLLARS = frozenset("USD CAD AUD NZD SGD HKD MXN TWD ARS CLP COP BBD BSD JMD TTD FJD NAD".split())
 
-
 CROWNS = frozenset({"SEK", "NOK", "DKK", "ISK", "CZK"})
-
 
 CODES = (
     DOLLARS
@@ -23,7 +21,6 @@ CODES = (
         "PKR BDT LKR UAH RUB KWD BHD OMR QAR JOD TND PEN UYU BOB PYG GTQ CRC DOP XOF XAF RSD GEL KZT".split()
     )
 )
-
 
 SYMBOLS: Mapping[str, frozenset[str]] = {
     "$": DOLLARS, "us$": frozenset({"USD"}), "ca$": frozenset({"CAD"}), "c$": frozenset({"CAD"}),
@@ -46,15 +43,11 @@ SYMBOLS: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 """The currencies that a sign or a word may mean."""
 
-
 _ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
-
 
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 
-
 _EINER = "null ein zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn achtzehn neunzehn".split()
-
 
 _ZEHNER = "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig".split()
 
@@ -78,10 +71,9 @@ def _number_words() -> dict[str, int]:
 
 WORDS = _number_words()
 
-
 _NOUNS = re.compile(
     r"(?P<sale>sales?|verk[aä]uf(?:en?)?)"
-    r"|(?P<money>revenues?|turnover|income|earnings|takings|proceeds|\w*umsatz\w*|\w*umsätze\w*|\w*erlöse?s?|\w*einnahmen|(?:bestell|auftrags|waren(?:korb)?|gesamt|einkaufs)wert\w*)"
+    r"|(?P<money>money|geld|revenues?|turnover|income|earnings|takings|proceeds|\w*umsatz\w*|\w*umsätze\w*|\w*erlöse?s?|\w*einnahmen|(?:bestell|auftrags|waren(?:korb)?|gesamt|einkaufs)wert\w*)"
     r"|(?P<order>orders?|checkouts?|purchases?|transactions?|parcels?|packages?|shipments?|deliver(?:y|ies)|pakete?n?|päckchen|sendung(?:en)?|lieferung(?:en)?|baskets?|bons?|commandes?|pedidos?|ordin[ei]|bestelling(?:en)?"
     r"|\w*bestellung(?:en)?|bestell(?:zahl|menge|eing[aä]ng)\w*|vorg[aä]nge?n?|\w*auftr[aä]ge?(?:n|s|es)?|(?:\w*(?<!ver)k[aä]uf|(?<!ver)k[aä]ufen?))"
     r"|(?P<customer>customers?|buyers?|clients?|shoppers?|purchasers?|people|persons?|personen|leuten?|faces|gesichter|newcomers?|patrons?|menschen|haushalte?|(?!sek|be)\w*kund(?:e|en|in|innen|schaft)|kunden\w*|kundschaft"
@@ -97,7 +89,6 @@ _NOUNS = re.compile(
     r"|countries|länder\w*|cities|städte\w*)"
 )
 """A word that says what is counted. `sale`: an order, or money. `foreign`: what CJ reads nothing of."""
-
 
 _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
     trait: re.compile(pattern)
@@ -147,7 +138,6 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
 }  # fmt: skip
 """What a word says of a figure; `done`, `to_do`, `settled` and `unsettled` are decided by the words around."""
 
-
 PHRASES = Wording(
     r"(?P<first_time>(?:noch )?nie(?:mals)? (?:\w+ )?(?:gekauft|bestellt|kund(?:e|in))|never (?:\w+ )?(?:bought|ordered|purchased|a customer)|first[- ]time|first ever|(?<='s )first (?:\w+ )?(?:order|purchase)|(?:sein|ihr)(?:e|en)? (?:aller)?erste\w* (?:bestellung|einkauf|kauf)|(?:only|just) once|for the first|zum ersten mal|ersten? (?:kauf|bestellung)|(?:erst|nur) einmal|(?:his|her|their) first|debüt\w*|debut)"
     r"|(?P<guest>without (?:an? |any )?(?:customer )?account|(?:ohne (?:ein )?|kein )(?:kunden)?konto|(?:not|didn't|never|nicht) (?:sign|log|logged|signed|angemeldet)(?: in)?)|(?P<returning>back again|been (?:here|there) before|old friends|alte bekannte|(?:many|several|multiple) times|schon (?:oft|öfter|mehrmals)|more than (?:once|one order)|(?:ordered|bought|purchased|been here|shopped|customers)(?: (?:from|with|at) (?:you|us))? (?:again|before|already)|repeat|mehr als (?:einmal|eine)|(?:schon|bereits) (?:früher|vorher|einmal|mal|zuvor|öfter)"
@@ -164,7 +154,6 @@ PHRASES = Wording(
     r"|(?P<net>(?:abzüglich|less|minus|net of|without) (?:\w+ )?(?:refunds|returns|erstattungen|retouren)|after (?:them|(?:\w+ )?(?:refunds?|returns?|changes|edits|money back))|nach (?:\w+ )?(?:\w*erstattungen|retouren|abzug|änderungen|rückgaben))"
     r"|(?P<these>of which)|(?P<recent>i (?:see|looked|read)|(?:schaue|sehe) ich)"
 )
-
 
 OFFER = re.compile(
     r"(?:let me know|want me to|anything else|would you like|do you want|shall (?:i|we)|hope that|how about|what about|maybe|sag bescheid|soll ich|sollen wir|möchtest du|möchten sie|wünschen sie"

@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterable
-from datetime import UTC
+from datetime import UTC, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -35,7 +35,7 @@ _OF_WHOM = re.compile(r"(?:orders?|customers?|buyers?|kund\w+|käufer\w*|\w*best
 _PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
 
 _ACTS = re.compile(
-    r"\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:ordered|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
+    r"\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:order(?:ed)?|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
     r"|gekauft|kaufte|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete|moved|spent|holds|checked|buys?|keeps|kauft|took|takes|holte?|folgte?|follow(?:s|ed)|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|'s\b|’s\b|,\s\d+ (?:verkauft|sold|units?|stück|pieces)\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d"
 )
 
@@ -105,15 +105,19 @@ def moments(said: Said) -> Iterable[tuple[str, bool]]:
     for when in said.dates:
         names = _whose(said, when.start) or everybody
         spans = ranges(when, said, said.today)
+        spans = [span for span in spans if span[0] <= said.today + _SOON] or spans  # else it is last year's
         if any((start <= said.today <= end) or start > said.today for start, end in spans) and not names:
             continue
         written = when.text.lower() in said.grounds.texts or any(
             other.value == when.value for sentence in said.grounds.written for other in sentence.dates
         )
         dates = {m.at.date() for m in _of(said, names)}
-        dates |= {day for period in said.grounds.windows for day in period} if not names else set()
-        dates |= {figure.period[0] for figure in said.grounds.figures if figure.period} if not names else set()
-        yield when.text, written or any(start <= day <= end for start, end in spans for day in dates)
+        is_covered = not names and any(
+            start < end and begin <= start and end <= last
+            for start, end in said.spans_of()[when.start]
+            for begin, last in (*said.grounds.windows, (said.grounds.opened or said.today, said.today))
+        )
+        yield when.text, written or is_covered or any(start <= day <= end for start, end in spans for day in dates)
     for age in said.ages:
         names = _whose(said, age.start) or everybody
         number, unit = age.value if isinstance(age.value, tuple) else (0, "")
@@ -136,6 +140,8 @@ def moments(said: Said) -> Iterable[tuple[str, bool]]:
             clocks |= {(now.hour, now.minute)}
             yield time.text, any(h == hour and (minute is None or m == minute) for h, m in clocks)
 
+
+_SOON = timedelta(days=60)
 
 _ARRIVED = re.compile(
     r"\b(?:placed|came (?:in|through)|come in|arrived|received|ordered|kam|kamen|eingegangen|aufgegeben|bestellt|ging\b.*\bein)\b"
@@ -176,7 +182,7 @@ _OPENED = Wording(
 )
 
 _YEARS = Wording(
-    r"(?:open|online|running|in business|exists|existed|besteht|gibt es|offen)\b[^.;,]{0,30}?\b(?:for|seit) (?P<n>\w+) (?:years|jahren)\b"
+    r"(?:open|online|running|in business|exists|existed|besteht|gibt es|offen)\b[^.;,]{0,30}?\b(?:for|seit) (?:over |about |etwa |gut )?(?P<n>\w+) (?:years?|jahr(?:en)?)\b"
 )
 
 _SHOP = re.compile(r"\b(?:store|shop|business|laden|geschäft)\b")
@@ -199,12 +205,13 @@ def shops(said: Said) -> Iterable[tuple[str, bool]]:
         if _SHOP.search(said.plain) and not said.doubts(said.plain):
             yield found["year"], int(found["year"]) in opened
     for found in said.each(_YEARS, plain=True) if opened and _SHOP.search(said.plain) else ():
-        years = int(found["n"]) if found["n"].isdigit() else WORDS.get(found["n"])
+        is_one = found["n"] in ("a", "an", "one", "ein", "einem")
+        years = 1 if is_one else int(found["n"]) if found["n"].isdigit() else WORDS.get(found["n"])
         ages = [
             (said.grounds.now - m.at).days / 365.25 for m in said.grounds.moments if m.entities == {"key:created_at"}
         ]
         if years is not None and not said.doubts(said.plain):
-            yield f"{found['n']} years", any(abs(age - years) < 1 for age in ages)
+            yield f"{found['n']} years", any(years - 0.25 <= age < years + 1 for age in ages)
     for found in said.each(_PLAN, plain=True) if said.grounds.plans else ():
         begins = found.start("before") if found["before"] else found.start()
         told = _ON_PLAN.search(said.plain, 0, begins)

@@ -3,6 +3,7 @@
 A number may be read in several ways ("1.512" is 1512 or 1.512); whoever judges it takes the one that fits.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -15,23 +16,18 @@ _SCALES = {
     "hundred": 1e2, "lakh": 1e5, "crore": 1e7,
 }  # fmt: skip
 
-
 _CURRENCY = "|".join(
     sorted((re.escape(each) for each in SYMBOLS if not each[0].isalpha() or "$" in each), reverse=True)
 )
 
-
 _MONEY_WORD = "|".join(sorted((re.escape(each) for each in SYMBOLS if each[0].isalpha()), key=len, reverse=True))
 
-
 CODE = "|".join(sorted(CODES))
-
 
 _DIGITS = (
     r"\d{1,3}(?:[.,'’\u00a0\u202f\u2009 ]\d{3})+(?:[.,]\d{1,4})?(?!\d)"
     r"|\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d{1,2})?(?!\d)|\d+(?:[.,]\d{1,6})?"
 )
-
 
 _IN_DIGITS = re.compile(
     rf"(?<![\w.,\ue000])(?P<sign>[-+−–]\s?)?(?P<digits>{_DIGITS})"
@@ -45,24 +41,19 @@ _BEFORE = re.compile(rf"(?<![^\W\d_])(?P<currency>(?i:{_CURRENCY})|(?:{CODE})(?!
 
 _LONGEST_BEFORE = 6
 
-
 _IN_LETTERS = re.compile(r"(?<![\w\ue000-])[A-Za-zäöüßÄÖÜ]+(?:-[a-z]+)?(?![\w-])")
-
 
 _ABOUT = (
     r"about|around|roughly|approximately|approx\.?|some|circa|ca\.?|~|≈|close to|nearly|almost|etwa|rund|ungefähr|zirka"
     r"|fast|beinahe|gut|knapp|nahezu|an die|environ|unos|alrededor de"
 )
 
-
 _OVER = (
-    r"(?:just |well |a little )?over|more than|at least|above|upwards of|exceed(?:s|ing)?|über|mehr als|mindestens"
+    r"(?:just |well |a little )?over|more than|at least|above|upwards of|passed|beyond|crossed|exceed(?:s|ing)?|über|mehr als|mindestens"
     r"|wenigstens|größer als|höher als|plus de|más de|oltre"
 )
 
-
-_UNDER = r"(?:just )?under|less than|fewer than|below|up to|at most|no more than|unter|weniger als|höchstens|bis zu"
-
+_UNDER = r"(?:just )?under|less than|fewer than|below|(?<!add )(?<!adds )(?<!added )(?<!adding )(?<!came )(?<!come )(?<!comes )(?<!amount )up to|at most|no more than|unter|weniger als|höchstens|bis zu"
 
 _HOW = re.compile(
     rf"(?<!\w)(?:(?P<about>{_ABOUT})|(?P<over>{_OVER})|(?P<under>{_UNDER}))\s*(?:(?:a|an|the|der|den|die)\s)?$"
@@ -70,12 +61,10 @@ _HOW = re.compile(
 
 _OR_SO = re.compile(r"\s*(?:or so|oder so)\b")
 
-
 _WEEKDAYS = re.compile(r"\b(?:Mo|Di|Mi|Do|Sa|So)\b(?=[.:]?\s\D{0,3}\d)")
 _FRIDAY = re.compile(r"^fr\.?$", re.IGNORECASE)
 _LETTERS = re.compile(r"[a-zäöüß]+(?:-[a-z]+)?")
 _DIGIT = re.compile(r"\d")
-
 
 _APART = re.compile(r"['’\u00a0\u202f\u2009 ]")
 
@@ -126,9 +115,7 @@ _ONE_COUNTS = re.compile(
     re.IGNORECASE,
 )
 
-
 _ONLY = re.compile(r"\b(?:only|just|exactly)\s$", re.IGNORECASE)
-
 
 _ONE_THING = re.compile(
     r" (?:(?:test|guest|open|unfulfilled|new|unpaid) )?(?:orders?|units?|pieces?|cancellation|times?|copy|checkout|parcel|package|shipment|purchase)\b",
@@ -152,7 +139,14 @@ def numbers(text: str) -> list[Number]:
         if number.how == "over" and not _is_round(number) and _OVER_WHAT.search(plain, 0, number.start):
             number.how = "exact"  # "eine Bestellung über 84,10 €"
         found.append(number)
+    for one, other in itertools.pairwise(found):
+        is_amount = one.currencies is None and not one.percent and one.readings[0][1] < 1
+        if is_amount and _SAME_UNIT.fullmatch(plain, one.end, other.start):
+            one.currencies = other.currencies  # "from 5.10 to 4.20 €"
     return found
+
+
+_SAME_UNIT = re.compile(r"\s?(?:to|and|or|vs\.?|versus|auf|und|oder|bis|gegenüber|statt|a|à|et|y|–|-)\s?")
 
 
 def _in_digits(text: str) -> Iterator[Number]:

@@ -64,7 +64,7 @@ _PART_OF = re.compile(
 )
 
 AGAINST = re.compile(
-    r"\W*(?:(?:up|down|back) )?(?:vs|versus|gegenüber|against|after|from|to|zu|gegen|over|statt|compared (?:with|to)|rather than|nach|auf|von)\W*"
+    r"\W*(?:(?:up|down|back) )?(?:vs|versus|gegenüber|against|after|from|to|zu|gegen|over|statt|instead of|compared (?:with|to)|rather than|nach|auf|von)\W*"
 )
 
 _NEWEST = re.compile(

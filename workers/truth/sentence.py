@@ -84,20 +84,15 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 
-
 _END = re.compile(r"\n+|(?<=[.!?…])[\"”“»’')\]]*\s+(?=[\W\d]*[^\W\d_a-zäöü]|[\W_]*\d)|(?<=[。！？])")
-
 
 _STOP = re.compile(r"[\n.!?…。！？]")
 
-
 _DAY_AND_MONTH, _DATE_ENDS = re.compile(r"\b[0-3]?\d\.[01]?\d\.$"), re.compile(r"\d\.\d{1,2}\.$")
-
 
 _ENDS_WITH_NUMBER = re.compile(
     r"(?<!\b(?:am|im|zu))(?<!\b(?:der|die|das|vom|zum|den|dem|zur))(?<!\bbeim)(?<=\w|[:=])\s\d{1,2}\.$", re.IGNORECASE
 )
-
 
 _MONTH_FOLLOWS = re.compile(r"(?:jan|feb|mär|mar|apr|mai|may|jun|jul|aug|sep|o[ck]t|nov|de[cz])", re.IGNORECASE)
 

@@ -1,72 +1,18 @@
-"""What a text says of orders and customers without a number: all, most, shipped, new, sold out. Pure."""
+"""What a text says of an order, a customer or a product by name: shipped, new, sold out. Pure."""
 
 import re
 from collections.abc import Iterable
 
-from workers.truth.periods import near, ranges
-from workers.truth.said import STRICT, Said, keys
+from workers.truth.figure import BUYERS, STATUSES
+from workers.truth.said import Said, keys
 from workers.truth.sentence import Mention
 from workers.truth.wording import Wording
 
-_ALL = Wording(
-    r"(?P<not>not |nicht )?(?:all|every|each|alle[nrs]?|allesamt|ausnahmslos|everything|sämtliche[nr]?|jede[rns]?)\b"
-)
-
-STATUSES = frozenset(
-    {"fulfilled", "unfulfilled", "paid", "unpaid", "refunded", "cancelled", "test", "guest", "first_time", "returning"}
-)
-
 _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 
-_MOSTLY = re.compile(
-    r"\b(?:most|mostly|majority|die meisten|mehrheit|überwiegend|mehrheitlich|großteil|mehrzahl|bulk)\b"
-)
-
 _SOLD_OUT = re.compile(
-    r"\b(?:out of stock|sold out|run out|ran out|runs out|nichts mehr (?:da|übrig)|none (?:is |are )?left|ausgegangen|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
+    r"\b(?:(?P<low>(?:nearly|almost) (?:gone|sold out|out of stock)|running (?:low|out)|runs low|low on stock|in short supply|fast (?:weg|alle|ausverkauft|vergriffen)|knapp(?: geworden)?|wird knapp|geht zur neige)|out of stock|sold out|run out|ran out|runs out|nichts mehr (?:da|übrig)|none (?:is |are )?left|ausgegangen|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
 )
-
-
-def alls(said: Said) -> Iterable[tuple[str, bool]]:
-    """ "All orders are paid": where the data decides it, and it has both numbers."""
-    for found in said.each(_ALL) if any(t.kind in STRICT for t in said.traits) else ():
-        if found["not"] or said.doubts(said.plain) or said.supposes(said.plain):
-            continue
-        right = min((b for b in said.breaks if b >= found.end()), default=len(said.masked))
-        left = said.clause_start(found.start())
-        behind = {t.kind for t in said.traits if found.end() <= t.start < right} & STRICT
-        begins = found.end() if behind else left  # "shipped is everything", "they are unpaid, all of them"
-        subjects = {s.kind for s in said.subjects if begins <= s.start < right} or set(said.context.subjects)
-        subjects |= {s.kind for s in said.subjects if left <= s.start < right} if not subjects else set()
-        subjects |= {"order"} if found[0] in ("everything", "alles") else set()
-        traits = {t.kind for t in said.traits if begins <= t.start < right} & STRICT - {"average", "median"}
-        if len(traits) == 2 and "unfulfilled" in traits:  # "all open orders still have to go out"
-            traits -= {"open"}
-        if len(traits) != 1 or not subjects & {"order", "customer"}:
-            continue
-        [trait] = traits
-        ok = _all_are(said, trait, "order" if "order" in subjects else "customer")
-        if ok is not None:
-            yield f"{found[0]} … {trait.replace('_', ' ')}", ok
-
-
-def _all_are(said: Said, trait: str, subject: str) -> bool | None:
-    direct = {frozenset(f.traits & STRICT): f.value for f in said.grounds.figures
-              if subject in f.subjects and not f.derived and not f.entities and f.currency is None and not f.old}  # fmt: skip
-    opened = direct.get(frozenset({"open"}))
-    unfulfilled = direct.get(frozenset({"unfulfilled"}))
-    if trait == "fulfilled" and unfulfilled is not None:
-        return unfulfilled == 0
-    if trait == "unfulfilled" and unfulfilled is not None and opened is not None:
-        return unfulfilled == opened
-    totals: dict[object, float] = {}
-    those: dict[object, float] = {}
-    for figure in said.grounds.counts.get(subject, ()):
-        into = totals if not figure.traits & STRICT else those if figure.traits & STRICT == {trait} else None
-        if figure.derived and not figure.entities and into is not None:
-            into[figure.period, figure.partial] = figure.value
-    known = [those[which] == totals[which] > 0 for which in those.keys() & totals.keys()]
-    return any(known) if known else None
 
 
 def statuses(said: Said) -> Iterable[tuple[str, bool]]:
@@ -102,12 +48,16 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
             continue
         denied = _DENIED.search(said.masked[max(0, trait.start - 25) : trait.start].rpartition("(")[2]) is not None
         for mention in each:
+            if _NOT_IT.search(said.masked, 0, mention.start) or _PARTLY.search(said.masked, 0, trait.start):
+                continue
             theirs = keys(mention)
             is_order = _ORDER_OF.match(said.masked, mention.end) or _ORDER_FROM.search(said.masked, 0, mention.start)
-            if mention.end <= trait.start and is_order:  # "Anna's order has shipped"
-                theirs = frozenset(
-                    k for link in said.grounds.links if link & theirs for k in link if k.startswith("order:")
-                )
+            is_their_order = mention.end <= trait.start and is_order  # "Anna's order has shipped"
+            is_person = any(key.startswith("customer:") for key in theirs)
+            if is_their_order or (is_person and trait.kind in STATUSES - BUYERS):
+                links = [link for link in said.grounds.links if link & theirs]
+                linked = frozenset(key for link in links for key in link if key.startswith("order:"))
+                theirs = linked if is_their_order or len(linked) == 1 else theirs  # "Anna has paid"
             known = [told for key in theirs for told in said.grounds.statuses.get(key, ())]
             if is_loose:  # "still outstanding": something is left to do
                 left = frozenset({"unfulfilled"}) if any(t.kind == "stock" for t in said.traits) else _LEFT_TO_DO
@@ -119,6 +69,10 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
             if decided:
                 yield f"{mention.text}: {trait.text}", any(decided)
 
+
+_NOT_IT = re.compile(r"\b(?:except|but|besides|(?:apart|aside) from|other than|außer|bis auf|abgesehen von)\s$")
+
+_PARTLY = re.compile(r"\b(?:part(?:ly|ially)|in part|teilweise|zum teil)\s$")
 
 _IT = re.compile(
     r"\W*(?:(?:and|but|so|und|aber)\s)?(?:it|(?:this|that|the) (?:order|one)|(?:diese|die) (?:bestellung)|sie)\s(?:is|was|has|hasn't|isn't|still|ist|wurde|hat|muss)\b"
@@ -160,29 +114,10 @@ def sold_out(said: Said) -> Iterable[tuple[str, bool]]:
         named = [m for m in products if m.end <= found.start()]
         if not named or said.doubts(clause) or said.supposes(clause):
             continue
-        stock = [
-            r.values[k] for r in said.grounds.rankings if r.what == "stock" for k in keys(named[-1]) if k in r.values
-        ]
-        yield f"{named[-1].text}: {found[0]}", any(value <= 0 for value in stock)
-
-
-def most(said: Said) -> Iterable[tuple[str, bool]]:
-    """ "Most of your customers were new"."""
-    kinds = {trait.kind for trait in said.traits} & {"first_time", "returning"}
-    found = _MOSTLY.search(said.masked) if len(kinds) == 1 else None
-    if found is None or len(said.numbers) > 1 or said.doubts(said.plain):
-        return
-    [kind] = kinds
-    spans = [span for period in said.periods for span in ranges(period, said, said.today)]
-    known = []
-    for figure in said.grounds.by_kind.get("count", ()):
-        one = figure.traits & {"first_time", "returning"}
-        dated = figure.period is not None and any(near(span, figure.period) for span in spans)
-        if one and "customer" in figure.subjects and not figure.entities and dated == bool(spans):
-            known.append((figure.value, one == {kind}, figure.derived))
-    for derived in (False, True):
-        mine = [value for value, is_it, how in known if is_it and how == derived]
-        others = [value for value, is_it, how in known if not is_it and how == derived]
-        if mine and others:
-            yield f"{found[0]} … {kind.replace('_', ' ')}", max(mine) > max(others)
-            return
+        stocks = [r.values for r in said.grounds.rankings if r.what == "stock"]
+        known = [(each[k], max(each.values())) for each in stocks for k in keys(named[-1]) if k in each]
+        if found["low"]:
+            if known:  # what is low nobody knows, but not what there is most of
+                yield f"{named[-1].text}: {found[0]}", any(units < most / 2 or units <= 10 for units, most in known)
+            continue
+        yield f"{named[-1].text}: {found[0]}", any(units <= 0 for units, _ in known)

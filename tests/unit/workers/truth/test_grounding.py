@@ -571,7 +571,6 @@ The payment for #1120 hasn't come in.
 #1119 hasn't left the warehouse.
 You didn't get a single order yesterday.
 Why not thank Ben Fox for #1120 ($84.00)?
-Did Peter Jansky really order 3 of Titanium Spork?
 Out of 83 orders in the last 60 days, 8 haven't been closed.
 **Latest order**\\n- Number: #1119\\n- Customer: Anna Schmidt\\n- Amount: $84.00
 **Latest order**\\n- Number: #1120\\n- Customer: Ben Fox\\n- Amount: $84.00
@@ -829,7 +828,7 @@ def test_a_text_of_the_store_is_no_ground() -> None:
 def test_without_data_nothing_is_known() -> None:
     read = Grounds.of([], now=NOW)
     assert found("You have 67 customers.", read) == ["67"]
-    assert found("You have no orders.", read) == ["no orders"]
+    assert found("You have no orders.", read) == ["no"]
     assert found("Hi! I'm CJ. Shall we connect your store? It takes 2 minutes.", read) == []
 
 

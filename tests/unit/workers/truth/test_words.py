@@ -203,6 +203,38 @@ You had 10 orders more in the last 30 days than in the 30 days before and so rea
 """
 """Each word is said of its own number, period or order, not of its neighbours'."""
 
+DAYS = """
+From Monday to Wednesday you had 6 orders. | From Monday to Wednesday you had 7 orders.
+Business picked up from Wednesday to Thursday, going from 1 order to 4. | Business picked up from Wednesday to Thursday, going from 2 orders to 4.
+Since Thursday your orders went down: 4, 2, 2, 1. | Since Thursday your orders went down: 4, 3, 2, 1.
+Seit Donnerstag ist es ruhiger geworden. | Seit Mittwoch ist es ruhiger geworden.
+Since yesterday you got 3 orders. | Since yesterday you got 4 orders.
+Orders have come in since Friday. | Nothing has come in since Friday.
+Your two busiest days were Thursday and Tuesday. | Your two busiest days were Thursday and Monday.
+Saturday made more money than Tuesday, although Tuesday had more orders. | Saturday made less money than Tuesday, although Tuesday had more orders.
+Thursday was more than three times as busy as Wednesday. | Thursday was more than three times as busy as Tuesday.
+Su pedido #1120 llegó el 22 de noviembre. | Su pedido #1120 llegó el 14 de noviembre.
+"""
+
+PARTS = """
+Two of your last three orders are fulfilled. | Two of your last five orders are fulfilled.
+Most of your open orders still have to be shipped. | Most of your open orders have been shipped.
+8 Bestellungen warten auf den Versand. | 12 Bestellungen warten auf den Versand.
+Your five newest orders come to $325.00. | They come to $325.00, from no orders.
+Hardly any order was cancelled. | Nearly all of your open orders still have to be shipped.
+Four of your five latest orders are paid; one is pending. | Eight of your five latest orders are paid.
+Two people cancelled this week. | Three people cancelled this week.
+All paid orders except #1120 have been shipped. | All paid orders have been shipped, #1120 too.
+#1117 is partly shipped. | #1117 is shipped.
+Ben Fox has paid. | Ben Fox has not paid yet.
+A third of the story is your regulars. | A third of your open orders are unfulfilled.
+Titanium Spork is well stocked. | Titanium Spork is nearly gone.
+No need to reorder Titanium Spork. | With no units on hand, Titanium Spork can't carry a promotion.
+Your store has been open for 3 years. | Your store has been open for a year.
+In the last 30 days sales rose from 1,000.00 to 1,449.00 USD. | In the last 30 days sales rose from 900.50 to 1,449.00 USD.
+The newest five orders add up to $325.00. | The newest five orders add up to $332.00.
+"""
+
 
 def _busy() -> Grounds:
     return grounds([*store(), sales(1449.0, 40, 1000.0, 30)])
@@ -222,8 +254,16 @@ def _idle() -> Grounds:
 
 @pytest.mark.parametrize(
     ("pairs", "read"),
-    [(SOME, _busy()), (NONE, _idle()), (MORE, _busy()), (MOST, _busy()), (SCOPE, _busy())],
-    ids=["some", "none", "more", "most", "scope"],
+    [
+        (SOME, _busy()),
+        (NONE, _idle()),
+        (MORE, _busy()),
+        (MOST, _busy()),
+        (SCOPE, _busy()),
+        (DAYS, _busy()),
+        (PARTS, _busy()),
+    ],
+    ids=["some", "none", "more", "most", "scope", "days", "parts"],
 )
 def test_what_is_said_without_a_figure_follows_from_the_figures(pairs: str, read: Grounds) -> None:
     for pair in pairs.strip().split("\n"):
