@@ -126,13 +126,7 @@ def moments(said: Said) -> Iterable[tuple[str, bool]]:
         ages = [(said.grounds.now - m.at).total_seconds() / length for m in _of(said, names) or moments]
         days = [(said.today - m.at.date()).days for m in _of(said, names) or moments] if unit == "day" else []
         yield age.text, number in days or any(number - 0.5 <= found < number + 1.05 for found in ages)
-    if said.times and (
-        names
-        or re.search(
-            r"\b(?:order|bestell|came in|as of|stand|saw|placed|ordered|einging|eingegangen)\w*",
-            said.plain,
-        )
-    ):
+    if said.times and (names or _TIMED.search(said.plain)):
         for time in said.times:
             hour, minute = time.value if isinstance(time.value, tuple) else (0, 0)
             clocks = {(at.hour, at.minute) for m in _of(said, names) or moments for at in (m.at, m.at.astimezone(UTC))}
@@ -140,6 +134,8 @@ def moments(said: Said) -> Iterable[tuple[str, bool]]:
             clocks |= {(now.hour, now.minute)}
             yield time.text, any(h == hour and (minute is None or m == minute) for h, m in clocks)
 
+
+_TIMED = re.compile(r"\b(?:order|bestell|came in|as of|stand|saw|placed|ordered|einging|eingegangen)\w*")
 
 _SOON = timedelta(days=60)
 

@@ -76,14 +76,11 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WOCHENTAGE = {"mo": 0, "di": 1, "mi": 2, "do": 3, "fr": 4, "sa": 5, "so": 6}
 
 
+_UNITS = {"m": "minute", "h": "hour", "s": "hour", "d": "day", "t": "day", "w": "week", "y": "year", "j": "year"}
+
+
 def _unit(word: str) -> str:
-    return (
-        {"m": "minute", "h": "hour", "s": "hour", "d": "day", "t": "day", "w": "week", "y": "year", "j": "year"}.get(
-            word[0].lower(), ""
-        )
-        if not word.lower().startswith("mon")
-        else "month"
-    )
+    return "month" if word.lower().startswith("mon") else _UNITS.get(word[0].lower(), "")
 
 
 def _count(word: str) -> int | None:
@@ -226,13 +223,8 @@ def _days_of_word(word: str, said: Sentence, today: date, monday: date) -> list[
     if re.search(r"ever|all|lifetime|jemals", word):
         return [EVER]
     if re.search(r"vorgestern|day before|vortag|tag (?:davor|zuvor)", word):
-        backs = (
-            (2,)
-            if re.search(r"yesterday|gestern", said.plain)
-            else (1,)
-            if re.search(r"today|heut", said.plain)
-            else (1, 2)
-        )
+        backs = (1,) if re.search(r"today|heut", said.plain) else (1, 2)
+        backs = (2,) if re.search(r"yesterday|gestern", said.plain) else backs
         return [(today - back * day, today - back * day) for back in backs]
     if re.search(r"yesterday|yday|gestern|gestrig|last night", word):
         return [(today - day, today - day)]
@@ -246,6 +238,7 @@ def _days_of_word(word: str, said: Sentence, today: date, monday: date) -> list[
     if re.search(r"weekend|wochenende", word):
         return [(monday - 2 * day, monday - day)]
     first = today.replace(day=1)
+    is_current = re.search(r"this|current|diese|laufend", word) is not None
     if re.search(
         r"mtd|month to date|month (?:began|started)|(?:first|start|beginning) of|monats(?:anfang|beginn)|monat bisher|bisher in",
         word,
@@ -253,18 +246,11 @@ def _days_of_word(word: str, said: Sentence, today: date, monday: date) -> list[
         return [(first, today)]
     if re.search(r"month|monat", word):
         last = first - day
-        return (
-            [(first, today)]
-            if re.search(r"this|current|diese|laufend", word)
-            else [(last.replace(day=1), last), (today - 30 * day, today)]
-        )
+        return [(first, today)] if is_current else [(last.replace(day=1), last), (today - 30 * day, today)]
     if re.search(r"year|jahr", word):
         year = today.replace(month=1, day=1)
-        return (
-            [(year, today)]
-            if re.search(r"this|current|diese|laufend", word)
-            else [(year.replace(year=year.year - 1), year - day), (today - 365 * day, today)]
-        )
+        before = [(year.replace(year=year.year - 1), year - day), (today - 365 * day, today)]
+        return [(year, today)] if is_current else before
     if re.search(r"quarter|quartal", word):
         return [(today.replace(month=(today.month - 1) // 3 * 3 + 1, day=1), today)]
     return [(today, today)]

@@ -223,10 +223,6 @@ class Said(Sentence):
             part = self.numbers[place - 1]
         return whole, part
 
-    def place(self, number: Number, left: int, right: int) -> None:
-        """Say where what belongs to a number that is written as a word begins and ends."""
-        self._places[number.start] = left, right
-
     def clause_start(self, place: int) -> int:
         return max((b for b in self._clauses()[0] if b <= place), default=0)
 
