@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
+from opentelemetry.proto.trace.v1.trace_pb2 import SpanFlags
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Seen:
     attributes: Mapping[str, Any]
     links: tuple[str, ...]
     failed: bool
+    has_remote_parent: bool
 
 
 class Receiver:
@@ -114,6 +116,7 @@ def _read(body: bytes) -> Iterator[Seen]:
                     _values(span.attributes),
                     tuple(link.span_id.hex() for link in span.links),
                     span.status.code == WireSpan().status.STATUS_CODE_ERROR,
+                    bool(span.flags & SpanFlags.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK),
                 )
 
 

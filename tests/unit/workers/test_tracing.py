@@ -56,6 +56,7 @@ def test_each_claim_of_a_turn_is_a_span_linked_to_the_one_before(receiver: Recei
     assert (first.parent, first.links) == (SENDER, ())
     assert (second.parent, second.links) == (SENDER, (first.id,))
     assert asked.parent == first.id
+    assert (first.has_remote_parent, asked.has_remote_parent) == (True, False)
     assert asked.name == "chat flash"
     assert asked.attributes == {
         "gen_ai.operation.name": "chat",
