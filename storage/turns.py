@@ -187,11 +187,11 @@ class Claim:
 
     @property
     def run_id(self) -> str:
-        return f"turn_{self.turn_id}"
+        return agui.run_id_of(self.turn_id)
 
     def message_id(self, step: int) -> str:
         """The message id of a step."""
-        return f"{self.run_id}-m{step}"
+        return agui.message_id_of(self.turn_id, step)
 
 
 @dataclass
