@@ -6,7 +6,6 @@ run and the position in it, so a repeated commit builds the same events.
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -38,29 +37,6 @@ END_KEY = "end"
 """Outbox key of the reply that holds RUN_FINISHED or RUN_ERROR: a turn has exactly one of them."""
 CANCELLED = "cancelled"
 """Error code of a tool call whose run ended before its result arrived."""
-_OF_A_TURN = re.compile(r"turn_([0-9]{1,18})[-:]")
-
-
-def run_id_of(turn_id: int) -> str:
-    """The id of a turn's run; those of its messages, tool calls and replies begin with it."""
-    return f"turn_{turn_id}"
-
-
-def message_id_of(turn_id: int, step: int) -> str:
-    """The id of what the model says in a step of a turn."""
-    return f"{run_id_of(turn_id)}-m{step}"
-
-
-def call_id_of(turn_id: int, step: int, number: int) -> str:
-    """The id of a tool call, by its number within the step. Not the model's id: some restart with `call_0` in every
-    answer, and some contain kilobytes."""
-    return f"{message_id_of(turn_id, step)}-c{number}"
-
-
-def turn_of(id: str) -> int | None:
-    """The turn whose message, tool call or reply has this id; None for ids of other things."""
-    found = _OF_A_TURN.match(id)
-    return int(found[1]) if found else None
 
 
 def run_started(conversation_id: str, run_id: str, workflow: str | None = None) -> Events:

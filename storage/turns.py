@@ -9,6 +9,7 @@ The SQL, with reasons, is in `turns.sql`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from storage.connections import Integration
     from storage.database import Session
 
+_OF_A_TURN = re.compile(r"turn_([0-9]{1,18})[-:]")
 #: Seconds before another wake-up is sent for a turn, or before it is checked again if it could not run.
 WAKE_AGAIN_SECONDS = 5.0
 #: The most seconds for which a turn that cannot run is put off.
@@ -84,6 +86,28 @@ Sender = Literal["merchant", "system", "cj"]
 Promised = Literal["model", "store", "data", "time"]
 #: Most workflow follow-ups that may wait in one conversation.
 MOST_FOLLOW_UPS = 5
+
+
+def run_id(turn_id: int) -> str:
+    """The id of a turn's run in replies; those of its messages, tool calls and replies begin with it."""
+    return f"turn_{turn_id}"
+
+
+def message_id(turn_id: int, step: int) -> str:
+    """The id of what the model says in a step."""
+    return f"{run_id(turn_id)}-m{step}"
+
+
+def call_id(turn_id: int, step: int, number: int) -> str:
+    """The id of a step's tool call. Not the model's id: some restart with `call_0` in every answer, and some contain
+    kilobytes."""
+    return f"{message_id(turn_id, step)}-c{number}"
+
+
+def turn_of(id: str) -> int | None:
+    """The turn whose message, tool call or reply has this id; None for ids of other things."""
+    found = _OF_A_TURN.match(id)
+    return int(found[1]) if found else None
 
 
 @dataclass(frozen=True)
@@ -187,11 +211,11 @@ class Claim:
 
     @property
     def run_id(self) -> str:
-        return agui.run_id_of(self.turn_id)
+        return run_id(self.turn_id)
 
     def message_id(self, step: int) -> str:
         """The message id of a step."""
-        return agui.message_id_of(self.turn_id, step)
+        return message_id(self.turn_id, step)
 
 
 @dataclass

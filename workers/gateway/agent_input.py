@@ -11,7 +11,7 @@ from typing import Any
 
 from events.envelope import readable
 from events.errors import InvalidEvent
-from storage import agui
+from storage import turns
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class History:
     @property
     def latest_turn(self) -> int | None:
         """The id of the latest turn among its messages."""
-        ids = [turn for name in self.words if (turn := agui.turn_of(name)) is not None]
+        ids = [turn for name in self.words if (turn := turns.turn_of(name)) is not None]
         return ids[-1] if ids else None
 
     def lacks(self, events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
