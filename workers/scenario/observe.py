@@ -7,7 +7,7 @@ from typing import Any
 
 from events.reply import APART, Reply
 from shopify.development_store.store import LoggedRequest
-from storage import agui
+from storage import turns
 from workers.local.stack import Stack
 from workers.model.response import parse_arguments
 from workers.scenario.match import TURN, LogEntry, ScenarioLog
@@ -137,22 +137,28 @@ class Observer:
     def _add_calls(self) -> None:
         if not self._open_calls:
             return
-        calls = _calls(self._stack.rows(_STEPS, turn_ids=sorted({_turn_of(r) for _, r in self._open_calls.values()})))
-        for key in [key for key in self._open_calls if key in calls]:
-            (tool, started), ended, (params, result) = self._open_calls[key], self._ended_calls.get(key), calls[key]
-            text = f"{tool} {_json(params)}"
-            if ended is None or result is None:
-                self._add(started, key, "cj_tool_call", text, is_open=True, tool=tool, params=params, result=None)
-                continue
-            del self._open_calls[key]
-            took = max(ended[1] - self._clock.of_workers(started.time), 0.0)
-            outcome = "succeeded" if result.get("success") else "failed"
-            text += f" {outcome}{', from the cache' if result.get('cached') else ''}, {took:.3f} s"
-            self._add(started, key, "cj_tool_call", text, tool=tool, params=params, result=result, seconds=took)
-            if not result.get("success"):
-                code = result.get("error_code")
-                entry = LogEntry(ended[1], "error", f"{code}: {result.get('error')}", {"code": code})
-                self._log.add((ended[0].id, key), entry)
+        turn_ids = sorted({_turn_of(started) for _, started in self._open_calls.values()})
+        stored = _calls(self._stack.rows(_STEPS, turn_ids=turn_ids))
+        for key in [key for key in self._open_calls if key in stored]:
+            self._add_call(key, *stored[key])
+
+    def _add_call(self, key: str, params: Any, result: dict[str, Any] | None) -> None:
+        """Add what is known of a tool call; it stays open until the gateway knows its result."""
+        (tool, started), ended = self._open_calls[key], self._ended_calls.get(key)
+        text = f"{tool} {_json(params)}"
+        if ended is None or result is None:
+            self._add(started, key, "cj_tool_call", text, is_open=True, tool=tool, params=params, result=None)
+            return
+        del self._open_calls[key]
+        reply, ended_at = ended
+        took = max(ended_at - self._clock.of_workers(started.time), 0.0)
+        outcome = "succeeded" if result.get("success") else "failed"
+        text += f" {outcome}{', from the cache' if result.get('cached') else ''}, {took:.3f} s"
+        self._add(started, key, "cj_tool_call", text, tool=tool, params=params, result=result, seconds=took)
+        if not result.get("success"):
+            code = result.get("error_code")
+            entry = LogEntry(ended_at, "error", f"{code}: {result.get('error')}", {"code": code})
+            self._log.add((reply.id, key), entry)
 
     def _add_context_updates(self, rows: Sequence[Sequence[Any]]) -> None:
         for made_by, conversation_id, moment, before, context in rows:
@@ -189,7 +195,7 @@ def _run_of(reply: Reply) -> str:
 
 def _turn_of(reply: Reply) -> int:
     """The turn's id in the database; 0 for a reply outside turns."""
-    return agui.turn_of(reply.id) or 0
+    return turns.turn_of(reply.id) or 0
 
 
 def _calls(rows: Sequence[Sequence[Any]]) -> dict[str, tuple[Any, dict[str, Any] | None]]:
@@ -200,5 +206,5 @@ def _calls(rows: Sequence[Sequence[Any]]) -> dict[str, tuple[Any, dict[str, Any]
         for number, call in enumerate(assistant.get("tool_calls") or ()):
             arguments, _ = parse_arguments(call["function"].get("arguments"))
             result = results[number] if number < len(results) else None
-            found[agui.call_id_of(turn_id, step, number)] = arguments or {}, result
+            found[turns.call_id(turn_id, step, number)] = arguments or {}, result
     return found
