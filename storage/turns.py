@@ -233,9 +233,9 @@ class Held:
     integration: Integration | None
     """The merchant's shop, which is not locked."""
     is_counted: bool = False
-    """Whether a call of a model was counted."""
+    """Whether a model call was counted."""
     is_kept: bool = False
-    """Whether results of tools were kept that had not been."""
+    """Whether tool results were stored that only memory held before."""
     is_read: bool = False
     """Whether the turns up to the last one were looked at for messages that this turn can answer, too."""
 
@@ -308,7 +308,7 @@ class Silent:
     conversation_id: str
     workflow: str
     connected: bool
-    """Whether a store has just been connected, and the turn is about that; one that was connected again it names."""
+    """Whether the turn is about a store that has just been connected for the first time."""
     asks: bool
     """Whether it is waiting for a tool's answer."""
 
