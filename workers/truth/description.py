@@ -13,6 +13,9 @@ from workers.truth.wording import Wording
 UNSAID = STRICT | OF_SALES | {"largest", "smallest", "price", "daily", "stock", "previous", "change", "days"}
 """What should be said of a figure that it is true of."""
 
+MEASURES = OF_SALES | {"revenue", "average", "median", "largest", "smallest", "price", "change"}
+"""What an amount may be of."""
+
 STATISTICS = frozenset({"average", "median", "daily", "largest", "smallest", "price", "net"})
 
 VAGUE = {"loose": frozenset({"open", "unfulfilled", "unpaid"}), "middle": frozenset({"average", "median"}),
@@ -47,6 +50,8 @@ class Description:
     money: bool
     vague: tuple[frozenset[str], ...]
     """Of each word that may stand for several traits, what it had better have one of."""
+    same: frozenset[str] = NOTHING
+    """What the amount before it is of, if it says nothing of that itself: "net sales were $5, before that $4"."""
     neutral: frozenset[str] = NOTHING
     """Traits of which it does not matter whether a figure has them."""
 
@@ -159,6 +164,8 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         near |= {"change"}
         lacking |= {"change"}
     near = near | own
+    if number.currencies is None and not number.percent:
+        lacking -= OF_SALES
     wide |= near
     if whole_of and not subjects:
         nouns = set()
@@ -384,6 +391,11 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
         return MOST
     if "price" in unsaid:  # from, up to
         unsaid -= {"largest", "smallest"}
+    if words.same:
+        if traits & MEASURES - {"revenue"} == words.same:
+            unsaid -= words.same
+        else:
+            distance += 1.0
     if "previous" in unsaid and any(near(span, figure.period) for span in words.spans if figure.period):
         unsaid -= {"previous"}  # its time is named
     for trait in unsaid - ({"days"} if "day" in words.nouns else NOTHING):
@@ -442,7 +454,8 @@ def _time_distance(said: Said, figure: Figure, words: Description) -> float:
     if "previous" in words.neutral and not words.spans:
         return 0.0
     if not spans:
-        if any(near(span, period) for span in words.late or said.context.spans):
+        beside = [told.period for told in said.meant.values() if told.period is not None and not told.kinds]
+        if any(near(span, period) for span in words.late or beside or said.context.spans):
             return 0.0
         length = (period[1] - period[0]).days
         return (

@@ -113,7 +113,14 @@ def _quantities(said: Said) -> Iterable[tuple[str, bool]]:
             continue
         is_there = _decided(said, found, clause, is_some=is_some)
         if is_there is not None:
-            yield said.text[found.start() : found.end()], is_there == is_some
+            yield _words(said, found), is_there == is_some
+
+
+def _words(said: Said, found: re.Match[str]) -> str:
+    """The word, with the noun that it stands before: "no open orders"."""
+    noun = next((s for s in said.subjects if s.start >= found.end()), None)
+    end = noun.end if noun and _ADJECTIVES.fullmatch(said.masked, found.end(), noun.start) else found.end()
+    return said.text[found.start() : end]
 
 
 def _is_told(said: Said, clause: tuple[int, int]) -> bool:

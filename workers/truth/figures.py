@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from workers.truth.description import ALL_BUT, MOST, Description, description, distance_to
-from workers.truth.figure import BUYERS, STATUSES, Figure, Range, fits
+from workers.truth.description import ALL_BUT, MEASURES, MOST, Description, description, distance_to
+from workers.truth.figure import BUYERS, NOTHING, STATUSES, Figure, Range, fits
 from workers.truth.lexicon import OFFER
 from workers.truth.periods import ranges
 from workers.truth.said import (
@@ -61,6 +61,9 @@ _QUOTING = re.compile(
 
 _OF_THEM = re.compile(r"\s*(?:of (?:them|these|those|which)|davon|von (?:ihnen|denen|diesen)|darunter)\b")
 
+_OF_THE = re.compile(r"\b(?:of (?:the|these|those)|von (?:den|diesen)|unter (?:den|diesen)|dieser)\s$")
+""" "The smallest of the ten": as many as were told before."""
+
 _VERB = re.compile(r"\s*(?:are|were|is|was|have|sind|waren|ist|war|wurden|haben)\b")
 
 _AMOUNT_OF = re.compile(r"\s?(?:(?:of|von|x|×|stück|units?|pieces?)\s)*[“„«»\"]?")
@@ -102,7 +105,9 @@ _LATER = re.compile(
     r"^[^.;]{0,60}\b(?:(?:up|down|back) from|statt|instead of|rather than|vs|versus|against|after|nach|gegenüber|compared (?:with|to)|verglichen mit)\W*$"
 )
 
-_UP_FROM = re.compile(r"\b(?:up|down) from\b|\b(?:vs|versus|gegenüber|nach)\b")
+_UP_FROM = re.compile(
+    r"\b(?:up|down) from\b|\b(?:vs|versus|gegenüber|nach(?! (?:abzug|rabatt|erstatt|retour|steuer)))\b"
+)
 
 _OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
 
@@ -163,6 +168,9 @@ def number(said: Said, number: Number) -> bool | None:
         if number.percent
         else _is_of_both(said, number) or _is_of_days(said, number) or _is_of_latest(said, number)
     ):
+        return True
+    is_of_them = is_count and _OF_THE.search(before) and (_VERB.match(after) or not after.strip(" .,;:!?"))
+    if figure is None and is_of_them and any(_candidates(said, number)):
         return True
     if figure is None and not subjects and not said.mentions():
         figure = in_data(said, number, left, right, subjects, said.context.named)
@@ -336,7 +344,7 @@ def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:
     behind = whole.end if whole is not None else number.end
     if said.periods and any(
         period.start >= number.end
-        and not said.masked[number.end : period.start].strip()
+        and said.masked[number.end : period.start].strip() in ("", "out")
         and _OF_DAYS.match(period.text)
         for period in said.periods
     ):
@@ -377,6 +385,8 @@ def in_data(
     around.names += named
     best, nearest = MOST, None
     _place_in_time(said, number, around)
+    if number.currencies is not None and "previous" in around.near and not around.near & MEASURES:
+        around.same = _measure_before(said, number)
     for figure in mine:
         if figure.at_least and number.how != "over":
             continue
@@ -402,23 +412,44 @@ def in_data(
             distance += 0.0 if subjects else 0.25
             is_named = any(theirs & rival.entities for _, theirs, _, _ in around.names)
             is_sure = number.percent or distance <= (2 * JUST_THAT if is_named else JUST_THAT) or best - distance > 1
-            if is_sure and not _is_told(said, number, rival, distance):
+            if is_sure and not _is_told(said, number, around, (best, distance), rival, mine):
                 return None
     return nearest
 
 
-def _is_told(said: Said, number: Number, figure: Figure, distance: float) -> bool:
-    """Whether another number of the sentence tells the figure, and is nearer to it: nobody tells a figure twice."""
+def _measure_before(said: Said, number: Number) -> frozenset[str]:
+    """What the amount before it is of, in the sentence or in the one before."""
+    before = [said.meant[n.start] for n in said.numbers if n.end <= number.start and n.start in said.meant]
+    amounts = [figure for figure in (*said.context.told, *before) if figure.currency is not None]
+    return amounts[-1].traits & MEASURES - {"revenue"} if amounts and not amounts[-1].kinds else NOTHING
+
+
+def _is_told(
+    said: Said,
+    number: Number,
+    words: Description,
+    distances: tuple[float, float],
+    rival: Figure,
+    mine: Sequence[Figure],
+) -> bool:
+    """Whether another number of the sentence tells the rival: nobody tells a figure twice. Not if the two would fit
+    better exchanged. `distances` are the number's, from its own figure and from the rival.
+    """
+    own, exchanged = distances
     for other in said.numbers:
-        if other is number or not fits(other, figure.value):
+        if other is number or not fits(other, rival.value):
             continue
         left, right = said.around(other)
         subjects = _about(said, other, left, right)
-        if not _same_kind(other, figure, subjects):
+        if not _same_kind(other, rival, subjects):
             continue
         around = description(said, other, left, right, subjects)
         _place_in_time(said, other, around)
-        if distance_to(said, figure, around, MOST) + (0.0 if subjects else 0.25) < distance:
+        told = own + min(distance_to(said, rival, around, MOST), MOST)
+        turned = (distance_to(said, figure, around, MOST) for figure in mine if _same_kind(other, figure, subjects))
+        not_told = exchanged + min(turned, default=MOST)
+        says_more = bool(around.near & MEASURES) and not words.near & MEASURES
+        if told < not_told or (told == not_told and says_more):
             return True
     return False
 

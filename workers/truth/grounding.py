@@ -165,7 +165,7 @@ class _Judge:
         self._remember_periods(said)
         if (good or said.names or said.ages) and context.is_current and not context.age_is_told and said.grounds.is_old:
             bad.append((said.first(_CURRENT, plain=True) or [said.text.strip()])[0])
-        context.sure = mine
+        context.sure, context.told = mine, [said.meant[place] for place in sorted(said.meant)]
         context.topic |= frozenset(trait.kind for trait in said.traits)
         context.kinds = {key.partition(":")[0] for name in said.names for key in keys(name)}
         context.named = [

@@ -318,8 +318,10 @@ def relations(said: Said) -> Iterable[tuple[str, bool]]:
     if len(mentions) < 2 or (said.advises(said.plain) and not said.orders):
         return
     mentions.sort(key=lambda mention: mention.start)
-    for one, other in itertools.pairwise(mentions):
+    for (one, other), third in zip(itertools.pairwise(mentions), [*mentions[2:], None], strict=True):
         between = said.masked[one.end : other.start]
+        if "," in between and third is not None and _is_pair(said, other, third):
+            continue  # "Anna on #1 $5, Ben on #2 $6"
         kinds = {key.partition(":")[0] for m in (one, other) for key in m.value if key in known}  # type: ignore[attr-defined]
         if "," in between and re.match(r"\s*(?:is|was|from|by|ist|war|von|kam|came)\b", said.masked[other.end :]):
             continue
@@ -332,6 +334,12 @@ def relations(said: Said) -> Iterable[tuple[str, bool]]:
         ):
             ok = any(link & one.value and link & other.value for link in said.grounds.links)  # type: ignore[operator]
             yield f"{one.text} … {other.text}", ok
+
+
+def _is_pair(said: Said, one: Mention, other: Mention) -> bool:
+    """Whether both belong together, and nothing parts them."""
+    belong = any(link & keys(one) and link & keys(other) for link in said.grounds.links)
+    return belong and "," not in said.masked[one.end : other.start]
 
 
 def _of_above(said: Said) -> Iterable[tuple[str, bool]]:

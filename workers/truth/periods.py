@@ -59,7 +59,7 @@ PERIOD = Wording(
     r"|(?P<word>as of (?:today|now)|(?:your|the(?: past)?|ihre|deine|die|der|zur) (?:week|woche)(?! (?:before|prior|after|davor|zuvor|danach))|today so far|today|yesterday|wochen(?:bericht|rückblick|bilanz|überblick|zahlen)|(?:wk|weekly|wöchentlich\w*)(?= )|(?<!\w)(?:week|wk|woche|weekly|wöchentlich)(?=:| \d)|(?:this|the current|the) (?:week|month|year)(?! (?:before|prior|earlier))"
     r"|(?:(?:in|over|during) the )?(?:last|past|previous) (?:calendar |full |whole |complete )?(?:week|month|year|quarter)|all[- ]time|ever|lifetime"
     r"|this quarter|mtd|month to date|since the month (?:began|started)|(?:since|from) the (?:first|start|beginning) of (?:the|this) month|seit monats(?:anfang|beginn)|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
-    r"|the day before(?: yesterday)?|(?:am |dem )?(?:tag (?:davor|zuvor)|vortag)|yday|heutige[rnms]?|gestrige[rnms]?|heute|gestern|vorgestern|jemals|(?:in )?(?:diese[rnm]?s?|(?:der|die|das|den|dem|im) laufenden?|laufende[rns]?) (?:woche|monats?|jahre?s?|quartals?)"
+    r"|the day before(?: yesterday)?|the (?:day after|next day|following day)|(?:am |dem )?(?:tag (?:davor|zuvor|danach|darauf)|vortag)|yday|heutige[rnms]?|gestrige[rnms]?|heute|gestern|vorgestern|jemals|(?:in )?(?:diese[rnm]?s?|(?:der|die|das|den|dem|im) laufenden?|laufende[rns]?) (?:woche|monats?|jahre?s?|quartals?)"
     r"|(?:in (?:der|den) )?(?:letzte|vergangene|vorige)[rnms]? (?:(?:volle|ganze)[nrms]? )?(?:kalender)?(?:woche|monats?|jahre?s?|quartals?)|am wochenende)\b"
     r"|(?P<since>since|seit|ab|from(?=[^.]*\ue000 on\b))\s(?:(?:the|dem|der|mon\w*|tue\w*|wed\w*|thu\w*|fri\w*|sat\w*|sun\w*|\w+tag),?\s)?(?=\ue000)"
     r"|(?:(?P<since_day>since|seit)\s|on |am )?(?P<weekday>mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?"
@@ -174,6 +174,12 @@ def near(span: Range, period: Range) -> bool:
     return abs((span[0] - period[0]).days) <= slack and abs((span[1] - period[1]).days) <= slack
 
 
+_DAY_BESIDE = re.compile(
+    r"(?P<before>day before$|vortag|tag (?:davor|zuvor))|day after|next day|following day|tag da(?:nach|rauf)"
+)
+"""Of a day that is named before it."""
+
+
 def ranges(period: Mention, said: Sentence, today: date) -> list[Range]:
     """The days that a period may mean."""
     day = timedelta(days=1)
@@ -213,6 +219,13 @@ def ranges(period: Mention, said: Sentence, today: date) -> list[Range]:
         case "since":
             following = [date_ for date_ in said.dates if date_.start >= period.end - 1][:1]
             return [(start, today) for date_ in following for start, _ in ranges(date_, said, today)]
+    if (beside := _DAY_BESIDE.search(which)) and (
+        days := [p for p in (*said.periods, *said.dates) if p.end <= period.start]
+    ):
+        spans = ranges(max(days, key=lambda each: each.start), said, today)
+        shift = -day if beside["before"] else day
+        if spans and all(start == end for start, end in spans):
+            return [(start + shift, start + shift) for start, _ in spans]
     if re.search(r"\b(?:since|seit)\s$", said.plain[: period.start]):
         return [(start, today) for start, _ in _days_of_word(str(which), said, today, monday)]
     return _days_of_word(str(which), said, today, monday)

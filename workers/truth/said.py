@@ -131,6 +131,8 @@ class Context:
     """The head of the table that is being read: where each column begins."""
     topic: frozenset[str] = NOTHING
     """What was said of figures before."""
+    told: list[Figure] = field(default_factory=list)
+    """The figures of the sentence before, in order."""
     sure: list[Number] = field(default_factory=list)
     """Grounded numbers of the sentence before."""
     named: list[Named] = field(default_factory=list)
@@ -281,7 +283,8 @@ class Said(Sentence):
         newest = _NEWEST.search(self.masked) if is_told else None
         if newest is not None:
             found["order"] = [Mention(*newest.span(), newest[0], "name", self.context.newest)]
-            other = _ONE_BEFORE.search(self.masked, newest.end()) if self.context.second else None
+        if [keys(each) for each in found.get("order", ())] == [self.context.newest] and self.context.second:
+            other = _ONE_BEFORE.search(self.masked, found["order"][0].end)
             if other is not None:
                 found["order"].append(Mention(*other.span(), other[0], "name", self.context.second))
         self._mentions = found

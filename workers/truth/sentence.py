@@ -90,6 +90,9 @@ _STOP = re.compile(r"[\n.!?…。！？]")
 
 _DAY_AND_MONTH, _DATE_ENDS = re.compile(r"\b[0-3]?\d\.[01]?\d\.$"), re.compile(r"\d\.\d{1,2}\.$")
 
+_AMOUNT = re.compile(r"\d\s(?:fr|rs)\.$", re.IGNORECASE)
+"""An amount with its currency behind it, which is no "Fr. 5"."""
+
 _ENDS_WITH_NUMBER = re.compile(
     r"(?<!\b(?:am|im|zu))(?<!\b(?:der|die|das|vom|zum|den|dem|zur))(?<!\bbeim)(?<=\w|[:=])\s\d{1,2}\.$", re.IGNORECASE
 )
@@ -110,9 +113,11 @@ def sentences(text: str) -> list[str]:
         before = text[max(start, place - 40) : place]
         is_digit = before[-2:-1].isdecimal()
         is_number = is_digit and _ENDS_WITH_NUMBER.search(before) and not _MONTH_FOLLOWS.match(text, end)
-        if "\n" not in found[0] and not is_number and _ABBREVIATION.search(before.rstrip("\"”“»’')]")[-12:]):
+        bare, begins = before.rstrip("\"”“»’')]"), text[end : end + 2].lstrip("\"“„»«'*")[:1]
+        is_amount = _AMOUNT.search(bare) is not None and begins.isupper()
+        if "\n" not in found[0] and not is_number and not is_amount and _ABBREVIATION.search(bare[-12:]):
             continue
-        if is_digit and _DAY_AND_MONTH.search(before) and not text[end : end + 1].isupper():
+        if is_digit and _DAY_AND_MONTH.search(before) and not begins.isupper():
             continue
         if is_digit and found[0].startswith(")") and _DATE_ENDS.search(before):  # "(19.06.) 5 €"
             continue

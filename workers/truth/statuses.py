@@ -31,6 +31,11 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
             trait.start < m.end and m.start < trait.end for m in mentions
         ):
             continue
+        if any(
+            n.currencies and trait.end <= n.start and not said.masked[trait.end : n.start].strip(" $€£¥₹")
+            for n in said.numbers
+        ):
+            continue  # "Anna paid $5" tells how much
         clause = said.masked[said.clause_start(trait.start) : said.clause_end(trait.end)]
         if said.doubts(clause) or said.supposes(clause) or said.advises(clause):
             continue

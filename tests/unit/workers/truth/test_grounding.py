@@ -10,6 +10,7 @@ from workers.agent.calculate_metrics import MetricsArguments, calculate
 from workers.truth.grounding import check, plain, ungrounded, without
 from workers.truth.grounds import Grounds
 from workers.truth.numerals import numbers
+from workers.truth.sentence import sentences
 
 NOW = datetime(2026, 11, 22, 12, 5, tzinfo=UTC)
 WINDOW = {"orders_from": "2026-09-23T12:04:50Z", "complete_history": False, "reason": "read_all_orders not granted"}
@@ -750,6 +751,7 @@ Net sales of $1,304.10 fall short of gross sales of $1,376.55.
 Der Umsatz ging von 1.000,00 $ auf 1.449,00 $ rauf.
 Your sales grew 44.9% to $1,449.00.
 Net sales in the last 30 days: $1,304.10, gross $1,376.55, returns $72.45.
+After discounts and returns, the last 30 days left you $1,304.10 in net sales. The 30 days before it was $900.00.
 """
     false = """
 Total sales fell by 44.9% against the 30 days before.
@@ -764,6 +766,7 @@ Sales were $1,449.00 from 40 orders, up from $1,000.00 and 31 orders.
 Net sales of $1,304.10 exceed gross sales of $1,376.55.
 Der Umsatz ging von 1.449,00 $ auf 1.000,00 $ runter.
 Net sales in the last 30 days: $1,376.55, gross $1,304.10, returns $72.45.
+After discounts and returns, the last 30 days left you $1,304.10 in net sales. The 30 days before it was $950.00.
 """
     assert {line: claims for line in lines(true) if (claims := found(line, read))} == {}
     assert [line for line in lines(false) if not found(line, read)] == []
@@ -781,6 +784,22 @@ Net sales in the last 30 days: $1,376.55, gross $1,304.10, returns $72.45.
         ),
         ("Ship the 8 orders that are unfulfilled today.", "Ship the 9 orders that are unfulfilled today."),
         (
+            "Your revenue for the week ($875.50) divided by 15 orders gives $58.37.",
+            "Your revenue for the week ($58.37) divided by 15 orders gives $875.50.",
+        ),
+        ("You had orders on 7 out of the past seven days.", "You had orders on 5 out of the past seven days."),
+        ("On Thursday you got 4 orders, and the day after 2.", "On Thursday you got 4 orders, and the day after 3."),
+        ("Am Mittwoch war es 1 Bestellung, am Tag danach 4.", "Am Mittwoch war es 1 Bestellung, am Tag danach 2."),
+        (
+            "Die neueste Bestellung #1120 liegt bei 84,00 $, die davor bei 55,00 $.",
+            "Die neueste Bestellung #1120 liegt bei 84,00 $, die davor bei 120,50 $.",
+        ),
+        (
+            "Anna Schmidt hat bei #1120 84,00 $ ausgegeben, Ben Fox bei #1119 55,00 $.",
+            "Anna Schmidt hat bei #1120 84,00 $ ausgegeben, Ben Fox bei #1118 55,00 $.",
+        ),
+        ("The smallest of the five is #1117.", "The smallest of the six thousand is #1117."),
+        (
             "Bestellungen, letzte 60 Tage: 83 Möchtest du noch etwas wissen?",
             "Letzte 60 Tage: 84 Möchtest du noch etwas wissen?",
         ),
@@ -797,6 +816,21 @@ def test_an_amount_is_no_date() -> None:
     read = grounds([result("recent_orders", orders=orders, more=False)])
     assert found("#1119 was rung up at CHF 3.05, #1120 at CHF 17.08.", read) == []
     assert found("#1120 was rung up at CHF 17.09.", read) != []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['Revenue was $12.10. "Socks" sold best.', "Das waren 17.08 Fr. Die teuerste war #1120.", "Am 12.10. „Socken“ da."],
+)
+def test_an_amount_may_end_a_sentence(text: str) -> None:
+    assert len(sentences(text)) == 2
+
+
+def test_who_paid_how_much_is_no_status() -> None:
+    orders = [order(7, "301.75", "CHF", ("Ivan Okafor", 1), 0, paid="PENDING")]
+    read = grounds([result("recent_orders", orders=orders, more=False)])
+    assert found("Your most recent order is #7. Ivan Okafor placed it and paid CHF 301.75.", read) == []
+    assert found("Ivan Okafor has paid.", read) != []
 
 
 def test_an_earlier_period_is_told_by_its_dates() -> None:
@@ -828,7 +862,7 @@ def test_a_text_of_the_store_is_no_ground() -> None:
 def test_without_data_nothing_is_known() -> None:
     read = Grounds.of([], now=NOW)
     assert found("You have 67 customers.", read) == ["67"]
-    assert found("You have no orders.", read) == ["no"]
+    assert found("You have no orders.", read) == ["no orders"]
     assert found("Hi! I'm CJ. Shall we connect your store? It takes 2 minutes.", read) == []
 
 
