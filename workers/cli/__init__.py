@@ -4,6 +4,7 @@ heavy dependencies when it runs, so that help texts and usage errors appear at o
 Exit codes: 0 success, 1 problems found, 2 wrong usage or settings. May import every other room.
 """
 
+import errno
 import importlib
 import io
 import os
@@ -161,4 +162,11 @@ def main() -> None:
     # Some parents ignore or block signals, and children inherit that: `cj up` would never hear that a process ended.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    cj(prog_name="cj")
+    try:
+        cj(prog_name="cj")
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        click.echo(f"cj: {error.strerror}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        sys.exit(1)
