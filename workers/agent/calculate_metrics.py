@@ -235,7 +235,7 @@ def _day(day: Result) -> Iterable[Row]:
 
 def _product(product: Result) -> Row:
     stock: int | None = product.get("inventory")
-    groups = {"product": product.get("title") or "(no title)"}
+    groups = {"product": product["title"]}
     return Row({} if stock is None else {"inventory": (Decimal(stock), None)}, groups=groups)
 
 

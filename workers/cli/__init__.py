@@ -111,6 +111,8 @@ def _translated(error: Exception) -> Exception:
     from workers.cli.common import CommandFailed, WrongUse, explained
     from workers.settings import SettingsError
 
+    if isinstance(error, UnicodeEncodeError) and "\udc80" <= error.object[error.start] <= "\udcff":
+        return WrongUse("an argument is not UTF-8")  # Python keeps such bytes as these surrogates
     if _is_one(error, _OF_USE):
         return WrongUse(explained(error) if isinstance(error, SettingsError) else str(error))
     return CommandFailed(str(error)) if _is_one(error, _OTHERS) else error
