@@ -1,24 +1,29 @@
 """The trace of one flow as a tree: `python -m bench.trace`, or `--to http://127.0.0.1:6006` to send it to a viewer.
 
 A store is connected, a model thinks, and CJ tells what it found; see `workers.tracing`. `--cost 8` measures with so
-many starts what it costs to be watched: three systems with servers of their own take turns with `--flows` flows, one of
-them with traces and metrics (read once in each start, after some 5 s of work; Prometheus does it every 15). CPU of a
-flow, servers included, is compared with that of the two which nobody watches; these two beside each other say how exact
-that is. A start has a speed of its own, by some percent: only several of them tell. Aim: 3 %.
+many starts what it costs to be watched. In each start, a signal switches traces and metrics off and on: the CPU of
+flows, servers included, is compared in the same processes, on, off, off, on. (Each start has a speed of its own, by
+some percent.) What waits to be sent after a round is sent, and counted. What it costs that Prometheus reads all pages
+every 15 s is measured apart. Aim: 3 %.
 """
 
 import argparse
+import os
 import random
 import secrets
 import statistics
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from urllib.request import urlopen
 
 from bench.fairness import thinking_model
 from bench.figures import Machine
-from bench.flow import Measure, cj
+from bench.flow import Cj, Measure, cj
 from bench.ground import StubsProcess, ground
+from bench.switch import sitecustomize
 from tests.otlp import Receiver
 from tests.stack import Stack
 from tests.waiting import wait_until
@@ -27,9 +32,13 @@ from workers.metrics import KINDS
 SHOP, MERCHANT, CONVERSATION = "trace.myshopify.com", "m1", "conv_1"
 IN_FLIGHT = 8
 WARM_FLOWS = 20
-WATCHED = "watched"
-WAYS = ("not watched", WATCHED, "not watched, either")
 FIRST_PORT = 19_864
+SWITCH = Path(sitecustomize.__file__).parent
+CORES = os.cpu_count() or 1
+SCRAPE_SECONDS = 15
+SCRAPES = 10
+SETTLED_SECONDS = 0.3
+"""After a switch: what waited is sent."""
 
 
 def main() -> None:
@@ -37,8 +46,8 @@ def main() -> None:
     parser.add_argument("--to", help="where else to send the trace (OTLP over HTTP)")
     parser.add_argument("--think", type=float, default=0.4, help="seconds the model takes per answer")
     parser.add_argument("--cost", type=int, metavar="STARTS", help="measure what being watched costs instead")
-    parser.add_argument("--rounds", type=int, default=12, help="rounds after each start")
-    parser.add_argument("--flows", type=int, default=10, help="flows of each round")
+    parser.add_argument("--rounds", type=int, default=6, help="times on, off, off, on in each start")
+    parser.add_argument("--flows", type=int, default=40, help="flows each time")
     options = parser.parse_args()
     if options.cost:
         cost(options.cost, options.rounds, options.flows)
@@ -62,47 +71,76 @@ def cost(starts: int, rounds: int, flows: int) -> None:
     """Print what being watched adds to a flow's CPU."""
     added: list[float] = []
     between: list[float] = []
+    pages: list[float] = []
     with Receiver() as receiver:
         receiver.decodes = False
         for start in range(starts):
-            first, mine, second = started(receiver, rounds, flows)
-            added.append(100 * (2 * mine / (first + second) - 1))
-            between.append(100 * (second / first - 1))
+            found = started(receiver, rounds, flows)
+            added += found.added
+            between += found.between
+            pages.append(found.pages)
             print(
-                f"start {start + 1}: {1000 * first:.1f} ms a flow; watched {added[-1]:+.1f} %; {between[-1]:+.1f} %",
+                f"start {start + 1}: {1000 * found.flow:.1f} ms a flow; watched {statistics.mean(found.added):+.1f} %; "
+                f"{statistics.mean(found.between):+.1f} %; pages {found.pages:.2f} %",
                 flush=True,
             )
-    print(f"metrics and traces   {spread(added)}")
+    print(f"traces and metrics   {spread(added)}")
     print(f"nothing              {spread(between)}")
+    print(f"reading the pages    {spread(pages)}")
 
 
-def started(receiver: Receiver, rounds: int, flows: int) -> list[float]:
-    """CPU seconds of a flow in each of `WAYS`, newly started: the median of the rounds."""
+@dataclass(frozen=True)
+class Found:
+    """What a start found: CPU seconds of a flow, and in percent of it what each round added."""
+
+    flow: float
+    added: list[float]
+    between: list[float]
+    pages: float
+
+
+def started(receiver: Receiver, rounds: int, flows: int) -> Found:
+    """Measure with newly started processes."""
     watched = {"CJ_METRICS_PORT": str(FIRST_PORT), "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
-    systems: dict[str, tuple[Measure, Machine]] = {}
-    used: dict[str, list[float]] = {name: [] for name in WAYS}
     with ExitStack() as opened:
         stubs = StubsProcess()
         opened.callback(stubs.stop)
-        for name in random.sample(WAYS, len(WAYS)):
-            here = opened.enter_context(ground())
-            # Each order of the names in its dictionaries has a speed of its own.
-            also = {"PYTHONHASHSEED": "0", **(watched if name == WATCHED else {})}
-            system = opened.enter_context(cj(here, stubs, also=also))
-            machine = Machine(here.postgres, here.valkey, system.database_url, system.kinds())
-            systems[name] = Measure(system, machine, stubs), machine
-            systems[name][0].many(systems[name][0].prepared(WARM_FLOWS), IN_FLIGHT)
-        for turn in range(rounds):
-            merchants = {name: measure.prepared(flows) for name, (measure, _) in systems.items()}
-            # Each has the whole round counted: spans are sent, and pages read, when a flow is over.
-            before = {name: machine.cpu().total() for name, (_, machine) in systems.items()}
-            for name in random.sample(WAYS, len(WAYS)):
-                systems[name][0].many(merchants[name], IN_FLIGHT)
-                if name == WATCHED and turn == rounds // 2:
-                    scrape(FIRST_PORT)
-            for name, (_, machine) in systems.items():
-                used[name].append((machine.cpu().total() - before[name]) / flows)
-    return [statistics.median(each) for each in used.values()]
+        here = opened.enter_context(ground())
+        system = opened.enter_context(cj(here, stubs, also={**watched, "PYTHONPATH": str(SWITCH)}))
+        machine = Machine(here.postgres, here.valkey, system.database_url, system.kinds())
+        measure = Measure(system, machine, stubs)
+
+        def used(is_watched: bool) -> float:
+            switch(system, sitecustomize.ON if is_watched else sitecustomize.OFF)
+            numbers, requests, before = measure.prepared(flows), receiver.requests, machine.cpu().total()
+            measure.many(numbers, IN_FLIGHT)
+            switch(system, sitecustomize.OFF)  # sends what is left
+            if (receiver.requests > requests) is not is_watched:
+                raise SystemExit(f"{receiver.requests - requests} requests to the collector while {is_watched = }")
+            return (machine.cpu().total() - before) / flows
+
+        measure.many(measure.prepared(WARM_FLOWS), IN_FLIGHT)
+        off, added, between = [], [], []
+        for _ in range(rounds):
+            first = random.choice((True, False))
+            each = [(is_on, used(is_on)) for is_on in (first, not first, not first, first)]
+            on, not_on = ([cpu for is_on, cpu in each if is_on is which] for which in (True, False))
+            off += not_on
+            added.append(100 * (sum(on) / sum(not_on) - 1))
+            between.append(100 * (not_on[1] / not_on[0] - 1))
+        before = machine.cpu().total()
+        for _ in range(SCRAPES):
+            scrape(FIRST_PORT)
+        read = (machine.cpu().total() - before) / SCRAPES
+    # Of what two cores can do in that time.
+    return Found(statistics.median(off), added, between, 100 * read / (CORES * SCRAPE_SECONDS))
+
+
+def switch(system: Cj, how: int) -> None:
+    """Tell each process."""
+    for pid in {pid for pids in system.kinds().values() for pid in pids}:
+        os.kill(pid, how)
+    time.sleep(SETTLED_SECONDS)
 
 
 def spread(percent: Sequence[float]) -> str:

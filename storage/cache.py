@@ -81,20 +81,20 @@ end
 """
 PUT = _KEEP + "keep(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3])"
 
-# KEYS: data, flight, waiters, kept, fresh, and used if a token was accepted. ARGV: answer, seconds it waits, data to
-# keep or '', seconds it is fresh, seconds kept, the leader's request id. The data is kept only while the flight is on:
-# one that was dropped meanwhile brings outdated data.
+# KEYS: data, flight, waiters, kept, fresh, and used if a token was accepted. ARGV: answer, seconds it waits, seconds it
+# is fresh as data or 0, seconds kept, the leader's request id. It is kept as data only while the flight is on: one that
+# was dropped meanwhile brings outdated data.
 LAND = (
     _KEEP
     + """
-if ARGV[3] ~= '' and redis.call('EXISTS', KEYS[2]) == 1 then
-    keep(KEYS[1], KEYS[5], KEYS[4], ARGV[3], ARGV[4], ARGV[5])
+if ARGV[3] ~= '0' and redis.call('EXISTS', KEYS[2]) == 1 then
+    keep(KEYS[1], KEYS[5], KEYS[4], ARGV[1], ARGV[3], ARGV[4])
 end
 if KEYS[6] then
     redis.call('INCRBY', KEYS[6], 1)
     redis.call('EXPIRE', KEYS[6], ARGV[2])
 end
-if ARGV[6] ~= '' then redis.call('SADD', KEYS[3], ARGV[6]) end
+if ARGV[5] ~= '' then redis.call('SADD', KEYS[3], ARGV[5]) end
 local waiting = redis.call('SMEMBERS', KEYS[3])
 redis.call('DEL', KEYS[2], KEYS[3])
 for _, request in ipairs(waiting) do
@@ -224,17 +224,15 @@ class Cache:
         flight_key: str,
         answer: Mapping[str, Any],
         *,
-        kept: Mapping[str, Any] | None,
         ttl_s: int,
         request_id: str | None = None,
         accepted: int | None = None,
     ) -> None:
-        """End a flight: store `kept` (None: nothing), fresh for `ttl_s` seconds, and answer all waiting requests, the
-        leader's included. `accepted`: the token's version, if Shopify has just accepted it."""
+        """End a flight: answer all waiting requests, the leader's included, and store the answer as data that is fresh
+        for `ttl_s` seconds (0: do not). `accepted`: the token's version, if Shopify has just accepted it."""
         used = [] if accepted is None else [f"cj:used:{flight_key.partition(':')[0]}:{accepted}"]
         keys = [*_keys(flight_key), *used]
-        keep = "" if kept is None else dump(dict(kept))
-        args: list[str | int] = [dump(dict(answer)), ANSWER_SECONDS, keep, ttl_s, KEPT_SECONDS, request_id or ""]
+        args: list[str | int] = [dump(dict(answer)), ANSWER_SECONDS, ttl_s, KEPT_SECONDS, request_id or ""]
         self._do(lambda: self._land(keys=keys, args=args), None)
 
     def answer(self, request_id: str, value: Mapping[str, Any]) -> None:

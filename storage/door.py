@@ -154,27 +154,31 @@ def listen(url: str, heard: Callable[[set[str]], None], is_stopping: Callable[[]
     try:
         options: dict[str, Any] = {**CLIENT_ENCODING, **KEEPALIVES, "connect_timeout": CONNECT_TIMEOUT}
         with closing(psycopg2.connect(libpq_url(url), application_name="cj-gateway", **options)) as connection:
-            connection.autocommit = True
-            cursor = connection.cursor()
-            cursor.execute(f"LISTEN {CHANNEL}")
-            heard(set())
-            waited, probed = PROBE_SECONDS, False
-            while not is_stopping():
-                if waited >= PROBE_SECONDS:
-                    if probed:
-                        raise StorageUnavailable(
-                            "notices do not come through; name Postgres itself, or a PgBouncer in session mode"
-                        )
-                    cursor.execute("SELECT pg_notify(%s, %s)", (CHANNEL, PROBE))
-                    waited, probed = 0.0, True
-                if not connection.notifies:
-                    ready, _, _ = select.select([connection], [], [], 0.5)
-                    waited += 0.0 if ready else 0.5
-                connection.poll()
-                names = {notice.payload for notice in connection.notifies}
-                connection.notifies.clear()
-                probed = probed and PROBE not in names
-                if names - {PROBE}:
-                    heard(names - {PROBE})
+            _listen(connection, heard, is_stopping)
     except psycopg2.Error as error:
         raise StorageUnavailable(f"Postgres is not available: {type(error).__name__}") from None
+
+
+def _listen(connection: Any, heard: Callable[[set[str]], None], is_stopping: Callable[[], bool]) -> None:
+    connection.autocommit = True
+    cursor = connection.cursor()
+    cursor.execute(f"LISTEN {CHANNEL}")
+    heard(set())
+    waited, probed = PROBE_SECONDS, False
+    while not is_stopping():
+        if waited >= PROBE_SECONDS:
+            if probed:
+                raise StorageUnavailable(
+                    "notices do not come through; name Postgres itself, or a PgBouncer in session mode"
+                )
+            cursor.execute("SELECT pg_notify(%s, %s)", (CHANNEL, PROBE))
+            waited, probed = 0.0, True
+        if not connection.notifies:
+            ready, _, _ = select.select([connection], [], [], 0.5)
+            waited += 0.0 if ready else 0.5
+        connection.poll()
+        names = {notice.payload for notice in connection.notifies}
+        connection.notifies.clear()
+        probed = probed and PROBE not in names
+        if names - {PROBE}:
+            heard(names - {PROBE})

@@ -219,7 +219,7 @@ def connect_shop(
     invented: bool = False,
 ) -> Connected:
     """Store a shop's token and, with `emit`, record `oauth_complete`. Expiries are in seconds from now. `delivery`:
-    where the replies of a conversation go that the event opens.
+    where replies go if the event opens a conversation.
 
     If the shop's merchant was only `invented` by an import, this merchant takes the shop and the invented one is
     deleted. Raises ShopConnectedElsewhere while the shop belongs to another merchant, InvalidShopDomain,

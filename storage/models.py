@@ -326,7 +326,7 @@ class TurnTable(Base):
     #: What must happen before the merchant gets the answer promised when the turn ended: a model answers, the store is
     #: connected again, Shopify gives the data, a workflow's follow-up is due. `run_after` says when to look.
     waits_for: Mapped[str | None]
-    #: When the merchant must have received words of it; absent: nothing more is due.
+    #: By when the merchant must have heard something from it; absent: nothing more is due.
     words_due: Mapped[datetime | None]
 
 
@@ -458,15 +458,15 @@ FROM events WHERE type = 'message_received'
 #   connect_account(event)     0007  notes the connection to a provider other than Shopify
 #   claim_shop(event)          0012  gives an invented merchant's shop to the merchant of the event
 #   drop_invented(shop)        0012  deletes the invented merchant who has the shop
-#   move_shop(shop, target)    0012  moves a shop with its tokens: nobody needs a key for it, nor sees them. Whom it
-#                                    leaves keeps the memory of it, as after an uninstallation; what it was promised
-#                                    about the shop ends, and what the other merchant asked without a store is looked at
-#                                    soon. It returns nothing if nobody else has the shop, and writes nothing for a
-#                                    merchant who has another one: who calls it looks what became of it, and rolls back
+#   move_shop(shop, target)    0012  moves a shop with its tokens, without a key and without showing them. The merchant
+#                                    who loses it keeps it as a former connection, as after an uninstall, and what they
+#                                    were promised about it ends; what the new one asked without a store is checked
+#                                    soon. Returns nothing if nobody else has the shop, and writes nothing for a
+#                                    merchant who has another one: the caller checks the outcome, and rolls back
 #   stays_known (trigger)      0012  nobody can call a known merchant invented: see the three above
-#   store_is_back (trigger)    0007  what waits for the store is looked at soon, whoever reconnects the shop: the auth
-#                                    service may not touch turns. Not at once: the event of the connection comes right
-#                                    behind, and what it says is said first
+#   store_is_back (trigger)    0007  what waits for the store is checked soon, whoever reconnects the shop: the auth
+#                                    service may not touch turns. Not at once: the connection's own event follows, and
+#                                    the merchant hears about that first
 
 
 @event.listens_for(Base.metadata, "after_create")

@@ -87,7 +87,7 @@ def append(session: Session, turn_id: int, replies: Sequence[NewReply]) -> list[
         return []
     last, now, *origin = session.execute(SQL["lock_turn"], {"turn_id": turn_id}).one()
     known, by_door = _known(session, turn_id, replies) if last else ({}, False)
-    told, new = _enveloped(_Origin(f"turn_{turn_id}", *origin), replies, known, last, now)
+    told, new = _enveloped(_Origin(turns.run_id(turn_id), *origin), replies, known, last, now)
     if new["ids"]:
         by_door = session.execute(SQL["append"], {**new, "turn_id": turn_id}).all()[0].by_door
     return [] if by_door else told
@@ -166,8 +166,8 @@ def end_absorbed(session: Session, turn_id: int, conversation_id: str) -> list[O
     """Add the replies of the turns that the ended turn `turn_id` absorbed: every turn ends with one RUN_FINISHED."""
     committed: list[OutgoingReply] = []
     for absorbed in turns.absorbed_by(session, turn_id):
-        run_id = f"turn_{absorbed.turn_id}"
-        ended = agui.run_finished(conversation_id, run_id, result={"absorbedBy": f"turn_{turn_id}"})
+        run_id = turns.run_id(absorbed.turn_id)
+        ended = agui.run_finished(conversation_id, run_id, result={"absorbedBy": turns.run_id(turn_id)})
         run = [*agui.run_started(conversation_id, run_id), *ended]
         committed += append(session, absorbed.turn_id, [NewReply(agui.END_KEY, run)])
     return committed

@@ -9,6 +9,7 @@ The SQL, with reasons, is in `turns.sql`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from storage.connections import Integration
     from storage.database import Session
 
+_OF_A_TURN = re.compile(r"turn_([0-9]{1,18})[-:]")
 #: Seconds before another wake-up is sent for a turn, or before it is checked again if it could not run.
 WAKE_AGAIN_SECONDS = 5.0
 #: The most seconds for which a turn that cannot run is put off.
@@ -84,6 +86,28 @@ Sender = Literal["merchant", "system", "cj"]
 Promised = Literal["model", "store", "data", "time"]
 #: Most workflow follow-ups that may wait in one conversation.
 MOST_FOLLOW_UPS = 5
+
+
+def run_id(turn_id: int) -> str:
+    """The id of a turn's run in replies; those of its messages, tool calls and replies begin with it."""
+    return f"turn_{turn_id}"
+
+
+def message_id(turn_id: int, step: int) -> str:
+    """The id of what the model says in a step."""
+    return f"{run_id(turn_id)}-m{step}"
+
+
+def call_id(turn_id: int, step: int, number: int) -> str:
+    """The id of a step's tool call. Not the model's id: some restart with `call_0` in every answer, and some contain
+    kilobytes."""
+    return f"{message_id(turn_id, step)}-c{number}"
+
+
+def turn_of(id: str) -> int | None:
+    """The turn whose message, tool call or reply has this id; None for ids of other things."""
+    found = _OF_A_TURN.match(id)
+    return int(found[1]) if found else None
 
 
 @dataclass(frozen=True)
@@ -187,11 +211,11 @@ class Claim:
 
     @property
     def run_id(self) -> str:
-        return f"turn_{self.turn_id}"
+        return run_id(self.turn_id)
 
     def message_id(self, step: int) -> str:
         """The message id of a step."""
-        return f"{self.run_id}-m{step}"
+        return message_id(self.turn_id, step)
 
 
 @dataclass
@@ -209,9 +233,9 @@ class Held:
     integration: Integration | None
     """The merchant's shop, which is not locked."""
     is_counted: bool = False
-    """Whether a call of a model was counted."""
+    """Whether a model call was counted."""
     is_kept: bool = False
-    """Whether results of tools were kept that had not been."""
+    """Whether tool results were stored that only memory held before."""
     is_read: bool = False
     """Whether the turns up to the last one were looked at for messages that this turn can answer, too."""
 
@@ -284,7 +308,7 @@ class Silent:
     conversation_id: str
     workflow: str
     connected: bool
-    """Whether a store has just been connected, and the turn is about that; one that was connected again it names."""
+    """Whether the turn is about a store that has just been connected for the first time."""
     asks: bool
     """Whether it is waiting for a tool's answer."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import redis
+from hypothesis import settings
 
 from storage.database import Database
 from tests.servers import PostgresForTests, fast_folder
@@ -25,6 +26,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ("tests.scenario_plugin",)
+
+# A busy machine may take any time for an example.
+settings.register_profile("cj", deadline=None)
+settings.load_profile("cj")
 
 # No test may meet the developer's servers, keys or models.
 for _name in list(os.environ):

@@ -41,6 +41,7 @@ class Receiver:
     def __init__(self) -> None:
         self.spans: list[Seen] = []
         self.bytes: list[bytes] = []
+        self.requests = 0
         #: Whether what arrives is read; a benchmark of who sends it does without.
         self.decodes = True
         receiver = self
@@ -50,6 +51,7 @@ class Receiver:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.requests += 1
                 if receiver.decodes:
                     receiver.bytes.append(body)
                     receiver.spans += _read(body)

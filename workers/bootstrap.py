@@ -316,7 +316,9 @@ def start(app: Celery, kinds: Sequence[str], *, threads: int = 0) -> Resources:
         _trace(built)
         if {"workflow", "agent"} & set(kinds) and threading.current_thread() is threading.main_thread():
             signal.signal(RELOAD, lambda *_: threading.Thread(target=built.take_up_workflows, name="reload").start())
-        if settings.metrics_port is not None:
+        if settings.metrics_port is None:
+            metrics.off()
+        else:
             _measure(built, kinds)
             metrics.serve(settings.metrics_port, kinds[0], address=settings.metrics_address)
     return built

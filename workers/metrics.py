@@ -74,7 +74,9 @@ password. No label names a merchant, a shop or a conversation.
 import errno
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -104,6 +106,48 @@ FRESH_SECONDS = 10.0
 #: From a cache read to a merchant who waited for an hour.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
 
+NOTED_MOST = 500
+_noted: deque[tuple[Counter | Histogram, float, tuple[str, ...]]] = deque()
+_counting = True
+
+
+def off() -> None:
+    """Count nothing from now on: this process serves no page."""
+    global _counting
+    _counting = False
+
+
+def _note(metric: Counter | Histogram, amount: float, *labels: str) -> None:
+    """Count later, many at once: one at a time, between other work, each would cost three times as much."""
+    if _counting:
+        _noted.append((metric, amount, labels))
+        if len(_noted) >= NOTED_MOST:
+            _count()
+
+
+def _count() -> None:
+    with suppress(IndexError):  # another thread counts, too
+        while True:
+            metric, amount, labels = _noted.popleft()
+            one = metric.labels(*labels) if labels else metric
+            if isinstance(one, Counter):
+                one.inc(amount)
+            else:
+                one.observe(amount)
+
+
+class _Noted(Collector):
+    """Collected before the metrics, so that they are complete."""
+
+    def collect(self) -> Sequence[Metric]:
+        _count()
+        return []
+
+    def describe(self) -> Sequence[Metric]:
+        return []
+
+
+REGISTRY.register(_Noted())
 _BUILD = Gauge("cj_build_info", "The process that answers", ["kind", "version"])
 _EVENTS = Counter("cj_events", "Events by outcome", ["type", "result"])
 _WITHOUT_RULE = Counter("cj_events_without_rule", "Events that matched no rule of the workflow", ["type", "workflow"])
@@ -140,106 +184,106 @@ _POOL = Gauge("cj_pool_in_use", "Connections to Postgres in use")
 
 def event(event_type: str, result: str, *, age_seconds: float | None = None) -> None:
     """The outcome of an event: one of the results in the table above. `event_type`: from the catalog."""
-    _EVENTS.labels(event_type, result).inc()
+    _note(_EVENTS, 1, event_type, result)
     if age_seconds is not None:
-        _EVENT_WAIT.observe(age_seconds)
+        _note(_EVENT_WAIT, age_seconds)
 
 
 def event_without_rule(event_type: str, workflow: str) -> None:
     """No rule of the conversation's workflow took the event; the log says why."""
-    _WITHOUT_RULE.labels(event_type, workflow).inc()
+    _note(_WITHOUT_RULE, 1, event_type, workflow)
 
 
 def turn_claimed(waited_seconds: float) -> None:
     """A turn was claimed, this long after it became runnable."""
-    _TURN_WAIT.observe(max(waited_seconds, 0.0))
+    _note(_TURN_WAIT, max(waited_seconds, 0.0))
 
 
 def words(workflow: str, seconds: float, *, first: bool, insight: bool) -> None:
     """CJ spoke, this long after the event arrived: the turn's `first` words, or the first based on data (`insight`)."""
     if first:
-        _FIRST_WORDS.labels(workflow).observe(seconds)
+        _note(_FIRST_WORDS, seconds, workflow)
     if insight:
-        _FIRST_INSIGHT.labels(workflow).observe(seconds)
+        _note(_FIRST_INSIGHT, seconds, workflow)
 
 
 def turn_ended(workflow: str, result: str, seconds: float) -> None:
     """A turn ended, this long after its event arrived."""
-    _TURNS.labels(workflow, result).observe(seconds)
+    _note(_TURNS, seconds, workflow, result)
 
 
 def leases_lost(count: int) -> None:
     """The sweeper found leases that had run out."""
-    _LEASES_LOST.inc(count)
+    _note(_LEASES_LOST, count)
 
 
 def acks(result: str, count: int) -> None:
     """Acks arrived: marked, in vain or malformed."""
-    _ACKS.labels(result).inc(count)
+    _note(_ACKS, count, result)
 
 
 def acked(seconds: Iterable[float]) -> None:
     """Replies were acked, this long after their commit."""
     for one in seconds:
-        _ACK.observe(one)
+        _note(_ACK, one)
 
 
 def replies_resent(count: int) -> None:
     """The sweeper sent replies again."""
-    _RESENT.inc(count)
+    _note(_RESENT, count)
 
 
 def tool_call(tool: str, result: str, *, data_type: str = "", seconds: float = 0.0) -> None:
     """A tool call has ended."""
-    _TOOL_CALLS.labels(tool, result).inc()
-    _TOOL_CALL.labels(tool, data_type).observe(seconds)
+    _note(_TOOL_CALLS, 1, tool, result)
+    _note(_TOOL_CALL, seconds, tool, data_type)
 
 
 def cache_read(data_type: str, result: str) -> None:
     """Store data was read: hit, joined or miss."""
-    _CACHE_READS.labels(data_type, result).inc()
+    _note(_CACHE_READS, 1, data_type, result)
 
 
 def fetch(data_type: str, result: str, seconds: float) -> None:
     """A fetch has ended: ok, partial, stale or error."""
-    _FETCHES.labels(data_type, result).inc()
-    _FETCH.labels(data_type).observe(seconds)
+    _note(_FETCHES, 1, data_type, result)
+    _note(_FETCH, seconds, data_type)
 
 
 def shopify_read(result: str) -> None:
     """Shopify was read: ok, or the error's code."""
-    _SHOPIFY_READS.labels(result).inc()
+    _note(_SHOPIFY_READS, 1, result)
 
 
 def token_renewal(result: str) -> None:
     """A token was renewed: ok, or the error's code."""
-    _RENEWALS.labels(result).inc()
+    _note(_RENEWALS, 1, result)
 
 
 def model_call(model: str, result: str, seconds: float) -> None:
     """A model answered or failed."""
-    _MODEL_CALLS.labels(model, result).inc()
-    _MODEL_CALL.labels(model).observe(seconds)
+    _note(_MODEL_CALLS, 1, model, result)
+    _note(_MODEL_CALL, seconds, model)
 
 
 def model_tokens(
     model: str, workflow: str, input_tokens: int, output_tokens: int, dollars: float | None = None
 ) -> None:
     """A model answered: input and output tokens, and their price if known."""
-    _MODEL_TOKENS.labels(model, workflow, "input").inc(input_tokens)
-    _MODEL_TOKENS.labels(model, workflow, "output").inc(output_tokens)
+    _note(_MODEL_TOKENS, input_tokens, model, workflow, "input")
+    _note(_MODEL_TOKENS, output_tokens, model, workflow, "output")
     if dollars is not None:
-        _MODEL_COST.labels(model, workflow).inc(dollars)
+        _note(_MODEL_COST, dollars, model, workflow)
 
 
 def door_request(route: str, status: int) -> None:
     """The door answered a request, or its stream has ended."""
-    _DOOR_REQUESTS.labels(route, str(status)).inc()
+    _note(_DOOR_REQUESTS, 1, route, str(status))
 
 
 def door_reply(seconds: float) -> None:
     """A reply was sent to a stream, this long after its commit."""
-    _DOOR_REPLY.observe(seconds)
+    _note(_DOOR_REPLY, seconds)
 
 
 def door_streams(count: Callable[[], int]) -> None:
@@ -249,17 +293,17 @@ def door_streams(count: Callable[[], int]) -> None:
 
 def claims(result: str, count: int) -> None:
     """Claims of an answer were checked: one of the results in the table above."""
-    _CLAIMS.labels(result).inc(count)
+    _note(_CLAIMS, count, result)
 
 
 def budget_used_up(budget: str) -> None:
     """A turn ended without a model call because its merchant's budget is used up."""
-    _BUDGETS_USED_UP.labels(budget).inc()
+    _note(_BUDGETS_USED_UP, 1, budget)
 
 
 def transaction(step: str, seconds: float) -> None:
     """A transaction has ended, committed or not."""
-    _TRANSACTIONS.labels(step).observe(seconds)
+    _note(_TRANSACTIONS, seconds, step)
 
 
 POINTS_SECONDS = 60.0
@@ -297,7 +341,7 @@ Gauge("cj_shopify_points_left", "Points left in the emptiest bucket").set_functi
 def bucket(*, waited: float | None = None, points_left: float | None = None) -> None:
     """A request waited for points of its shop, or Shopify reported how many are left."""
     if waited is not None:
-        _BUCKET_WAIT.observe(waited)
+        _note(_BUCKET_WAIT, waited)
     if points_left is not None:
         _POINTS.note(points_left)
 

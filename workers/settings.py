@@ -22,11 +22,12 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from shopify import API_VERSION
+from workers import urls
 from workers.masks import mask
 
 SERVERS = ("DATABASE_URL", "BROKER_URL", "REDIS_URL")
@@ -58,8 +59,6 @@ SHORTEST_PASSWORD = 16
 #: The kind that calls models.
 MODEL_KIND = "agent"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-_SENTINEL = ("sentinel://", "sentinels://")
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class SettingsError(Exception):
@@ -68,79 +67,6 @@ class SettingsError(Exception):
     def __init__(self, problems: Collection[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
-
-
-def _url(*schemes: str, parameters: Collection[str] | None = None, end: str | None = None) -> AfterValidator:
-    """`parameters`: those that it may have besides TLS files; None: any. `end`: what separates several URLs."""
-
-    def check(text: str) -> str:
-        for url in text.split(end) if end else [text]:
-            check_one(url)
-        return text
-
-    def check_one(text: str) -> None:
-        _scheme(text, schemes)
-        if text.startswith(_SENTINEL):
-            return
-        try:
-            parts = urlsplit(text)
-            _, host = parts.port, parts.hostname or ""
-        except ValueError:
-            host = "?"
-        if not re.fullmatch(r"[\w.:%-]*", host):
-            raise ValueError("is not a URL: its host or port is invalid")
-        if text.startswith("redis") and not re.fullmatch("/?[0-9]*", parts.path):
-            raise ValueError("names a database of Redis that is no number; write redis://HOST:PORT/NUMBER")
-        for name, _ in parse_qsl(parts.query, keep_blank_values=True):
-            if parameters is not None and name not in parameters and not name.startswith("ssl"):
-                known = ", ".join(sorted(parameters))
-                raise ValueError(f"has the parameter {name[:40]}, which is unknown here; known are {known} and ssl_…")
-
-    return AfterValidator(check)
-
-
-def _scheme(text: str, schemes: Collection[str]) -> str:
-    allowed = ", ".join(f"{scheme}://" for scheme in schemes)
-    scheme, separator, _ = text.partition("://")
-    if not separator:
-        raise ValueError(f"is not a URL; it must begin with one of {allowed}")
-    if scheme not in schemes:
-        raise ValueError(f"begins with {scheme[:20]}://; it must begin with one of {allowed}")
-    return text
-
-
-def _postgres(text: str) -> str:
-    """Parsed by libpq, which also accepts several hosts. Its errors may quote the password, so only names are
-    repeated."""
-    import psycopg2
-    from psycopg2.extensions import parse_dsn
-
-    scheme, separator, rest = text.partition("://")
-    if not separator or scheme not in ("postgresql", "postgres", "postgresql+psycopg2"):
-        return _scheme(text, ("postgresql", "postgres", "postgresql+psycopg2"))
-    try:
-        ports = parse_dsn(f"postgresql://{rest}").get("port", "")
-    except psycopg2.Error as error:
-        if found := re.search(r'invalid URI query parameter: "(\w{1,40})"', str(error)):
-            raise ValueError(
-                f"has the parameter {found[1]}, which is another library's; remove it (Postgres' own are listed at "
-                "https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS)"
-            ) from None
-        raise ValueError("is not a Postgres URL, e.g. postgresql://cj:password@db.example/cj") from None
-    if not re.fullmatch("[0-9]{0,5}(,[0-9]{0,5})*", ports):
-        raise ValueError("is not a URL: its host or port is invalid")
-    return text
-
-
-def _verified_tls(text: str) -> str:
-    from events import sentinel, tls
-
-    sentinel.read(text)  # raises what to write instead
-    try:
-        tls.check(text)
-    except tls.UnsafeTls as error:
-        raise ValueError(f"asks for unsafe TLS: {error}") from None
-    return text
 
 
 def _token_keys(text: str) -> str:
@@ -174,21 +100,6 @@ def _several(pattern: str, advice: str) -> BeforeValidator:
         return parts
 
     return BeforeValidator(read)
-
-
-def _admin_url(text: str) -> str:
-    """Tokens are sent to this address, so it must be https, or http on this machine."""
-    advice = "write a URL with {shop} in it, e.g. http://127.0.0.1:4010/{shop}/admin"
-    try:
-        parts = urlsplit(text)
-        host = parts.hostname or ""
-    except ValueError:
-        raise ValueError(f"is not a URL; {advice}") from None
-    if parts.scheme not in ("http", "https") or not host or "{shop}" not in text or "@" in parts.netloc:
-        raise ValueError(f"is {mask(text)!r}; {advice}")
-    if parts.scheme == "http" and host not in LOOPBACK:
-        raise ValueError(f"is {text!r}: tokens would be sent unencrypted; write https:// (http only to 127.0.0.1)")
-    return text.rstrip("/")
 
 
 def _folder(path: Path) -> Path:
@@ -228,15 +139,6 @@ def _number(kind: Callable[[str], float], what: str, least: float, most: float) 
 
 
 _whole = partial(_number, int)
-_TLS = AfterValidator(_verified_tls)
-_REDIS = ("redis", "rediss", "sentinel", "sentinels")
-#: Parameters of URLs that work as their libraries document them.
-_OF_A_BROKER = ("login_method",)
-_OF_A_CACHE = (
-    *("client_name", "db", "password", "protocol", "username"),
-    *("health_check_interval", "max_connections", "retry_on_timeout", "timeout"),
-    *("socket_connect_timeout", "socket_keepalive", "socket_timeout"),
-)
 _SECRETS = _several(rf"[!-~]{{{SHORTEST_KEY},}}", f"secrets of at least {SHORTEST_KEY} characters")
 _ONE_MODEL = "write one name such as openai/gpt-5-mini; others go in CJ_MODEL_FALLBACKS"
 _A_LEVEL = f"write one of {', '.join(LOG_LEVELS)}"
@@ -261,16 +163,16 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
-    database_url: Annotated[str, AfterValidator(_postgres)] = _variable(
+    database_url: Annotated[str, AfterValidator(urls.postgres)] = _variable(
         "DATABASE_URL", "", "Postgres, e.g. postgresql://cj:password@db.example/cj", is_secret=True
     )
-    broker_url: Annotated[str, _url(*_REDIS, "amqp", "amqps", parameters=_OF_A_BROKER, end=";"), _TLS] = _variable(
+    broker_url: Annotated[str, AfterValidator(urls.broker)] = _variable(
         "BROKER_URL",
         "",
         "Redis, Valkey or RabbitMQ, e.g. redis://broker.example:6379/0 or amqp://cj:password@mq.example/cj",
         is_secret=True,
     )
-    redis_url: Annotated[str, _url(*_REDIS, "unix", parameters=_OF_A_CACHE), _TLS] = _variable(
+    redis_url: Annotated[str, AfterValidator(urls.cache)] = _variable(
         "REDIS_URL", "", "the cache, e.g. redis://cache.example:6379/1", is_secret=True
     )
     token_keys: Annotated[str, AfterValidator(_token_keys)] | None = _variable(
@@ -307,7 +209,7 @@ class Settings(BaseModel):
     shopify_api_version: Annotated[str, _matching(r"\d{4}-(01|04|07|10)|unstable", _A_VERSION)] = _variable(
         "SHOPIFY_API_VERSION", API_VERSION, "the Admin API's version"
     )
-    shopify_admin_url: Annotated[str, AfterValidator(_admin_url)] = _variable(
+    shopify_admin_url: Annotated[str, AfterValidator(urls.admin_api)] = _variable(
         "SHOPIFY_ADMIN_URL", "https://{shop}/admin", "where the Admin API is, with {shop} in it"
     )
     workflows_folder: Annotated[Path, AfterValidator(_folder)] | None = _variable(
@@ -373,7 +275,7 @@ class Settings(BaseModel):
     heartbeat_path: Path | None = _variable(
         "CJ_HEARTBEAT_PATH", None, "a file that is touched every two seconds while the process consumes"
     )
-    otlp_endpoint: Annotated[str, _url("http", "https")] | None = _variable(
+    otlp_endpoint: Annotated[str, AfterValidator(urls.http)] | None = _variable(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         None,
         "where traces are sent (OTLP over HTTP), e.g. http://127.0.0.1:4318; absent: no tracing",
@@ -398,7 +300,7 @@ class Settings(BaseModel):
         settings = cls()
         try:
             addresses = {**environ, **{name: key.get_secret_value() for name, key in providers.items()}}
-            warnings = (*_misspelt(environ), *_of_addresses(addresses), *_absent_certificates(environ))
+            warnings = (*_misspelt(environ), *_doubtful_addresses(addresses), *_absent_certificates(environ))
             settings = cls(**given, warnings=warnings, provider_secrets=providers)
         except ValidationError as error:
             problems |= {str(found["loc"][0]): str(found["ctx"]["error"]) for found in error.errors()}
@@ -557,26 +459,18 @@ def _misspelt(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(f"{name} is unknown; did you mean {found[0]}?" for name, found in close if found)
 
 
+def _doubtful_addresses(environ: Mapping[str, str]) -> Iterator[str]:
+    """Model addresses (`OPENAI_API_BASE` and the like) that use plain http to another machine, or are none."""
+    for name in sorted(filter(PROVIDER_ADDRESS.fullmatch, environ)):
+        if warning := urls.model_api_warning(name, environ[name]):
+            yield warning
+
+
 def _absent_certificates(environ: Mapping[str, str]) -> Iterator[str]:
     """Missing certificate files: libraries silently ignore them, and then trust nothing behind a company's proxy."""
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "SSL_CERTIFICATE"):
         if (path := environ.get(name, "").strip()) and not Path(path).exists():
             yield f"{name} is {path!r}, which is not there; name the file with the certificates to trust, or unset it"
-
-
-def _of_addresses(environ: Mapping[str, str]) -> Iterator[str]:
-    """Model addresses (`OPENAI_API_BASE` and the like) that use plain http to another machine, or are none."""
-    for name in sorted(filter(PROVIDER_ADDRESS.fullmatch, environ)):
-        text = environ[name]
-        try:
-            parts = urlsplit(text)
-            is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            is_url = False
-        if is_url and parts.scheme == "http" and parts.hostname not in LOOPBACK:
-            yield f"{name} is {mask(text)}: its key and what merchants say would travel unencrypted; write https://"
-        elif text and not is_url and name.endswith("_API_BASE"):
-            yield f"{name} is {mask(text)}, which is no URL; write https://HOST/PATH"
 
 
 def proxies() -> dict[str, str]:

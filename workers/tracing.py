@@ -23,12 +23,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from types import SimpleNamespace, TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from events import queues
 from events.fields import TRACEPARENT
+from workers import otlp
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 AGENT = "CJ"
 DOOR = "door"
 """Takes the place of a queue's name for what arrives over HTTP."""
+MAX_TRACEPARENT = 256
+"""Characters: more than `TRACEPARENT` matches."""
 FLUSH_SECONDS = 2.0
 """How long an ending process waits for its last spans to be sent."""
 PROVIDERS = {
@@ -53,11 +56,6 @@ PROVIDERS = {
     "xai": "x_ai",
 }
 """The conventions' names of providers, where litellm's differ."""
-
-
-_FIELDS = {str: "string_value", bool: "bool_value", int: "int_value", float: "double_value"}
-# OTLP's SpanFlags: whether the parent is of another process, and that this is known.
-_FLAGS_KNOWN, _FLAGS_REMOTE = 0x100, 0x200
 
 
 class Span:
@@ -237,8 +235,7 @@ def _of(reply: OutgoingReply) -> str | None:
     return found if isinstance(found, str) else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Remote:
+class _Remote(NamedTuple):
     """A span of another process, from a `traceparent`."""
 
     trace: int
@@ -250,9 +247,11 @@ class _Running(Span):
     """A span while tracing is on: nothing but what happened."""
 
     __slots__ = (
-        "_on", "_token", "about", "begins", "context", "ended_at", "failed", "id", "kind", "links", "name", "parent",
-        "sampled", "trace",
+        "_on", "_token", "about", "begins", "ends", "failed", "id", "kind", "links", "name", "parent", "sampled",
+        "trace",
     )  # fmt: skip
+    #: Asked for by the SDK's processor, which gets only spans that are sampled.
+    context = SimpleNamespace(trace_flags=SimpleNamespace(sampled=True))
 
     def __init__(
         self,
@@ -270,8 +269,7 @@ class _Running(Span):
         self.trace, self.id, self.sampled = trace, span_id, sampled
         self.links: tuple[int, ...] = ()  # ids of spans of the same trace
         self.failed = False
-        self.ended_at: int | None = None
-        self.context: SpanContext | None = None
+        self.ends = 0
         self._on: _On | None = on
 
     @property
@@ -308,35 +306,22 @@ class _Running(Span):
                 self.note(error=error)
             on.ended(self, time.time_ns())
 
-    def encoded(self) -> dict[str, Any]:
-        """The fields of OTLP's Span:
-        https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto"""
-        trace = self.trace.to_bytes(16, "big")
-        span: dict[str, Any] = {
-            "trace_id": trace,
-            "span_id": self.id.to_bytes(8, "big"),
-            "name": self.name,
-            "kind": f"SPAN_KIND_{self.kind}",
-            "start_time_unix_nano": self.begins,
-            "end_time_unix_nano": self.ended_at,
-            "attributes": _encoded(self.about),
-            "links": [{"trace_id": trace, "span_id": other.to_bytes(8, "big")} for other in self.links],
-            "status": {"code": "STATUS_CODE_ERROR" if self.failed else "STATUS_CODE_UNSET"},
-            "flags": _FLAGS_KNOWN | (_FLAGS_REMOTE if isinstance(self.parent, _Remote) else 0),
-        }
-        if self.parent is not None:
-            span["parent_span_id"] = self.parent.id.to_bytes(8, "big")
-        return span
-
-
-def _encoded(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Attributes in OTLP's form; None values are left out."""
-    return [{"key": name, "value": _value(value)} for name, value in attributes.items() if value is not None]
-
-
-def _value(value: object) -> dict[str, Any]:
-    field = _FIELDS.get(type(value))
-    return {"string_value": str(value)} if field is None else {field: value}
+    def encoded(self) -> bytes:
+        """The span in OTLP's encoding, once it has ended."""
+        parent = self.parent
+        return otlp.span(
+            trace=self.trace,
+            span=self.id,
+            parent=None if parent is None else parent.id,
+            parent_is_remote=isinstance(parent, _Remote),
+            links=self.links,
+            name=self.name,
+            kind=self.kind,
+            begins=self.begins,
+            ends=self.ends,
+            attributes=self.about,
+            failed=self.failed,
+        )
 
 
 def _provider() -> TracerProvider | None:
@@ -349,13 +334,12 @@ def _provider() -> TracerProvider | None:
 
 
 class _On:
-    """Tracing while it is on. The SDK samples, batches and sends. Its tracer is not used: it costs four times as
-    much."""
+    """Tracing while it is on. The SDK samples, batches and sends. Its tracer and its encoder are not used: they cost
+    several times as much."""
 
     def __init__(self, provider: TracerProvider, kind: str, owner: str, version: str, broker: str) -> None:
         from opentelemetry import trace
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource
         from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
         from opentelemetry.sdk.trace.sampling import Decision, ParentBased
@@ -365,18 +349,13 @@ class _On:
             "service.instance.id": owner,
         })  # fmt: skip
         resource = Resource.create().merge(ours).merge(OTELResourceDetector().detect())
-        process = {"resource": {"attributes": _encoded(resource.attributes)}, "schema_url": resource.schema_url}
-        scope = {"name": "cj-workers", "version": version}
+        request = otlp.ExportRequest(resource.attributes, resource.schema_url, "cj-workers", version)
 
         class Exporter(OTLPSpanExporter):
-            """Sends as the library does, but encodes the spans itself: the SDK's objects and their encoder would take
-            four times as long, and most of what tracing costs."""
+            """Sends as the library does, but encodes the spans itself."""
 
             def export(self, spans: Sequence[Any]) -> SpanExportResult:
-                scope_spans = {"scope": scope, "spans": [span.encoded() for span in spans]}
-                resource_spans: Any = {**process, "scope_spans": [scope_spans]}
-                request = ExportTraceServiceRequest(resource_spans=[resource_spans])
-                sent = self._client.export(request.SerializeToString())
+                sent = self._client.export(request.of(span.encoded() for span in spans))
                 return SpanExportResult.SUCCESS if sent.success else SpanExportResult.FAILURE
 
         def context(span: _Remote) -> SpanContext:
@@ -391,7 +370,6 @@ class _On:
         self._is_sampled = is_sampled
         self._ids = provider.id_generator
         self._broker = broker
-        self._sampled = context(_Remote(1, 1, sampled=True))
         self._processor: Any = BatchSpanProcessor(Exporter())
 
     def stop(self) -> None:
@@ -403,8 +381,7 @@ class _On:
     def ended(self, span: _Running, at: int) -> None:
         """Queue an ended span for sending, if its trace is sampled."""
         if span.sampled:
-            span.ended_at = at
-            span.context = self._sampled  # which the processor asks for
+            span.ends = at
             self._processor.on_end(span)
 
     def message(self, operation: str, queue: str, parent: str | None, about: dict[str, Any]) -> Span:
@@ -469,10 +446,14 @@ class _On:
 
 def _parsed(traceparent: str | None) -> _Remote | None:
     """None if it is malformed, since messages are untrusted."""
-    found = TRACEPARENT.fullmatch(traceparent) if isinstance(traceparent, str) else None
-    if found is None:
-        return None
-    return _Remote(int(found["trace"], 16), int(found["span"], 16), bool(int(found["flags"], 16) & 1))
+    is_possible = isinstance(traceparent, str) and len(traceparent) <= MAX_TRACEPARENT
+    return _remote(traceparent) if is_possible and traceparent else None
+
+
+@lru_cache(256)  # the messages of one flow have the same
+def _remote(traceparent: str) -> _Remote | None:
+    found = TRACEPARENT.fullmatch(traceparent)
+    return found and _Remote(int(found["trace"], 16), int(found["span"], 16), bool(int(found["flags"], 16) & 1))
 
 
 def _claim_id(trace: int, turn_id: int, attempt: int) -> int:

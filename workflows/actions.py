@@ -1,8 +1,8 @@
 """The actions of rules: for each, one class for its YAML, and one for what a worker carries out.
 
 To add an action, write its two classes here, add them to the unions `Action` and `_ActionSection`, and carry it out in
-`workers.workflow.handler` (`_Handler._carry_out`). The checker, the editor's completion and `explain` use the classes;
-`python -m workflows.schema` writes the schema.
+`workers.workflow.event_conversation` (`_carry_out`). The checker, the editor's completion and `explain` use the
+classes; `python -m workflows.schema` writes the schema.
 """
 
 import re

@@ -6,7 +6,7 @@ These modules return raw figures; the agent says what they mean. To add a data t
     here                        its document (`query.NAMES`), a function like `fetch_counts`, a case in `dispatch.fetch`
     shopify.rate_limit          its cost, in QUERY_COSTS
     workers.shop.results        how long it stays fresh, in TTL_SECONDS
-    workers.agent.shopify_data  what the model reads about it
+    workers.agent.shopify_data  what the model reads about it; `calculate_metrics`: if it can be calculated with
     workers.scenario.observe    its GraphQL operation, in OPERATIONS
     workers.model.demo          when the demo model asks for it; `demo_words`: what it says about it
 """

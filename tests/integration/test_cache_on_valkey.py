@@ -98,7 +98,7 @@ def test_nothing_stays_for_ever(cache: Cache, client: redis.Redis) -> None:
         "cj:kept:m1",
         f"cj:waiters:{other}",
     ]
-    cache.land(other, ANSWER, kept=DATA, ttl_s=900)
+    cache.land(other, ANSWER, ttl_s=900)
     answers = ["cj:answer:r2", "cj:answer:r3"]
     kept = [f"cj:{kind}:m1:1:{data_type}" for kind in ("data", "fresh") for data_type in ("counts", "overview")]
     assert lasting(client) == sorted([*answers, "cj:done:r2", "cj:done:r3", *kept, "cj:kept:m1"])
@@ -122,12 +122,12 @@ def test_the_first_leads_and_the_others_get_its_answer(cache: Cache) -> None:
     assert sum(isinstance(part, Joined) for part in joined) == 7
     waiting = [name for name, part in zip(requests, joined, strict=True) if isinstance(part, Joined)]
 
-    landing = threading.Timer(0.1, lambda: cache.land(FLIGHT, ANSWER, kept=DATA, ttl_s=900))
+    landing = threading.Timer(0.1, lambda: cache.land(FLIGHT, ANSWER, ttl_s=900))
     landing.start()
     assert at_once(lambda request: cache.wait_answer(request, 10), waiting) == [ANSWER] * 7
     landing.join()
-    assert cache.join(FLIGHT, "r9", lead_ttl_ms=10_000) == Hit(DATA)
-    assert cache.get("m1", 1, "counts") == DATA
+    assert cache.join(FLIGHT, "r9", lead_ttl_ms=10_000) == Hit(ANSWER)
+    assert cache.get("m1", 1, "counts") == ANSWER
 
 
 def test_an_answer_may_be_there_before_anyone_waits(cache: Cache) -> None:
@@ -138,7 +138,7 @@ def test_an_answer_may_be_there_before_anyone_waits(cache: Cache) -> None:
 def test_a_failure_is_told_to_all_and_not_kept(cache: Cache) -> None:
     assert isinstance(cache.join(FLIGHT, "r1", lead_ttl_ms=10_000), Lead)
     assert isinstance(cache.join(FLIGHT, "r2", lead_ttl_ms=10_000), Joined)
-    cache.land(FLIGHT, {"success": False}, kept=None, ttl_s=900)
+    cache.land(FLIGHT, {"success": False}, ttl_s=0)
     assert cache.wait_answer("r2", 5) == {"success": False}
     assert isinstance(cache.join(FLIGHT, "r3", lead_ttl_ms=10_000), Lead)
 
@@ -147,7 +147,7 @@ def test_a_prefetch_takes_part_but_waits_for_nothing(cache: Cache, client: redis
     assert isinstance(cache.join(FLIGHT, None, lead_ttl_ms=10_000), Lead)
     assert isinstance(cache.join(FLIGHT, None, lead_ttl_ms=10_000), Joined)
     assert isinstance(cache.join(FLIGHT, "r1", lead_ttl_ms=10_000), Joined)
-    cache.land(FLIGHT, ANSWER, kept=DATA, ttl_s=900)
+    cache.land(FLIGHT, ANSWER, ttl_s=900)
     assert cache.wait_answer("r1", 5) == ANSWER
     assert list(client.scan_iter("cj:answer:*")) == []
 
@@ -162,7 +162,7 @@ def test_a_leader_is_told_of_a_failure_of_the_whole_shop_a_moment_ago(cache: Cac
 
 def test_each_landing_with_an_accepted_token_counts(cache: Cache, client: redis.Redis) -> None:
     for accepted in (7, 7, None, 8):
-        cache.land(FLIGHT, ANSWER, kept=None, ttl_s=900, accepted=accepted)
+        cache.land(FLIGHT, ANSWER, ttl_s=0, accepted=accepted)
     assert (cache.successes("m1", 7), cache.successes("m1", 8), cache.successes("m1", 9)) == (2, 1, 0)
     assert 0 < client.ttl("cj:used:m1:7") <= 60
 
@@ -171,7 +171,7 @@ def test_a_request_that_is_sent_twice_is_answered_once(cache: Cache, client: red
     cache.join(FLIGHT, "leader", lead_ttl_ms=10_000)
     for _ in range(3):
         cache.join(FLIGHT, "r1", lead_ttl_ms=10_000)
-    cache.land(FLIGHT, ANSWER, kept=None, ttl_s=900, request_id="leader")
+    cache.land(FLIGHT, ANSWER, ttl_s=0, request_id="leader")
     assert client.llen("cj:answer:r1") == client.llen("cj:answer:leader") == 1
     for late in ("leader", "r1"):  # resent while the answer was on its way: no reason to ask Shopify again
         assert isinstance(cache.join(FLIGHT, late, lead_ttl_ms=10_000), Answered)
@@ -185,7 +185,7 @@ def test_a_dead_leader_is_replaced_after_its_time_and_nobody_is_forgotten(cache:
         lambda: isinstance(cache.join(FLIGHT, "r2", lead_ttl_ms=10_000), Lead), limit=5, what="the lead"
     )
     assert next_one
-    cache.land(FLIGHT, ANSWER, kept=DATA, ttl_s=900)
+    cache.land(FLIGHT, ANSWER, ttl_s=900)
     assert cache.wait_answer("r1", 5) == ANSWER
 
 
@@ -215,7 +215,7 @@ def test_what_lands_after_the_merchant_was_dropped_is_not_kept(cache: Cache) -> 
     cache.join(FLIGHT, "r1", lead_ttl_ms=10_000)
     cache.join(FLIGHT, "r2", lead_ttl_ms=10_000)
     cache.drop("m1")
-    cache.land(FLIGHT, ANSWER, kept=DATA, ttl_s=900)
+    cache.land(FLIGHT, ANSWER, ttl_s=900)
     assert cache.get("m1", 1, "counts") is None
     assert cache.wait_answer("r2", 5) == ANSWER
 
@@ -266,7 +266,7 @@ def test_everything_goes_on_without_redis(
     for _ in range(3):
         assert shaky.get("m1", 1, "counts") is None
         assert isinstance(shaky.join(FLIGHT, "r1", lead_ttl_ms=1000), Lead)
-        shaky.land(FLIGHT, ANSWER, kept=DATA, ttl_s=900)
+        shaky.land(FLIGHT, ANSWER, ttl_s=900)
         shaky.put("m1", 1, "counts", DATA, 900)
         shaky.drop("m1")
         shaky.answer("r1", ANSWER)

@@ -10,7 +10,6 @@ from storage.redis_server import RedisServer
 
 DATA = {"data": {"orders": 7}, "as_of": "2026-11-22T10:00:00+00:00"}
 NEWER = {"data": {"orders": 8}, "as_of": "2026-11-22T11:00:00+00:00"}
-ANSWER = {"success": True, "data_type": "counts", **DATA, "cached": False}
 FLIGHT = Cache.flight_key("m1", 1, "counts")
 KINDS = ("data", "fresh", "flight", "waiters")
 
@@ -53,11 +52,11 @@ def test_a_failed_fetch_leaves_the_old_data_and_a_good_one_replaces_it(cache: Ca
     cache.put("m1", 1, "counts", DATA, 900)
     grow_old(client)
     cache.join(FLIGHT, "r1", lead_ttl_ms=10_000)
-    cache.land(FLIGHT, {"success": False}, kept=None, ttl_s=900)
+    cache.land(FLIGHT, {"success": False}, ttl_s=0)
     assert cache.stale("m1", 1, "counts") == DATA
     assert cache.get("m1", 1, "counts") is None
     cache.join(FLIGHT, "r2", lead_ttl_ms=10_000)
-    cache.land(FLIGHT, ANSWER, kept=NEWER, ttl_s=900)
+    cache.land(FLIGHT, NEWER, ttl_s=900)
     assert cache.stale("m1", 1, "counts") == cache.get("m1", 1, "counts") == NEWER
 
 
@@ -101,7 +100,7 @@ def test_foreign_keys_are_a_miss_and_are_overcome(
     client.delete(f"cj:fresh:{FLIGHT}")
     first = cache.join(FLIGHT, "r1", lead_ttl_ms=10_000)
     assert isinstance(first, Lead)
-    cache.land(FLIGHT, ANSWER, kept=NEWER, ttl_s=900)
+    cache.land(FLIGHT, NEWER, ttl_s=900)
     assert cache.join(FLIGHT, "r2", lead_ttl_ms=10_000) == Hit(NEWER)
     cache.drop("m1")
     assert not server.is_away

@@ -142,7 +142,7 @@ def _grounds(world: World, found: Read, phrasing: Phrasing, *, is_stale: bool) -
 def _aged(result: Result) -> Result:
     """As if Shopify had given nothing newer for hours."""
     as_of = datetime.fromisoformat(result["as_of"]) - timedelta(hours=STALE_HOURS)
-    kept = {**results.kept(result), "as_of": as_of.isoformat(timespec="seconds")}
+    kept = {**result, "as_of": as_of.isoformat(timespec="seconds")}
     refused = {"error_code": "shopify.temporary", "error": "Shopify did not answer."}
     return results.stale(result["data_type"], kept, refused)
 

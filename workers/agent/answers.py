@@ -282,42 +282,56 @@ class Answers:
             if answer.text is None and not utterance.said:
                 self._transactions.spend(state, spent)
                 return self._without_words(state, step)
-        claims: dict[str, Any] = {}
-        if utterance.said or utterance.ungrounded:
-            answer = replace(answer, text=self._rest(state, utterance, answer.text or "") or None)
-            claims = _claims(state, utterance)
-        elif answer.text:
-            then, words, ungrounded = self._checked(state, answer.text)
-            claims = {CLAIMS: {"ungrounded": ungrounded, "then": then}} if ungrounded else {}
-            if then == "withdrawn":
-                draft = {"role": "assistant", "content": answer.text, **claims}
-                self._transactions.add_step(state, NewStep(step, draft, spent), None, unless_newer=None)
-                return None
-            answer = replace(answer, text=words or (None if answer.tool_calls else self._instead(state, answer.text)))
+        then, answer, claims = self._grounded(state, answer, utterance)
+        if then == "withdrawn":
+            draft = {"role": "assistant", "content": answer.text, **claims}
+            self._transactions.add_step(state, NewStep(step, draft, spent), None, unless_newer=None)
+            return None
         said = Message(state.claim.message_id(step), answer.text, utterance.said) if answer.text else None
         new = NewStep(step, {**_assistant(answer), **claims}, spent)
-        fence = room if said is not None and not utterance.said else None
-        before, is_first = Speech.of(state.steps), said is not None and not utterance.said
-        if not answer.tool_calls:
+        is_first = said is not None and not utterance.said
+        fence, before = room if is_first else None, Speech.of(state.steps)
+        ended: Ended | None = None
+        if answer.tool_calls:
+            is_kept = self._call_tools(state, new, said, fence)
+        else:
             ended = self._transactions.finish(state, answer=new, message=said, unless_newer=fence)
-            if ended is not None:
-                _note_words(state, before, is_first)
-            return ended
+            is_kept = ended is not None
+        if is_kept:
+            _note_words(state, before, is_first)
+        return ended
+
+    def _grounded(self, state: TurnState, answer: Answer, utterance: Utterance) -> tuple[Then, Answer, dict[str, Any]]:
+        """What to do with the answer's words, the answer with what is left of them, and what is stored about claims
+        without a ground."""
+        if utterance.said or utterance.ungrounded:
+            text = self._rest(state, utterance, answer.text or "") or None
+            return "said", replace(answer, text=text), _claims(state, utterance)
+        if not answer.text:
+            return "said", answer, {}
+        then, words, ungrounded = self._checked(state, answer.text)
+        claims = {CLAIMS: {"ungrounded": ungrounded, "then": then}} if ungrounded else {}
+        if then != "withdrawn":
+            answer = replace(answer, text=words or (None if answer.tool_calls else self._instead(state, answer.text)))
+        return then, answer, claims
+
+    def _call_tools(self, state: TurnState, new: NewStep, said: Message | None, fence: Room | None) -> bool:
+        """Commit an answer that calls tools; False if it is dropped as stale."""
+        step = new.step
         at_once = said is None or not state.pauses  # the calls start with this commit
-        replies = [tools.announced(state.claim, step, new.assistant)] if at_once else []
         outgoing = self._transactions.add_step(
             state,
             new,
             said,
-            replies,
+            [tools.announced(state.claim, step, new.assistant)] if at_once else [],
             unless_newer=fence,
             # Count the next call before the tools run, so that quick results can be committed with the next answer.
             next_call=lambda state: self.next_call(state, step + 1) if at_once else None,
         )
-        if outgoing is not None:
-            self._reply_publisher.publish(outgoing)
-            _note_words(state, before, is_first)
-        return None
+        if outgoing is None:
+            return False
+        self._reply_publisher.publish(outgoing)
+        return True
 
     def _rest(self, state: TurnState, utterance: Utterance, text: str) -> str:
         """The whole text of a message whose first sentences were said, now that the answer has ended."""

@@ -31,12 +31,12 @@ RECONNECTED: Message = {"role": "user", "content": f"{EVENT_MARK} store_reconnec
 CROSSED: Message = {
     "role": "user",
     "content": f"{EVENT_MARK} messages_crossed: the merchant wrote what follows while you were writing, perhaps before "
-    "reading your last words. Answer what those leave open; to what they answer already refer in a few words, and say "
-    "nothing a second time",
+    "reading your last words. Answer what those words leave open; refer only briefly to what they answer already, and "
+    "say nothing twice",
 }
 MODEL_BACK = (
-    "model_back: you could not answer when this came, and promised that you would. Answer now all that stands "
-    "unanswered above, and what follows, in one message; repeat nothing that you have said already"
+    "model_back: you could not answer when this came, and promised that you would. Now answer everything above that "
+    "is still unanswered, and what follows, in one message; repeat nothing that you have said already"
 )
 """Told to a model after messages that no model answered."""
 OPENING: Message = {"role": "user", "content": f"{EVENT_MARK} conversation_started"}
@@ -56,13 +56,13 @@ ERRORS = "_errors"
 CORRECTION = (
     f"{EVENT_MARK} claims_without_ground: your last message was not sent. Nothing that was read supports: {{claims}}. "
     "Answer again, in the merchant's language, with figures, names, dates and currencies exactly as the tool results "
-    "have them, and of the period that they are of. Compute with calculate_metrics, fetch what is missing with "
+    "have them, and for the period that they cover. Compute with calculate_metrics, fetch what is missing with "
     "shopify_data, and leave out what you cannot support. Do not mention this message."
 )
 GO_ON = {
     "role": "user",
     "content": f"{EVENT_MARK} connection_lost: your last message broke off; the merchant has read what stands above. "
-    "Go on right behind it, as one message, in the same language: no new greeting, nothing a second time. If "
+    "Continue exactly where it broke off, as one message, in the same language: no new greeting, nothing twice. If "
     "nothing is missing, answer with a full stop. Do not mention this message.",
 }
 ROOM_FOR_THE_NOTE = 100

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from events.data_types import DATA_TYPES
-from storage import agui
+from storage import agui, turns
 from storage.agui import Events
 from storage.outbox import NewReply
 from storage.turns import Claim
@@ -139,14 +139,8 @@ def told(claim: Claim, step: int, results: Sequence[Result], at: datetime) -> Ne
     """AG-UI events that say whether a step's tool calls worked, known `at` this time by the database's clock."""
     events: Events = []
     for number, result in enumerate(results):
-        events += agui.tool_result(_call_id(claim, step, number), result.get("error_code"), at)
+        events += agui.tool_result(turns.call_id(claim.turn_id, step, number), result.get("error_code"), at)
     return NewReply(f"{step}:results", events)
-
-
-def _call_id(claim: Claim, step: int, number: int) -> str:
-    """The id of a call in replies. Not the model's id: some restart with `call_0` in every answer, and some contain
-    kilobytes."""
-    return f"{claim.message_id(step)}-c{number}"
 
 
 def announced(claim: Claim, step: int, assistant: dict[str, Any]) -> NewReply:
@@ -156,5 +150,5 @@ def announced(claim: Claim, step: int, assistant: dict[str, Any]) -> NewReply:
         data_type = (call.arguments or {}).get("data_type")
         known = data_type if data_type in DATA_TYPES else None
         name = known_name(call.name)
-        events += agui.tool_call(_call_id(claim, step, number), name, claim.message_id(step), known)
+        events += agui.tool_call(turns.call_id(claim.turn_id, step, number), name, claim.message_id(step), known)
     return NewReply(f"{step}:calls", events)

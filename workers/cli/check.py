@@ -55,12 +55,7 @@ def check(as_json: bool, kind: str | None, worker: str | None) -> None:
     if worker is not None:
         findings = [check_worker(settings, worker)]
     else:
-        asks_models = kind == MODEL_KIND if kind is not None else settings.model is not None
-        wanted = (*CHECKS, *((check_model,) if asks_models else ()))
-        findings = [found for one in wanted if (found := one(settings)) is not None]
-        if kind is None and all(finding.ok for finding in findings):
-            # Not for one kind: a container must not be restarted because the gateway is down.
-            findings.append(check_backlog(settings))
+        findings = _findings(settings, kind)
         warnings += excess(settings, kind)
     ok = all(finding.ok for finding in findings)
     if as_json:
@@ -74,6 +69,16 @@ def check(as_json: bool, kind: str | None, worker: str | None) -> None:
         for finding in findings:
             click.echo(finding)
     raise SystemExit(0 if ok else 1)
+
+
+def _findings(settings: Settings, kind: str | None) -> list[Finding]:
+    asks_models = kind == MODEL_KIND if kind is not None else settings.model is not None
+    wanted = (*CHECKS, *((check_model,) if asks_models else ()))
+    findings = [found for one in wanted if (found := one(settings)) is not None]
+    if kind is None and all(finding.ok for finding in findings):
+        # Not for one kind: a container must not be restarted because the gateway is down.
+        findings.append(check_backlog(settings))
+    return findings
 
 
 def _must_exist(kind: str) -> None:

@@ -41,7 +41,7 @@ def refused(session: Session, event: RefusedEvent, code: str) -> list[OutgoingRe
     )
     if turn_id is None:
         return []
-    run_id = f"turn_{turn_id}"
+    run_id = turns.run_id(turn_id)
     run = [*agui.run_started(event.conversation_id, run_id), *agui.run_error(run_id, code, sentence)]
     return outbox.append(session, turn_id, [NewReply(agui.END_KEY, run)])
 
@@ -56,7 +56,7 @@ def waiting(
     first = turns.first_open(session, conversation_id)
     if first is None:
         return []
-    started = agui.run_started(conversation_id, f"turn_{first}", workflow)
+    started = agui.run_started(conversation_id, turns.run_id(first), workflow)
     told = [NewReply("started", started)]
     for turn_id, event_id in messages:
         told.append(NewReply(f"waiting:{turn_id}", agui.message_waiting(event_id, reason)))
@@ -65,7 +65,7 @@ def waiting(
 
 def stopped(session: Session, conversation_id: str, workflow: str, turn: StoppedTurn) -> list[OutgoingReply]:
     """The end of a turn that was stopped, and of those whose messages it had absorbed."""
-    run_id = f"turn_{turn.turn_id}"
+    run_id = turns.run_id(turn.turn_id)
     run: Events = [] if turn.has_begun else agui.run_started(conversation_id, run_id, workflow)
     run += [] if turn.has_begun else begun(turn.input, run_id)
     run += [*outbox.unfinished(session, turn.turn_id), *moved(turn.input.later_moves, f"{run_id}-t")]

@@ -111,8 +111,9 @@ class Duties:
         """Say first words for turns that have told the merchant nothing for too long, whatever they wait for."""
         found = Found()
         for turn in turns.silent(session):
-            started = agui.run_started(turn.conversation_id, f"turn_{turn.turn_id}", turn.workflow)
-            said = NewReply("meanwhile", agui.text(f"turn_{turn.turn_id}-w", _meanwhile(turn)))
+            run_id = turns.run_id(turn.turn_id)
+            started = agui.run_started(turn.conversation_id, run_id, turn.workflow)
+            said = NewReply("meanwhile", agui.text(f"{run_id}-w", _meanwhile(turn)))
             # If the turn was not claimed yet, start its run as a claim would.
             found.replies.extend(outbox.append(session, turn.turn_id, [NewReply("started", started), said]))
         return found
@@ -153,7 +154,7 @@ class Duties:
 
 def _apologise(session: Session, turn: Expired) -> list[OutgoingReply]:
     unanswered = outbox.unfinished(session, turn.turn_id)
-    end = [*unanswered, *agui.run_error(f"turn_{turn.turn_id}", "turn_lost", LOST)]
+    end = [*unanswered, *agui.run_error(turns.run_id(turn.turn_id), "turn_lost", LOST)]
     replies = outbox.append(session, turn.turn_id, [NewReply(agui.END_KEY, end)])
     # The turn answered these, too.
     turns.end_waiting_for_model(session, turn.conversation_id, error="turn_lost")

@@ -151,7 +151,7 @@ class WakeUps:
         )
         try:
             with self._app.producer_or_acquire() as producer:
-                # Once per connection: after that of a broker that lost its queues is gone, anew.
+                # Declared once per connection: a broker that has lost its queues has dropped its connections, too.
                 producer.maybe_declare(_QUEUES[queue])
                 producer.publish(
                     message.body,

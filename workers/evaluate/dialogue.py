@@ -8,7 +8,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -180,6 +180,27 @@ def _question(world: World, topic: Topic, language: Language) -> Question | None
 # --- how it is asked --------------------------------------------------------------------------------------------------
 
 
+@dataclass
+class _Asked:
+    """A question under way."""
+
+    question: Question
+    began: float = field(default_factory=time.monotonic)
+    replies: list[Reply] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    @property
+    def is_answered(self) -> bool:
+        return any(reply.final for reply in self.replies)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.is_answered or self.seconds > PATIENCE_SECONDS
+
+
 class Dialogue:
     """Merchants with their stores, and the workers that answer them."""
 
@@ -211,28 +232,24 @@ class Dialogue:
         meanwhile."""
         if self._model is not None:
             self._model.questions = {question.key: question for question in asked}
-        waiting, under_way = deque(asked), dict[str, tuple[Question, float, list[Reply]]]()
+        waiting, under_way = deque(asked), dict[str, _Asked]()
         seen, answered, ordered = len(self._stack.gateway.shown), 0, 0
         with Publisher(self._stack.broker_url) as publisher:
             while waiting or under_way:
                 while waiting and len(under_way) < AT_ONCE:
                     question = waiting.popleft()
-                    under_way[self._publish(publisher, question)] = question, time.monotonic(), []
+                    under_way[self._publish(publisher, question)] = _Asked(question)
                 if kill and answered >= AT_ONCE * ordered:
                     ordered += self._ordered_a_kill()
                 replies = self._stack.gateway.shown[seen:]
                 seen += len(replies)
-                for reply in (reply for reply in replies if reply.subject in under_way):
-                    question, began, so_far = under_way[reply.subject]
-                    so_far.append(reply)
-                    if reply.final:
-                        del under_way[reply.subject]
-                        answered += 1
-                        yield self._answer(question, so_far, time.monotonic() - began)
-                for conversation, (question, began, so_far) in list(under_way.items()):
-                    if time.monotonic() - began > PATIENCE_SECONDS:
-                        del under_way[conversation]
-                        yield self._answer(question, so_far, time.monotonic() - began)
+                for reply in replies:
+                    if reply.subject in under_way:
+                        under_way[reply.subject].replies.append(reply)
+                for conversation in [conversation for conversation, one in under_way.items() if one.has_ended]:
+                    ended = under_way.pop(conversation)
+                    answered += ended.is_answered
+                    yield self._answer(ended)
                 time.sleep(POLL_SECONDS)
 
     def tokens(self) -> int:
@@ -257,9 +274,10 @@ class Dialogue:
         self.kills += 1
         return True
 
-    def _answer(self, question: Question, replies: Sequence[Reply], seconds: float) -> ShownAnswer:
+    def _answer(self, asked: _Asked) -> ShownAnswer:
+        question, replies, seconds = asked.question, asked.replies, asked.seconds
         said = " ".join(texts(reply for reply in replies if not _is_meanwhile(reply)))
-        if not any(reply.final for reply in replies):
+        if not asked.is_answered:
             return ShownAnswer(question, said, seconds, "none")
         then = [row[0] for row in self._stack.rows(_CLAIMS, conversation=replies[0].subject)]
         is_honest = question.told is question.truth

@@ -5,16 +5,13 @@ knows what it has, and a client that lost its connection in the middle of a word
 twice, whichever door it uses.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from events.envelope import readable
 from events.errors import InvalidEvent
-
-#: The prefix of ids of CJ's messages and runs, see `storage.outbox`.
-OF_A_TURN = re.compile(r"turn_([0-9]{1,18})-")
+from storage import turns
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class History:
     @property
     def latest_turn(self) -> int | None:
         """The id of the latest turn among its messages."""
-        ids = [int(match[1]) for name in self.words if (match := OF_A_TURN.match(name))]
+        ids = [turn for name in self.words if (turn := turns.turn_of(name)) is not None]
         return ids[-1] if ids else None
 
     def lacks(self, events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -192,23 +192,11 @@ class Door:
                 origin = self._access.origin(request.headers.get("Origin"))
                 request[ORIGIN] = origin or ""
                 response = await route.answer(self, request, self._caller(route, request))
-            except NotAllowed as refused:
-                response = _error(refused.status, refused.code, refused.message, refused.retry_after)
-            except InvalidEvent as invalid:
-                response = _error(400, invalid.code, invalid.message)
-            except web.HTTPRequestEntityTooLarge:
-                response = _error(413, "event.too_large", f"a request has at most {incoming.MAX_BODY} bytes")
-            except ShopConnectedElsewhere as taken:
-                response = _error(409, "shop.taken", str(taken))
-            except StorageRefused as refused:
-                response = _error(400, "event.not_storable", str(refused))
-            except StorageError as error:
-                response = _error(503, "storage.unavailable", str(error), retry_after=1)
             except Exception as error:
-                if isinstance(error, ConnectionError | web.HTTPException) or BEGUN in request:
+                refused = _refused(error)
+                if refused is None and (isinstance(error, ConnectionError | web.HTTPException) or BEGUN in request):
                     raise
-                log.error("a request failed", route=route.answer.__name__, reason=type(error).__name__)
-                response = _error(500, "door.failed", "something went wrong on our side; try again", retry_after=1)
+                response = _failed(route, error) if refused is None else refused
             if not response.prepared:
                 response.headers.update(_shared(origin))
             metrics.door_request(route.answer.__name__, response.status)
@@ -404,6 +392,29 @@ def _shared(origin: str | None) -> dict[str, str]:
     """Headers of every response."""
     named = {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {}
     return {**named, "X-Content-Type-Options": "nosniff"}
+
+
+def _refused(error: Exception) -> web.Response | None:
+    """The response to what the client, or Postgres, can do something about; None for any other error."""
+    match error:
+        case NotAllowed():
+            return _error(error.status, error.code, error.message, error.retry_after)
+        case InvalidEvent():
+            return _error(400, error.code, error.message)
+        case web.HTTPRequestEntityTooLarge():
+            return _error(413, "event.too_large", f"a request has at most {incoming.MAX_BODY} bytes")
+        case ShopConnectedElsewhere():
+            return _error(409, "shop.taken", str(error))
+        case StorageRefused():
+            return _error(400, "event.not_storable", str(error))
+        case StorageError():
+            return _error(503, "storage.unavailable", str(error), retry_after=1)
+    return None
+
+
+def _failed(route: Route, error: Exception) -> web.Response:
+    log.error("a request failed", route=route.answer.__name__, reason=type(error).__name__)
+    return _error(500, "door.failed", "something went wrong on our side; try again", retry_after=1)
 
 
 def _error(status: int, code: str, message: str, retry_after: int | None = None) -> web.Response:

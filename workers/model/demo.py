@@ -237,16 +237,7 @@ def _follow_up(turn: Turn, event: str, tools_offered: bool) -> Script:
 
 def _answers(turn: Turn, tools_offered: bool) -> Script:
     """One answer to everything the merchant said in this turn."""
-    told, questions = list[str](), list[tuple[str, int]]()
-    for said, at in zip(turn.heard, turn.heard_at, strict=True):
-        scripted = next((answer for start, answer in _SCRIPTED.items() if said.startswith(start)), None)
-        beyond = next((why for pattern, why in _BEYOND.items() if re.search(pattern, said.lower())), None)
-        if scripted is None and beyond:
-            told.append(_as_i_said(beyond) if beyond in turn.before else beyond)
-        elif scripted is None:
-            questions.append((said.lower(), at))
-        elif scripted:
-            told.append(scripted)
+    told, questions = _without_data(turn)
     text = " ".join(question for question, _ in questions)
     period = next((period for period, pattern in _PERIODS.items() if re.search(pattern, text)), None)
     wanted = {name: at for question, at in questions for name in _about_what(question, period)}
@@ -273,6 +264,21 @@ def _answers(turn: Turn, tools_offered: bool) -> Script:
     if wanted and not found:
         told.append(LATER)
     return Script(" ".join(told))
+
+
+def _without_data(turn: Turn) -> tuple[list[str], list[tuple[str, int]]]:
+    """The answers that need no data, and the questions that may, each with how much had been said by then."""
+    told, questions = list[str](), list[tuple[str, int]]()
+    for said, at in zip(turn.heard, turn.heard_at, strict=True):
+        scripted = next((answer for start, answer in _SCRIPTED.items() if said.startswith(start)), None)
+        beyond = next((why for pattern, why in _BEYOND.items() if re.search(pattern, said.lower())), None)
+        if scripted is None and beyond:
+            told.append(_as_i_said(beyond) if beyond in turn.before else beyond)
+        elif scripted is None:
+            questions.append((said.lower(), at))
+        elif scripted:
+            told.append(scripted)
+    return told, questions
 
 
 def _closest(question: str, sentences: Sequence[str]) -> str:

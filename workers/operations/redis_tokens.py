@@ -121,19 +121,7 @@ def read_owners(path: Path) -> Owners:
     UTF-8, with a byte order mark or without; separated by commas, semicolons or tabs, as spreadsheets write it. A
     header names the columns `shop` (or `shop_domain`) and `merchant` (or `merchant_id`), in any order, beside others.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UnusableOwners(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise UnusableOwners(f"{path} is not UTF-8, at byte {error.start}; save it as CSV UTF-8") from None
-    separator = next((each for each in ";\t" if each in text.partition("\n")[0]), ",")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    try:
-        cells = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except csv.Error as error:
-        raise UnusableOwners(f"{path}, line {reader.line_num}: {error}") from None
-    rows = [(line, row) for line, row in cells if any(row)]
+    rows = _rows(path)
     columns = _columns(rows[0][1]) if rows else None
     merchants_of, lines, problems = dict[str, str](), dict[str, int](), list[str]()
     shops_of: dict[str, str] = {}
@@ -153,6 +141,23 @@ def read_owners(path: Path) -> Owners:
     if problems:
         raise UnusableOwners("\n".join(problems))
     return Owners(str(path), merchants_of, lines)
+
+
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    """The rows of a CSV file that are not empty, each with the number of its line. Raises UnusableOwners."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UnusableOwners(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UnusableOwners(f"{path} is not UTF-8, at byte {error.start}; save it as CSV UTF-8") from None
+    separator = next((each for each in ";\t" if each in text.partition("\n")[0]), ",")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        cells = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as error:
+        raise UnusableOwners(f"{path}, line {reader.line_num}: {error}") from None
+    return [(line, row) for line, row in cells if any(row)]
 
 
 def _columns(row: list[str]) -> tuple[int, int] | None:

@@ -104,7 +104,7 @@ class Environment:
             self._running.callback(self.stack.stop)
             app = sender(self.stack.broker_url)
             self._running.callback(app.close)
-            self._hints = WakeUps(app, broker_breaker())
+            self._wake_ups = WakeUps(app, broker_breaker())
             until_it_runs.pop_all()
 
     def close(self) -> None:
@@ -236,7 +236,7 @@ class Environment:
         with self.stack.database.transaction() as session:
             due = [turn for turn in turns.under_way(session) if turn.owner is None and turn.seconds <= 0]
         for turn in due:
-            self._hints.run_turn(turn.turn_id)
+            self._wake_ups.run_turn(turn.turn_id)
 
     def redis(self, server: str) -> redis.Redis:
         """A client of the Redis of the "broker" or the "cache"."""

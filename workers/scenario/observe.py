@@ -7,6 +7,7 @@ from typing import Any
 
 from events.reply import APART, Reply
 from shopify.development_store.store import LoggedRequest
+from storage import turns
 from workers.local.stack import Stack
 from workers.model.response import parse_arguments
 from workers.scenario.match import TURN, LogEntry, ScenarioLog
@@ -74,7 +75,7 @@ class Observer:
         shown = self._stack.gateway.shown[self._seen :]
         self._seen += len(shown)
         for reply in shown:
-            if reply.turn == APART or turn_of(reply) > self._after_turn:
+            if reply.turn == APART or _turn_of(reply) > self._after_turn:
                 self._replies.append(reply)
                 self._add_reply(reply)
         self._add_calls()
@@ -83,11 +84,10 @@ class Observer:
         self._add_requests(self._stack.store.request_log.requests())
 
     def _add_reply(self, reply: Reply) -> None:
-        turn = turn_of(reply)
         for place, event in enumerate(reply.data):
             match event["type"]:
                 case "TEXT_MESSAGE_CONTENT":
-                    self._add_messages(turn, until=(reply, place))
+                    self._add_messages(_run_of(reply), until=(reply, place))
                 case "RUN_STARTED":
                     self._add(reply, place, TURN, f"turn {reply.turn} began")
                 case "TOOL_CALL_START":
@@ -109,18 +109,18 @@ class Observer:
                 case "RUN_FINISHED":
                     self._add(reply, place, TURN, f"turn {reply.turn} ended")
         if reply.final:
-            self._add_messages(turn)
+            self._add_messages(_run_of(reply))
 
     def _add(self, reply: Reply, place: int | str, kind: str, said: str, *, is_open: bool = False, **body: Any) -> None:
         entry = LogEntry(self._clock.of_workers(reply.time), kind, said, body, is_open=is_open)
         self._log.add((reply.id, place), entry)
 
-    def _add_messages(self, turn: int, until: tuple[Reply, int] | None = None) -> None:
-        """Add a turn's messages, or those before a position in a reply, in the order in which they were shown. The last
-        one is final once the turn has ended; until then it may be.
+    def _add_messages(self, run: str, until: tuple[Reply, int] | None = None) -> None:
+        """Add a run's messages, or those before a position in a reply, in the order in which they were shown. The last
+        one is final once the run has ended; until then it may be.
 
         An error's sentence is left out: the error itself is in the log."""
-        replies = [reply for reply in self._replies if turn_of(reply) == turn]
+        replies = [reply for reply in self._replies if _run_of(reply) == run]
         messages: dict[str, tuple[Reply, int, str]] = {}  # a message in parts is placed at its start
         for reply in replies:
             for place, event in enumerate(reply.data):
@@ -137,22 +137,28 @@ class Observer:
     def _add_calls(self) -> None:
         if not self._open_calls:
             return
-        calls = _calls(self._stack.rows(_STEPS, turn_ids=sorted({turn_of(r) for _, r in self._open_calls.values()})))
-        for key in [key for key in self._open_calls if key in calls]:
-            (tool, started), ended, (params, result) = self._open_calls[key], self._ended_calls.get(key), calls[key]
-            text = f"{tool} {_json(params)}"
-            if ended is None or result is None:
-                self._add(started, key, "cj_tool_call", text, is_open=True, tool=tool, params=params, result=None)
-                continue
-            del self._open_calls[key]
-            took = max(ended[1] - self._clock.of_workers(started.time), 0.0)
-            outcome = "succeeded" if result.get("success") else "failed"
-            text += f" {outcome}{', from the cache' if result.get('cached') else ''}, {took:.3f} s"
-            self._add(started, key, "cj_tool_call", text, tool=tool, params=params, result=result, seconds=took)
-            if not result.get("success"):
-                code = result.get("error_code")
-                entry = LogEntry(ended[1], "error", f"{code}: {result.get('error')}", {"code": code})
-                self._log.add((ended[0].id, key), entry)
+        turn_ids = sorted({_turn_of(started) for _, started in self._open_calls.values()})
+        stored = _calls(self._stack.rows(_STEPS, turn_ids=turn_ids))
+        for key in [key for key in self._open_calls if key in stored]:
+            self._add_call(key, *stored[key])
+
+    def _add_call(self, key: str, params: Any, result: dict[str, Any] | None) -> None:
+        """Add what is known of a tool call; it stays open until the gateway knows its result."""
+        (tool, started), ended = self._open_calls[key], self._ended_calls.get(key)
+        text = f"{tool} {_json(params)}"
+        if ended is None or result is None:
+            self._add(started, key, "cj_tool_call", text, is_open=True, tool=tool, params=params, result=None)
+            return
+        del self._open_calls[key]
+        reply, ended_at = ended
+        took = max(ended_at - self._clock.of_workers(started.time), 0.0)
+        outcome = "succeeded" if result.get("success") else "failed"
+        text += f" {outcome}{', from the cache' if result.get('cached') else ''}, {took:.3f} s"
+        self._add(started, key, "cj_tool_call", text, tool=tool, params=params, result=result, seconds=took)
+        if not result.get("success"):
+            code = result.get("error_code")
+            entry = LogEntry(ended_at, "error", f"{code}: {result.get('error')}", {"code": code})
+            self._log.add((reply.id, key), entry)
 
     def _add_context_updates(self, rows: Sequence[Sequence[Any]]) -> None:
         for made_by, conversation_id, moment, before, context in rows:
@@ -182,10 +188,14 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def turn_of(reply: Reply) -> int:
-    """The turn's id in the database: a reply's id is turn_<id>:<sequence>:…. Negative for a reply outside turns."""
-    kind, _, number = reply.id.partition(":")[0].partition("_")
-    return int(number) if kind == "turn" else -int(number)
+def _run_of(reply: Reply) -> str:
+    """A reply's id is that of its run, then its place in it."""
+    return reply.id.partition(":")[0]
+
+
+def _turn_of(reply: Reply) -> int:
+    """The turn's id in the database; 0 for a reply outside turns."""
+    return turns.turn_of(reply.id) or 0
 
 
 def _calls(rows: Sequence[Sequence[Any]]) -> dict[str, tuple[Any, dict[str, Any] | None]]:
@@ -196,5 +206,5 @@ def _calls(rows: Sequence[Sequence[Any]]) -> dict[str, tuple[Any, dict[str, Any]
         for number, call in enumerate(assistant.get("tool_calls") or ()):
             arguments, _ = parse_arguments(call["function"].get("arguments"))
             result = results[number] if number < len(results) else None
-            found[f"turn_{turn_id}-m{step}-c{number}"] = arguments or {}, result
+            found[turns.call_id(turn_id, step, number)] = arguments or {}, result
     return found

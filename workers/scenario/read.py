@@ -21,11 +21,13 @@ from workers.scenario.language import (
     FACT,
     FACTS,
     STEPS,
+    Action,
     CjMessage,
     CjToolCall,
     ContextUpdate,
     ErrorCode,
     Expectation,
+    Expected,
     Given,
     Kill,
     MerchantMessage,
@@ -241,29 +243,34 @@ def _contradictions(definition: ScenarioDefinition, workflows: Collection[str] |
         yield ("steps",), "nothing is expected: without an 'expect' step a scenario passes whatever happens"
     yield from _workflow(("given", "workflow"), definition.given.workflow, workflows)
     for number, step in enumerate(definition.steps):
-        at: KeyPath = ("steps", number)
-        if isinstance(step, Expectation) and step.within is not None and (step.min_delay or 0) > step.within:
-            yield (*at, "within"), "'within' is less than 'min_delay': nothing can come then"
-        match step:
-            case PublishEvent(type=kind):
-                # An unknown type is meant if a refusal is expected.
-                codes = [step.code for step in definition.steps if isinstance(step, ErrorCode)]
-                if kind not in CATALOG and not {None, "event.unknown_type"} & set(codes):
-                    yield (*at, "type"), f"unknown event type {kind!r}{or_one_of(kind, CATALOG)}"
-            case Kill(worker=worker, at=point) if point is not None and point not in FAILPOINTS[worker]:
-                yield (*at, "at"), f"unknown point {point!r}{or_one_of(point, FAILPOINTS[worker])}"
-            case CjToolCall():
-                yield from _tool_call(at, step, definition)
-            case CjMessage():
-                yield from _facts((*at, "contains"), step.contains)
-                yield from _facts((*at, "excludes"), step.excludes)
-                yield from _literal((*at, "matches"), step.matches)
-            case TransitionTo(to=name):
-                yield from _workflow((*at, "to"), name, workflows)
-            case MerchantMessage(text=text):
-                yield from _literal((*at, "text"), text)
-            case ContextUpdate(values=values):
-                yield from _literal((*at, "values"), values)
+        yield from _in_step(("steps", number), step, definition, workflows)
+
+
+def _in_step(
+    at: KeyPath, step: Action | Expected, definition: ScenarioDefinition, workflows: Collection[str] | None
+) -> Iterator[Mistake]:
+    if isinstance(step, Expectation) and step.within is not None and (step.min_delay or 0) > step.within:
+        yield (*at, "within"), "'within' is less than 'min_delay': nothing can come then"
+    match step:
+        case PublishEvent(type=kind):
+            # An unknown type is meant if a refusal is expected.
+            codes = {step.code for step in definition.steps if isinstance(step, ErrorCode)}
+            if kind not in CATALOG and not codes & {None, "event.unknown_type"}:
+                yield (*at, "type"), f"unknown event type {kind!r}{or_one_of(kind, CATALOG)}"
+        case Kill(worker=worker, at=point) if point is not None and point not in FAILPOINTS[worker]:
+            yield (*at, "at"), f"unknown point {point!r}{or_one_of(point, FAILPOINTS[worker])}"
+        case CjToolCall():
+            yield from _tool_call(at, step, definition)
+        case CjMessage():
+            yield from _facts((*at, "contains"), step.contains)
+            yield from _facts((*at, "excludes"), step.excludes)
+            yield from _literal((*at, "matches"), step.matches)
+        case TransitionTo(to=name):
+            yield from _workflow((*at, "to"), name, workflows)
+        case MerchantMessage(text=text):
+            yield from _literal((*at, "text"), text)
+        case ContextUpdate(values=values):
+            yield from _literal((*at, "values"), values)
 
 
 def _faults(definition: ScenarioDefinition) -> Iterator[Mistake]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from workers.scenario.match import LogEntry, Place
 from workers.scenario.read import Passage
-from workers.workflow.handler import NO_RULE
+from workers.workflow.event_conversation import NO_RULE
 
 TEXT_WIDTH = 100
 #: Lines of the workers' log that are shown.

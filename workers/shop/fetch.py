@@ -189,10 +189,10 @@ class ShopifyFetcher:
             # A bug: answer those who wait; the next request may try again.
             log.exception("fetch failed", data_type=request.data_type)
             result = results.failed(request.data_type, ShopifyError.code, ShopifyError.blame().sentence)
-        kept, seconds = (results.kept(result), results.fresh_seconds(result)) if result["success"] else (None, 0)
+        seconds = results.fresh_seconds(result) if result["success"] else 0
         result = self._or_stale(result, request, token.integration)
         failpoint("fetch.after")
-        self._cache.land(flight, result, kept=kept, ttl_s=seconds, request_id=request.request_id, accepted=accepted)
+        self._cache.land(flight, result, ttl_s=seconds, request_id=request.request_id, accepted=accepted)
         took, outcome = time.monotonic() - started, results.outcome(result)
         metrics.fetch(request.data_type, outcome, took)
         tracing.note(result=outcome, error=result.get("error_code"))

@@ -11,6 +11,7 @@ several concurrent readers one sends it.
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
@@ -54,7 +55,7 @@ class ShopReader:
     def __init__(self, database: Database, client_for: ClientFactory) -> None:
         self._database = database
         self._client_for = client_for
-        self._asking: WeakValueDictionary[str, _Turnstile] = WeakValueDictionary()
+        self._asking: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._lock = threading.Lock()
 
     def read(self, token: AccessToken, data_type: str, *, now: datetime, deadline: float, **which: Any) -> Fetched:
@@ -64,37 +65,21 @@ class ShopReader:
         """
         client = self._client_for(token)
         with self._lock:
-            asking = self._asking.setdefault(token.integration.merchant_id, _Turnstile())
+            asking = self._asking.setdefault(token.integration.merchant_id, threading.Lock())
         return _Reading(self._database, client, token.integration, data_type, now, deadline, which, asking).run()
 
 
-class _Turnstile:
-    """Lets one thread at a time fetch a shop's facts."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-
-
+@dataclass
 class _Reading:
-    def __init__(
-        self,
-        database: Database,
-        client: ShopifyClient,
-        integration: Integration,
-        data_type: str,
-        now: datetime,
-        deadline: float,
-        which: Mapping[str, Any],
-        asking: _Turnstile,
-    ) -> None:
-        self._which = which
-        self._asking = asking
-        self._database = database
-        self._client = client
-        self._integration = integration
-        self._data_type = data_type
-        self._now = now
-        self._deadline = deadline
+    database: Database
+    client: ShopifyClient
+    integration: Integration
+    data_type: str
+    now: datetime
+    deadline: float
+    which: Mapping[str, Any]
+    asking: threading.Lock
+    """Held by the thread that fetches the shop's facts."""
 
     def run(self) -> Fetched:
         facts = self._known() if self._needs_facts else None
@@ -124,11 +109,11 @@ class _Reading:
         if fetched.scopes is None:
             return None
         told = tuple(sorted(fetched.scopes))
-        if told != tuple(sorted(self._integration.scopes)):
+        if told != tuple(sorted(self.integration.scopes)):
             log.info("the shop's permissions have changed", scopes=list(told))
             try:
-                with self._database.transaction() as session:
-                    connections.keep_scopes(session, self._integration, told)
+                with self.database.transaction() as session:
+                    connections.keep_scopes(session, self.integration, told)
             except StorageError as error:
                 log.warning("cannot store the shop's permissions", error_code=error.code)
         return told
@@ -144,23 +129,23 @@ class _Reading:
 
     def _fetch(self, facts: ShopFacts | None) -> Fetched:
         return fetch(
-            self._client,
-            self._data_type,
+            self.client,
+            self.data_type,
             scopes=self._scopes(facts),
-            now=self._now,
-            deadline=self._deadline,
+            now=self.now,
+            deadline=self.deadline,
             time_zone=facts.time_zone if facts else None,
-            **self._which,
+            **self.which,
         )
 
     def _scopes(self, facts: ShopFacts | None) -> tuple[str, ...] | None:
         """The scopes Shopify reported, else those from the auth service, else None."""
-        return facts.scopes if facts is not None else self._integration.scopes or None
+        return facts.scopes if facts is not None else self.integration.scopes or None
 
     @property
     def _needs_facts(self) -> bool:
         """Whether the time zone is needed and unknown. Unknown permissions are just tried."""
-        return self._data_type in ("week_orders", "sales")
+        return self.data_type in ("week_orders", "sales")
 
     def _must_ask(self, facts: ShopFacts | None) -> bool:
         return self._needs_facts if facts is None else facts.age_seconds > FACTS_SECONDS
@@ -184,17 +169,17 @@ class _Reading:
     def _ask(self, before: ShopFacts | None) -> ShopFacts | None:
         """Fetch and store current facts; returns `before` if Shopify did not provide them. The first of several
         concurrent callers fetches, the others use its result."""
-        if not self._asking.lock.acquire(timeout=max(self._deadline - time.monotonic(), 0.0)):
+        if not self.asking.acquire(timeout=max(self.deadline - time.monotonic(), 0.0)):
             return before
         try:
             known = self._known()
             return known if known is not None and known.age_seconds < JUST_ASKED_SECONDS else self._ask_alone(before)
         finally:
-            self._asking.lock.release()
+            self.asking.release()
 
     def _ask_alone(self, before: ShopFacts | None) -> ShopFacts | None:
         try:
-            access = fetch_access(self._client, deadline=self._deadline)
+            access = fetch_access(self.client, deadline=self.deadline)
         except ABORTING_ERRORS:
             raise
         except ShopifyError as error:
@@ -206,18 +191,18 @@ class _Reading:
 
     def _known(self) -> ShopFacts | None:
         try:
-            with self._database.reading() as session:
-                return connections.shop_facts(session, self._integration)
+            with self.database.reading() as session:
+                return connections.shop_facts(session, self.integration)
         except StorageError as error:
             log.warning("cannot read the shop's stored facts", error_code=error.code)
             return None
 
     def _keep(self, facts: ShopFacts) -> None:
         try:
-            with self._database.transaction() as session:
+            with self.database.transaction() as session:
                 connections.keep_shop_facts(
                     session,
-                    self._integration,
+                    self.integration,
                     scopes=facts.scopes,
                     time_zone=facts.time_zone,
                     currency=facts.currency,

@@ -19,7 +19,6 @@ from shopify.errors import ACCESS_LOST, AccessDenied, ShopifyError, Temporary, T
 
 Result = dict[str, Any]
 
-KEPT = ("data", "missing", "data_window", "as_of")
 TTL_SECONDS: Mapping[str, int] = {
     "counts": 900,
     "recent_orders": 600,
@@ -74,11 +73,6 @@ def awaited(found: Iterable[Result]) -> dict[str, float]:
         elif data_type and result["success"]:
             lacking.pop(data_type, None)
     return lacking
-
-
-def kept(result: Result) -> dict[str, Any]:
-    """The part of a result that the cache stores."""
-    return {key: result[key] for key in KEPT if key in result}
 
 
 def fresh_seconds(result: Result) -> int:

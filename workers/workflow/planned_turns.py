@@ -221,7 +221,7 @@ class PlannedTurns:
 
     def _tell_run(self, conversation: Conversation, turn_id: int, said: TurnInput, error: str | None) -> None:
         """Report the whole run of a turn that never runs."""
-        run_id = f"turn_{turn_id}"
+        run_id = turns.run_id(turn_id)
         run = agui.run_started(conversation.id, run_id, conversation.workflow)
         run += notices.begun(replace(said, moves=()), run_id)
         for move in (*said.moves, *said.later_moves):

@@ -27,7 +27,7 @@ from workflows import engine
 log = logs.get(__name__)
 
 FOUND = (
-    f"{FOLLOW_UP}: Shopify gives the data now that was missing. Get it with shopify_data and tell what you could not "
+    f"{FOLLOW_UP}: Shopify now gives the data that was missing. Get it with shopify_data and tell what you could not "
     "tell before; repeat nothing that you have said already"
 )
 NOT_FOUND = (

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from prometheus_client import REGISTRY
 
 from storage.backlog import Backlog, Waiting
@@ -91,3 +92,25 @@ def test_the_emptiest_bucket_is_forgotten_after_a_minute() -> None:
     now[0] = 161.5
     points.note(800.0)
     assert points.least() == 800.0
+
+
+def test_a_page_has_what_was_noted_just_before_and_nothing_while_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    def counted() -> float:
+        return REGISTRY.get_sample_value("cj_replies_resent_total") or 0.0
+
+    before = counted()
+    metrics.replies_resent(2)
+    assert counted() == before + 2
+    monkeypatch.setattr(metrics, "_counting", True)  # to be restored
+    metrics.off()
+    metrics.replies_resent(2)
+    assert counted() == before + 2
+
+
+def test_notes_are_counted_although_nobody_reads_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "NOTED_MOST", 3)
+    lengths = []
+    for _ in range(7):
+        metrics.replies_resent(1)
+        lengths.append(len(metrics._noted))
+    assert max(lengths) < 3

@@ -139,6 +139,9 @@ def test_only_what_is_needed_must_be_there() -> None:
         ("CJ_METRICS_PORT", "80.5", "65535"),
         ("CJ_METRICS_PORT", "70000", "65535"),
         ("CJ_METRICS_ADDRESS", "metrics.example", "0.0.0.0"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "leaked@collector:4318", "must begin with one of http://"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://leaked@collector:4317", "begins with grpc://"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://leaked@collector:port", "host or port is invalid"),
     ],
 )
 def test_wrong_value(variable: str, value: str, said: str) -> None:
