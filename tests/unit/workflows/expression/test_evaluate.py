@@ -128,7 +128,7 @@ def test_conditions(source: str, expected: bool) -> None:
         ("ＯＫ", "ok", True),  # noqa: RUF001 - as Japanese keyboards write it
         ("נָכוֹן", "נכון", True),  # Hebrew: right, with its vowel points and without
         ("Yes ✌️", "yes", True),
-        ("می\u200cخواهم", "می خواهم", True),  # Persian, joined without a space
+        ("می\u200cخواهم", "می خواهم", True),  # noqa: RUF001 - Persian, joined without a space
         ("\ufdfa" * 900, "x", False),  # each of these stands for 18 letters
     ],
 )
