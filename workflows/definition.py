@@ -132,7 +132,8 @@ class RuleSection(Section):
     """What to do, in order."""
 
 
-def _as_list(value: Any) -> Any:
+def as_list(value: Any) -> Any:
+    """One value as a list of one, for keys that take either."""
     return value if isinstance(value, list) else [value]
 
 
@@ -140,7 +141,7 @@ def _as_list(value: Any) -> Any:
 Rules = Annotated[
     list[RuleSection],
     Field(min_length=1),
-    BeforeValidator(_as_list, json_schema_input_type=RuleSection | list[RuleSection]),
+    BeforeValidator(as_list, json_schema_input_type=RuleSection | list[RuleSection]),
 ]
 
 

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
 from events.data_types import DataType
 from workflows.actions import Name, Section, Text
+from workflows.definition import as_list
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 StoreSize = Literal["new", "empty", "tiny", "medium", "large", "huge"]
@@ -26,14 +27,9 @@ EntryKind = Literal[
 FACTS = ("customers", "orders", "open_orders", "unfulfilled_orders", "products", "orders_last_7_days")
 FACT = re.compile(r"\{\{ *store\.(\w+) *\}\}")
 
-
-def _as_list(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
-
-
 #: One text, or several.
-Texts = Annotated[list[Text], BeforeValidator(_as_list)]
-ToolCalls = Annotated[list[dict[str, dict[str, Any]]], BeforeValidator(_as_list)]
+Texts = Annotated[list[Text], BeforeValidator(as_list)]
+ToolCalls = Annotated[list[dict[str, dict[str, Any]]], BeforeValidator(as_list)]
 
 
 class Given(Section):
