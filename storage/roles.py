@@ -35,6 +35,7 @@ EVERYONE: Grants = {"integrations": "SELECT", "alembic_version": "SELECT"}
 _SWEEPER: Grants = {
     "turns": "SELECT, UPDATE, DELETE",
     "replies": "SELECT, INSERT, UPDATE",
+    "conversations": "SELECT, DELETE, UPDATE (updated_at)",  # to lock a row takes the right to update some of it
     "usage": "SELECT, DELETE",
     "turn_rates": "SELECT, DELETE",
 }
@@ -54,7 +55,6 @@ TABLES: Mapping[str, Grants] = {
         **EVERYONE,
         **_SWEEPER,
         "events": "SELECT, INSERT, UPDATE, DELETE",
-        "conversations": "SELECT",
     },
     "cj_workflow": {
         **EVERYONE,

@@ -337,10 +337,16 @@ def needed_by(kinds: Collection[str]) -> tuple[str, ...]:
 def environment() -> dict[str, str]:
     """A copy of the process's environment, for children to inherit; only this module reads os.environ.
 
-    Secrets from files are put into their variables. `Settings.read` reports unreadable files.
+    Secrets from files are put into their variables. `Settings.read` reports unreadable files. Without DATABASE_URL the
+    database is the one of `cj up`: then libpq's variables (PGSERVICE, PGOPTIONS, …), which are meant for another, are
+    removed, also from this process, where libpq would add them to every URL.
     """
     read, _ = _from_files(os.environ)
-    return {**{name: text for name, text in os.environ.items() if name.removesuffix(FILE) not in read}, **read}
+    found = {**{name: text for name, text in os.environ.items() if name.removesuffix(FILE) not in read}, **read}
+    if not found.get("DATABASE_URL"):
+        for name in [name for name in found if name.startswith("PG")]:
+            del found[name], os.environ[name]
+    return found
 
 
 def environment_of(kind: str, environ: Mapping[str, str]) -> dict[str, str]:

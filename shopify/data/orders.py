@@ -42,6 +42,7 @@ TOTAL_SECONDS = 8.0
 """If the caller sets no deadline."""
 SECONDS_FOR_A_PAGE = 1.0
 """With less than this left, no further page is begun."""
+NO_TITLE = "(no title)"
 TIPS = frozenset({"tip"})
 PRODUCT, TIP, GIFT_CARD = "product", "tip", "gift_card"
 
@@ -272,7 +273,7 @@ def _item(line: Mapping[str, Any], problems: Problems, part: str, is_void: bool)
         if current is not None:
             problems.note(f"{part}.items.current_quantity")
     return Item(
-        title=title or "(no title)",
+        title=title or NO_TITLE,
         quantity=quantity or 0,
         sku=clean(line.get("sku"), SKU_CHARACTERS),
         unit_price=unit_price,

@@ -6,7 +6,7 @@ from typing import Any
 
 from shopify.client import ShopifyClient
 from shopify.data.fetched import Fetched, cut_short, fitting
-from shopify.data.orders import latest, read_orders, shown_orders
+from shopify.data.orders import NO_TITLE, latest, read_orders, shown_orders
 from shopify.data.query import BEST_STOCKED, CUSTOMER, ITEM_PRODUCT, LATEST_ORDERS, DataQuery, Scopes
 from shopify.data.scalars import Problems, identifier, moment, money, nodes, page, time_zone, utc_text, word
 from shopify.errors import BadAnswer
@@ -89,7 +89,7 @@ def _product(raw: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
     high = money(prices.get("maxVariantPrice"), problems, "best_stocked_products.price")
     return {
         "id": identifier(raw.get("id")),
-        "title": clean(raw.get("title")),
+        "title": clean(raw.get("title")) or NO_TITLE,
         "description": clean(raw.get("description")),
         "status": word(raw.get("status")),
         "inventory": _inventory(raw, problems),

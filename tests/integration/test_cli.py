@@ -193,6 +193,10 @@ def test_a_new_chat_is_nobody_elses_and_acks_what_it_shows(
     assert messages(valkey_url, queues.ACKS) == [{"id": reply}]
 
 
+def test_an_argument_that_is_not_utf_8_is_refused(terminal: Terminal) -> None:
+    assert terminal("why", "caf\udce9", code=2).stderr == "cj: an argument is not UTF-8\n"
+
+
 def test_chat_shows_why_a_message_was_refused(terminal: Terminal, database: Database, valkey_url: str) -> None:
     def refuse() -> None:
         [heard] = wait_until(lambda: messages(valkey_url, queues.EVENTS), what="the merchant's message")

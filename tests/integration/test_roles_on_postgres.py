@@ -1,5 +1,6 @@
 """The roles of Postgres: each kind of process may do its own work, and nothing that another kind is for."""
 
+import inspect
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,7 @@ from storage.vault import Vault, new_key_text
 from tests.as_role import make_roles, may, url_of
 from tests.rows import execute, new_event, query, store_event
 from tests.servers import PostgresForTests
+from workers.delivery.sweeper import Duties
 from workers.operations import migrations
 
 KINDS = tuple(role.removeprefix("cj_") for role in roles.TABLES)
@@ -69,6 +71,16 @@ FOR_NOBODY = [
     "create table mine (x int)",
     "copy (select 1) to program 'true'",
 ]
+
+
+DUTIES = [name for name, duty in vars(Duties).items() if inspect.isfunction(duty) and not name.startswith("_")]
+
+
+@pytest.mark.parametrize("kind", ["intake", "workflow"])
+@pytest.mark.parametrize("duty", DUTIES)
+def test_whoever_sweeps_may_carry_out_every_duty(url: str, kind: str, duty: str) -> None:
+    with Database(url_of(f"cj_{kind}", url)) as database, database.transaction() as session:
+        getattr(Duties(), duty)(session)
 
 
 @pytest.mark.parametrize("statement", WITHOUT_TOKENS)

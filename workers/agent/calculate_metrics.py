@@ -235,7 +235,7 @@ def _day(day: Result) -> Iterable[Row]:
 
 def _product(product: Result) -> Row:
     stock: int | None = product.get("inventory")
-    groups = {"product": product.get("title") or "(no title)"}
+    groups = {"product": product["title"]}
     return Row({} if stock is None else {"inventory": (Decimal(stock), None)}, groups=groups)
 
 
@@ -367,16 +367,16 @@ def _compared(asked: MetricsArguments, rows: Sequence[Row]) -> list[dict[str, An
         now, before = sum(one.get(of, ()), Decimal()), sum(other.get(of, ()), Decimal())
         if asked.metric == "difference":
             results.append(_shown(now - before, of))
-        elif before != 0:
+        elif before > 0:  # a rise from -100 to 50 is not one of -150 %
             named = {"currency": of} if len(currencies) > 1 else {}
             results.append({"value": _percent((now - before) * 100 / before), "unit": "%", **named})
     if not results:
-        raise CannotCompute(UNFIT, f"{asked.other_group} has 0: there is no change in percent from nothing")
+        raise CannotCompute(UNFIT, f"{asked.other_group} has 0 or less: from that there is no change in percent")
     return results
 
 
 def _share(part: Decimal, whole: Decimal, currency: str | None) -> dict[str, Any]:
-    if whole == 0:
+    if whole <= 0:
         raise CannotCompute(UNFIT, "there is nothing to have a share of")
     named = {"currency": currency} if currency is not None else {}
     return {"value": _percent(part * 100 / whole), "unit": "%", **named}

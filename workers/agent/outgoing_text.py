@@ -210,9 +210,9 @@ _ELEMENTS = (
     "template|textarea|tfoot|th|thead|time|title|tr|track|tt|u|ul|var|video|wbr"
 )
 #: An element's name and then attributes or the end: "a<b and c>d" is arithmetic.
-_TAG = re.compile(rf"</?(?:{_ELEMENTS})(?:[\s/][^<>]*=[^<>]*|\s*/?)>", re.IGNORECASE)
+_TAG = re.compile(rf"</?(?:{_ELEMENTS})(?:[\s/][^<>=]*+=[^<>]*+|\s*/?)>", re.IGNORECASE)
 _TAG_BEGINS = re.compile(r"<(?=[A-Za-z/!?])")
-_DEFINITION = re.compile(r"\[((?:\\[\[\]]|[^\[\]])+)\]:")
+_DEFINITION = re.compile(r"\[((?:\\[\[\]]|[^\[\]]){1,999}+)\]:")
 _LINK = re.compile(r"(?P<image>!?)\[(?P<label>[^\[\]]*)\]\((?P<inside>[^()]*(?:\([^()]*\)[^()]*)*)\)")
 _IMAGE_BEGINS = re.compile(r"!(?=\[)")
 
@@ -234,7 +234,7 @@ _HOST = r"(?<![\w@.-])(?:[\w-]+\.)"
 _LATIN, _LIKE_LATIN = "A-Za-z", "\u0370-\u058f\u13a0-\u13ff\u1c80-\u1c8f\u1f00-\u1fff\ua640-\ua69f\uab70-\uabbf"
 _ADDRESS = re.compile(
     rf"(?<![A-Za-z0-9+.%_-])[A-Za-z0-9+.%_-]*:[/\\]{{2}}{_IN_ADDRESS}*"
-    rf"|[/\\]{{2,}}(?=\w){_IN_ADDRESS}*"
+    rf"|(?<![/\\])[/\\]{{2,}}+(?=\w){_IN_ADDRESS}*"
     rf"|(?<![A-Za-z0-9])(?:https?|mailto|tel|sms|magnet|skype|callto|facetime|whatsapp|blob|file|filesystem|about|intent|view-source|cid):(?=\S){_IN_ADDRESS}*"
     rf"|(?<![A-Za-z0-9])data:(?:[\w.+-]+/[\w.+-]|[;,]){_IN_ADDRESS}*"
     rf"|(?<![\w.+%'-])[\w.+%'-]+(?:@|%40|[\ufe6b\uff20])(?P<mail>(?:[\w-]+\.)+[^\W\d_]{{2,}}(?![\w-]))"

@@ -26,10 +26,10 @@ _JAVASCRIPT = "j(?:[\t\n]*a(?:[\t\n]*v(?:[\t\n]*a(?:[\t\n]*s(?:[\t\n]*[cript])*)
 _OPEN = re.compile(
     r"\[[^\[\]]*\Z"  # what may become a link: its text, and its address
     r"|\]\([^()]*(?:\([^()]*\)[^()]*)*(?:\([^()]*)?\Z"
-    rf"|(?:{_JAVASCRIPT}|vbscript|livescript)[\s:]*\Z"
-    r"|<(?=[A-Za-z/!?])|&(?:\#|[A-Za-z][A-Za-z0-9]{1,31};)",  # markup, whatever comes of it
+    rf"|(?:{_JAVASCRIPT}|vbscript|livescript)[\s:]*\Z",
     re.IGNORECASE,
 )
+_MARKUP = re.compile(r"<(?=[A-Za-z/!?])|&(?:\#|[A-Za-z][A-Za-z0-9]{1,31};)")
 _WORD = re.compile(r"\w")
 _SPACE = re.compile(r"\s+")
 
@@ -39,6 +39,8 @@ def whole_sentences(text: str) -> str:
     end = kept = 0
     for piece in sentences(text)[:-1]:
         end += len(piece)
+        if _MARKUP.search(legible(text[:end])):  # nothing behind it is certain, whatever comes of it
+            break
         if _is_certain(text, end):
             kept = end
     return text[:kept]

@@ -4,6 +4,7 @@ heavy dependencies when it runs, so that help texts and usage errors appear at o
 Exit codes: 0 success, 1 problems found, 2 wrong usage or settings. May import every other room.
 """
 
+import errno
 import importlib
 import io
 import os
@@ -110,6 +111,8 @@ def _translated(error: Exception) -> Exception:
     from workers.cli.common import CommandFailed, WrongUse, explained
     from workers.settings import SettingsError
 
+    if isinstance(error, UnicodeEncodeError) and "\udc80" <= error.object[error.start] <= "\udcff":
+        return WrongUse("an argument is not UTF-8")  # Python keeps such bytes as these surrogates
     if _is_one(error, _OF_USE):
         return WrongUse(explained(error) if isinstance(error, SettingsError) else str(error))
     return CommandFailed(str(error)) if _is_one(error, _OTHERS) else error
@@ -161,4 +164,11 @@ def main() -> None:
     # Some parents ignore or block signals, and children inherit that: `cj up` would never hear that a process ended.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    cj(prog_name="cj")
+    try:
+        cj(prog_name="cj")
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        click.echo(f"cj: {error.strerror}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        sys.exit(1)

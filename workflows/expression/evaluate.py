@@ -13,7 +13,8 @@ import json
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,6 +25,8 @@ BUDGET = 1500  # units of 0.1 µs to 0.4 µs for one expression or template
 MAX_TEXT = 16_000  # characters that one template may fill in
 MAX_DEPTH = 32
 
+#: Their classes in Unicode (https://www.unicode.org/reports/tr44/#Canonical_Combining_Class_Values).
+_VOWEL_POINTS = range(10, 37)
 JSON_TYPES = frozenset({str, int, float, bool, type(None), list, dict})
 Budget = list[int]  # the remaining budget; a list, because closures share it
 Data = Mapping[str, Any]
@@ -164,7 +167,22 @@ def words_of(text: Any, budget: Budget) -> list[str]:
     if type(text) is not str or len(text) > parse.MAX_LENGTH:
         return []
     spend(budget, 2 + len(text) // 4)
-    return re.findall(r"\w+", text.casefold())
+    if text.isascii():
+        return re.findall(r"\w+", text.lower())
+    text = unicodedata.normalize("NFKC", text.casefold())
+    return "".join(_spelt(text)).split() if len(text) <= parse.MAX_LENGTH else []
+
+
+def _spelt(text: str) -> Iterator[str]:
+    """The letters and digits, with a space for anything else.
+
+    A sign on a letter belongs to it: in Hindi or Thai it makes another word. The vowel points of Hebrew and Arabic,
+    which most people leave out, make none."""
+    is_word = False
+    for char in text:
+        if not is_word or unicodedata.combining(char) not in _VOWEL_POINTS:
+            is_word = char.isalnum() or char == "_" or (is_word and unicodedata.category(char) in ("Mn", "Mc"))
+            yield char if is_word else " "
 
 
 def _order(op: str, left: Run, right: Run) -> Run:

@@ -161,6 +161,11 @@ def test_untracked_inventory_is_not_zero() -> None:
     assert first_product(tracksInventory=False, totalInventory=0)["inventory"] is None
 
 
+@pytest.mark.parametrize("title", ["", "\u200b", None])
+def test_a_title_that_cannot_be_seen_is_named(title: str | None) -> None:
+    assert first_product(title=title)["title"] == "(no title)"
+
+
 def test_oversold_inventory_is_negative() -> None:
     assert first_product(totalInventory=-3)["inventory"] == -3
 

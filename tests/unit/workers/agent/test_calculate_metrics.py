@@ -251,6 +251,12 @@ def test_a_period_has_an_average_day() -> None:
         (sales({"taxes": eur("1")}, {"taxes": None}), {"metric": "difference", "of": "taxes"}, "no taxes"),
         (sales({"orders": 1}, None), {"metric": "difference", "of": "orders"}, "the groups are: current"),
         (BOTH, {"metric": "difference", "of": "inventory"}, "periods have no inventory"),
+        # From -100 to 50 is a rise; divided, it would be one of -150 %.
+        (
+            sales({"net_sales": eur("50.00")}, {"net_sales": eur("-100.00")}),
+            {"metric": "percent_change", "of": "net_sales"},
+            "0 or less",
+        ),
         (
             BOTH | {"missing": [{"part": "previous.orders", "reason": "x", "code": "y"}]},
             {"metric": "difference", "of": "orders"},

@@ -2,6 +2,7 @@
 # ruff: noqa: RUF001 - letters and dots that look like others are what this is about
 
 import re
+import time
 import unicodedata
 
 import pytest
@@ -266,7 +267,17 @@ def test_letters_and_numbers_are_never_touched(text: str) -> None:
         "a@",
         "%40a",
         "a。",
+        "//",
+        "\\\\",
+        "[\\",
+        "<a =",
     ],
 )
 def test_a_hostile_text_costs_little(piece: str) -> None:
     assert_is_plain(plain(piece * (400_000 // len(piece)), OWN))
+
+
+def test_a_tag_that_never_ends_costs_little() -> None:
+    began = time.process_time()
+    assert_is_plain(plain("<a " + "=" * 400_000, OWN))
+    assert time.process_time() - began < 0.5

@@ -448,6 +448,14 @@ def test_log_lines_for_people() -> None:
     assert readable(json.dumps({**line, "exception": "Traceback\n  …"})).endswith("turn_id=7\nTraceback\n  …")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
+def test_a_full_disk_is_named() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "workers", "--help"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "cj: No space left on device\n")
+
+
 def test_the_console_script_ends_with_the_same_codes(tmp_path: Path) -> None:
     code = "from workers.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code, "publsh"], cwd=tmp_path, capture_output=True, text=True)

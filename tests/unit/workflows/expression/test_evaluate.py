@@ -119,6 +119,24 @@ def test_conditions(source: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "wanted", "expected"),
+    [
+        ("हाँ!", "हाँ", True),  # Hindi: yes
+        ("हे", "हाँ", False),  # hey
+        ("ไม่", "ไม้", False),  # Thai: no, wood
+        ("pre\u0301fe\u0301re\u0301", "préféré", True),  # as macOS writes accents
+        ("ＯＫ", "ok", True),  # noqa: RUF001 - as Japanese keyboards write it
+        ("נָכוֹן", "נכון", True),  # Hebrew: right, with its vowel points and without
+        ("Yes ✌️", "yes", True),
+        ("می\u200cخواهم", "می خواهم", True),  # noqa: RUF001 - Persian, joined without a space
+        ("\ufdfa" * 900, "x", False),  # each of these stands for 18 letters
+    ],
+)
+def test_what_somebody_wrote_in_any_script(written: str, wanted: str, expected: bool) -> None:
+    assert compiled(f"text says '{wanted}'").holds({"text": written}) is expected
+
+
+@pytest.mark.parametrize(
     ("source", "expected"),
     [
         ("error or 'unknown reason'", "unknown reason"),
