@@ -5,6 +5,7 @@ a link whose text is two sentences is one unit). What was sent stays. If a model
 beginning and continues; sentences that it repeats nevertheless are left out.
 """
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from workers.truth.sentence import sentences
 
 CONTEXT = 4000
 """Characters of the preceding text with which a sentence is checked."""
+UNCERTAIN = 500
+"""Characters without a certain end of a sentence, from which on only a twentieth more is a reason to look again."""
+ENDS = 20
 LONGEST_QUESTION = 500
 """How many characters of a question are remembered."""
 
@@ -26,24 +30,21 @@ _JAVASCRIPT = "j(?:[\t\n]*a(?:[\t\n]*v(?:[\t\n]*a(?:[\t\n]*s(?:[\t\n]*[cript])*)
 _OPEN = re.compile(
     r"\[[^\[\]]*\Z"  # what may become a link: its text, and its address
     r"|\]\([^()]*(?:\([^()]*\)[^()]*)*(?:\([^()]*)?\Z"
-    rf"|(?:{_JAVASCRIPT}|vbscript|livescript)[\s:]*\Z",
+    rf"|(?:{_JAVASCRIPT}|vbscript|livescript)[\s:]*\Z"
+    r"|<(?=[A-Za-z/!?])|&(?:\#|[A-Za-z][A-Za-z0-9]{1,31};)",  # markup, whatever comes of it
     re.IGNORECASE,
 )
-_MARKUP = re.compile(r"<(?=[A-Za-z/!?])|&(?:\#|[A-Za-z][A-Za-z0-9]{1,31};)")
 _WORD = re.compile(r"\w")
 _SPACE = re.compile(r"\s+")
 
 
 def whole_sentences(text: str) -> str:
-    """The start of an incomplete text: as many sentences as may be said, whatever follows."""
-    end = kept = 0
-    for piece in sentences(text)[:-1]:
-        end += len(piece)
-        if _MARKUP.search(legible(text[:end])):  # nothing behind it is certain, whatever comes of it
-            break
-        if _is_certain(text, end):
-            kept = end
-    return text[:kept]
+    """The start of an incomplete text: as many sentences as may be said, whatever follows.
+
+    Looks at its last `ENDS` sentences only: the ones before were the last once, while the text was written.
+    """
+    ends = list(itertools.accumulate(map(len, sentences(text)[:-1])))
+    return text[: next((end for end in reversed(ends[-ENDS:]) if _is_certain(text, end)), 0)]
 
 
 def last_question(text: str) -> str | None:
@@ -80,6 +81,8 @@ class Utterance:
     """Whether the answer will be corrected as a whole, or dropped, so that nothing of it is sent."""
     _heard: str = ""
     """The part of the current answer that was checked."""
+    _look_at: int = 0
+    """With how many characters more to look for whole sentences again."""
     _repeats: bool = field(init=False)
     """Whether it repeats what was said before, and nothing else has come yet."""
 
@@ -89,9 +92,13 @@ class Utterance:
     def new(self, words: str, *, whole: bool = False) -> str:
         """The part to check now, of an answer that starts with, or consists of, these `words`."""
         if not words.startswith(self._heard):  # another model's answer, or one that was cut off before that point
-            self._heard, self._repeats = "", bool(self.said)
+            self._heard, self._repeats, self._look_at = "", bool(self.said), 0
         fresh = words[len(self._heard) :]
-        return fresh if whole else whole_sentences(fresh)
+        if whole or len(fresh) < self._look_at:
+            return fresh if whole else ""
+        found = whole_sentences(fresh)
+        self._look_at = len(fresh) + len(fresh) // 20 if not found and len(fresh) >= UNCERTAIN else 0
+        return found
 
     def judge(self, fresh: str, check: Callable[[str], Sequence[Verdict]]) -> list[Verdict]:
         """The verdicts on `fresh` text, given what came before; without repetitions of the beginning."""

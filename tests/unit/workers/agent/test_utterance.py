@@ -7,7 +7,7 @@ import time
 import pytest
 
 from workers.agent.outgoing_text import plain
-from workers.agent.utterance import LONGEST_QUESTION, Utterance, last_question, whole_sentences
+from workers.agent.utterance import LONGEST_QUESTION, UNCERTAIN, Utterance, last_question, whole_sentences
 from workers.model import response
 from workers.truth.grounding import Verdict
 from workers.truth.sentence import sentences
@@ -78,6 +78,22 @@ def test_behind_markup_no_sentence_is_looked_at_again_and_again() -> None:
     began = time.process_time()
     assert not any(whole_sentences(text[:end]) for end in range(0, len(text), 40))
     assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize("text", ["[" + "A sale. " * 1500, "j\n" * 6000])
+def test_what_is_certain_of_nothing_is_looked_at_ever_more_seldom(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+
+    def look(fresh: str) -> str:
+        looks.append(len(fresh))
+        return ""
+
+    monkeypatch.setattr("workers.agent.utterance.whole_sentences", look)
+    utterance = Utterance()
+    for end in range(4, len(text), 4):
+        utterance.new(text[:end])
+    assert len(looks) < UNCERTAIN / 4 + 100
+    assert all(later <= earlier * 1.06 + 4 for earlier, later in itertools.pairwise(looks))
 
 
 def as_plain_text(pieces: list[str]) -> str:
