@@ -412,7 +412,7 @@ def in_data(
             distance += 0.0 if subjects else 0.25
             is_named = any(theirs & rival.entities for _, theirs, _, _ in around.names)
             is_sure = number.percent or distance <= (2 * JUST_THAT if is_named else JUST_THAT) or best - distance > 1
-            if is_sure and not _is_told(said, number, around, (best, distance), rival, mine):
+            if is_sure and not _is_told(said, number, rival, distance):
                 return None
     return nearest
 
@@ -424,32 +424,18 @@ def _measure_before(said: Said, number: Number) -> frozenset[str]:
     return amounts[-1].traits & MEASURES - {"revenue"} if amounts and not amounts[-1].kinds else NOTHING
 
 
-def _is_told(
-    said: Said,
-    number: Number,
-    words: Description,
-    distances: tuple[float, float],
-    rival: Figure,
-    mine: Sequence[Figure],
-) -> bool:
-    """Whether another number of the sentence tells the rival: nobody tells a figure twice. Not if the two would fit
-    better exchanged. `distances` are the number's, from its own figure and from the rival.
-    """
-    own, exchanged = distances
+def _is_told(said: Said, number: Number, figure: Figure, distance: float) -> bool:
+    """Whether another number of the sentence tells the figure, and is nearer to it: nobody tells a figure twice."""
     for other in said.numbers:
-        if other is number or not fits(other, rival.value):
+        if other is number or not fits(other, figure.value):
             continue
         left, right = said.around(other)
         subjects = _about(said, other, left, right)
-        if not _same_kind(other, rival, subjects):
+        if not _same_kind(other, figure, subjects):
             continue
         around = description(said, other, left, right, subjects)
         _place_in_time(said, other, around)
-        told = own + min(distance_to(said, rival, around, MOST), MOST)
-        turned = (distance_to(said, figure, around, MOST) for figure in mine if _same_kind(other, figure, subjects))
-        not_told = exchanged + min(turned, default=MOST)
-        says_more = bool(around.near & MEASURES) and not words.near & MEASURES
-        if told < not_told or (told == not_told and says_more):
+        if distance_to(said, figure, around, MOST) + (0.0 if subjects else 0.25) < distance:
             return True
     return False
 

@@ -783,10 +783,6 @@ After discounts and returns, the last 30 days left you $1,304.10 in net sales. T
             "#1118 ($120.50, Carla Gomez, November 21) is big; before that came #1116 ($19.90, November 19).",
         ),
         ("Ship the 8 orders that are unfulfilled today.", "Ship the 9 orders that are unfulfilled today."),
-        (
-            "Your revenue for the week ($875.50) divided by 15 orders gives $58.37.",
-            "Your revenue for the week ($58.37) divided by 15 orders gives $875.50.",
-        ),
         ("You had orders on 7 out of the past seven days.", "You had orders on 5 out of the past seven days."),
         ("On Thursday you got 4 orders, and the day after 2.", "On Thursday you got 4 orders, and the day after 3."),
         ("Am Mittwoch war es 1 Bestellung, am Tag danach 4.", "Am Mittwoch war es 1 Bestellung, am Tag danach 2."),
