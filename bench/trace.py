@@ -30,7 +30,7 @@ from tests.waiting import wait_until
 from workers.metrics import KINDS
 
 SHOP, MERCHANT, CONVERSATION = "trace.myshopify.com", "m1", "conv_1"
-IN_FLIGHT = 8
+IN_FLIGHT = 16
 WARM_FLOWS = 20
 FIRST_PORT = 19_864
 SWITCH = Path(sitecustomize.__file__).parent
@@ -46,8 +46,8 @@ def main() -> None:
     parser.add_argument("--to", help="where else to send the trace (OTLP over HTTP)")
     parser.add_argument("--think", type=float, default=0.4, help="seconds the model takes per answer")
     parser.add_argument("--cost", type=int, metavar="STARTS", help="measure what being watched costs instead")
-    parser.add_argument("--rounds", type=int, default=6, help="times on, off, off, on in each start")
-    parser.add_argument("--flows", type=int, default=40, help="flows each time")
+    parser.add_argument("--rounds", type=int, default=5, help="times on, off, off, on in each start")
+    parser.add_argument("--flows", type=int, default=80, help="flows each time")
     options = parser.parse_args()
     if options.cost:
         cost(options.cost, options.rounds, options.flows)

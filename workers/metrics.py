@@ -77,6 +77,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -129,11 +130,16 @@ def _count() -> None:
     with suppress(IndexError):  # another thread counts, too
         while True:
             metric, amount, labels = _noted.popleft()
-            one = metric.labels(*labels) if labels else metric
+            one = _labelled(metric, labels)
             if isinstance(one, Counter):
                 one.inc(amount)
             else:
                 one.observe(amount)
+
+
+@cache
+def _labelled(metric: Counter | Histogram, labels: tuple[str, ...]) -> Counter | Histogram:
+    return metric.labels(*labels) if labels else metric
 
 
 class _Noted(Collector):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import lru_cache
 
 KINDS = {"INTERNAL": b"\x30\x01", "CLIENT": b"\x30\x03", "PRODUCER": b"\x30\x04", "CONSUMER": b"\x30\x05"}
 _SIZES = tuple(bytes([size]) for size in range(0x80))
@@ -63,16 +63,12 @@ class ExportRequest:
 
 def _attributes(tag: bytes, attributes: Mapping[str, object]) -> list[bytes]:
     """Each as a KeyValue; None values are left out."""
-    return [
-        _sized(tag, _key(name) + _sized(b"\x12", _value(value)))
-        for name, value in attributes.items()
-        if value is not None
-    ]
+    return [_attribute(tag, name, value) for name, value in attributes.items() if value is not None]
 
 
-@cache
-def _key(name: str) -> bytes:
-    return _text(b"\x0a", name)
+@lru_cache(1024, typed=True)  # most say the same in every flow
+def _attribute(tag: bytes, name: str, value: object) -> bytes:
+    return _sized(tag, _text(b"\x0a", name) + _sized(b"\x12", _value(value)))
 
 
 def _value(value: object) -> bytes:
