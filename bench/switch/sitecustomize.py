@@ -15,14 +15,11 @@ def found() -> tuple[Any, Any]:
 
 
 def off(_signal: int, _frame: FrameType | None) -> None:
-    """What waits to be sent or counted is sent and counted first: it belongs to what was watched."""
     tracing, metrics = found()
     if tracing is not None and tracing._on is not None:
         kept[:] = [tracing._on]
-        tracing._on._processor.force_flush()
         tracing._on = None
     if metrics is not None:
-        metrics._count()
         metrics._counting = False
 
 
