@@ -131,7 +131,7 @@ WHERE key = :key AND status = 'received'
 UPDATE events SET status = 'processed', processed_at = clock_timestamp(), progress = NULL
 WHERE key = :key AND status = 'received'
 
--- name: processed_traced
+-- name: processed_traced(key bigint, traceparent text)
 -- Separate, because only a process that traces needs the right to it.
 UPDATE events SET status = 'processed', processed_at = clock_timestamp(), progress = NULL, traceparent = :traceparent
 WHERE key = :key AND status = 'received'
