@@ -59,3 +59,8 @@ def test_parameters_become_places() -> None:
     prepared = sql.Prepared.of("x", "SELECT '$.a', CAST(:b AS text), :a, :b", "a bigint, b text[]")
     assert prepared.prepare == "PREPARE x (bigint, text[]) AS SELECT '$.a', CAST($2 AS text), $1, $2"
     assert prepared.execute == "EXECUTE x (%(a)s, %(b)s)"
+
+
+def test_tracing_does_not_cost_a_plan_for_each_event() -> None:
+    marks = [sql.load("inbox")[name] for name in ("processed", "processed_traced")]
+    assert all(sql.PREPARED in mark.get_execution_options() for mark in marks)
