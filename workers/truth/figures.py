@@ -121,10 +121,23 @@ _LOYAL = re.compile(r"[^,;]*\b(?:ordered|bought|purchased|placed|shopped|with|ha
 
 _TIMES_OR_MORE = re.compile(r"\w+\s?(?:times |mal |orders |bestellungen )?(?:or more|oder (?:mehr|öfter|häufiger))\b")
 
-_SUM_OF = re.compile(
-    r"\b(?:leaves?|leaving|remain\w*|left|together|combined|sum|difference|rest|other"
-    r"|zusammen|summe|bleib\w*|übrig\w*|differenz|unterschied|andere\w*|restliche\w*)\b"
+_SUM = re.compile(
+    r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|zusammen|summe|insgesamt|gesamt\w*|macht|ergibt)\b"
 )
+_GAP = (
+    r"(?:more|fewer|less|ahead|behind|short|past|above|below|over|under|bigger|smaller|higher|lower|larger|gain|drop|increase|decrease|rise|change|plus|minus|difference|gap|leaves?|leaving"
+    r"|remain\w*|left|rest|other|mehr|weniger|über|unter|höher|niedriger|größer|kleiner|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
+    r"|übrig\w*|andere\w*|restliche\w*)\b"
+)
+_SIGNS = frozenset("+-−–")
+_GAP_BEFORE = re.compile(rf"(?:\b{_GAP}(?:\s[^\W\d]+){{0,3}}|\b(?:by|um)(?:\s[^\W\d]+)?|[-−–+±δ])[\s:*]*$")
+_GAP_BEHIND = re.compile(rf"[\s*]*(?:[^\W\d]+\s)?{_GAP}")
+_EACH = re.compile(r"\b(?:divided|per|each|average|geteilt|pro|je|\w*durchschnitt\w*|schnitt)\b|[÷/ø]")
+_VALUE = re.compile(r"\b(?:worth|value|\w*wert|à)\b|[×x]\s?\d")
+_OF_WHOLE = re.compile(
+    r"\b(?:of|share|rate|makes? up|made up|accounts? for|von|des|der|\w*anteil\w*|\w*quote|macht|entspricht)\b"
+)
+""" How the words tell by what a number was worked out."""
 
 
 def _same_number(one: Number, other: Number) -> bool:
@@ -387,8 +400,9 @@ def in_data(
     _place_in_time(said, number, around)
     if number.currencies is not None and "previous" in around.near and not around.near & MEASURES:
         around.same = _measure_before(said, number)
+    is_end = _is_end(said, number)
     for figure in mine:
-        if figure.at_least and number.how != "over":
+        if (figure.at_least and number.how != "over") or (is_end and "change" in figure.traits):
             continue
         distance = distance_to(said, figure, around, best)
         if distance <= 0:
@@ -448,6 +462,8 @@ def _place_in_time(said: Said, number: Number, around: Description) -> None:
         return
     if role == "earlier":
         around.near |= {"previous"}
+        if said.grounds.has_previous and _is_end(said, number):
+            around.expected |= {"previous"}
     elif role == "later":
         around.near -= {"previous"}
         around.expected -= {"previous"}
@@ -481,7 +497,8 @@ def role_of(said: Said, number: Number) -> str | None:
     if said_here:  # "$5 now, $4 then"
         return "later" if said_here["now"] else "earlier"
     if len(numbers) != 2:
-        return None
+        ends = [(a, b) for a, b in itertools.pairwise(numbers) if number in (a, b) and _is_from_to(masked, a, b)]
+        return None if not ends else "earlier" if number is ends[0][0] else "later"
     if any(t.kind in OF_SALES and 0 <= t.start - numbers[1].end < 14 for t in said.traits):
         return None  # "$5 after $1 of returns"
     one, other = (masked[max(0, n.start - 16) : n.start] for n in numbers)
@@ -490,6 +507,17 @@ def role_of(said: Said, number: Number) -> str | None:
     if _LATER.search(masked[numbers[0].end : numbers[1].start]) or (TO.search(one) and _FROM.search(other)):
         return "later" if number is numbers[0] else "earlier"
     return None
+
+
+def _is_end(said: Said, number: Number) -> bool:
+    """ "From 5 to 4": either number, neither of which is by how much something changed."""
+    pairs = itertools.pairwise(said.numbers)
+    return any(number in (one, other) and _is_from_to(said.masked, one, other) for one, other in pairs)
+
+
+def _is_from_to(masked: str, one: Number, other: Number) -> bool:
+    between = masked[one.end : other.start]
+    return len(between) < 24 and TO.search(between) is not None and _FROM.search(masked, 0, one.start) is not None
 
 
 def _is_compared(said: Said, number: Number) -> bool:
@@ -556,20 +584,70 @@ def _is_decided(said: Said, number: Number, subjects: frozenset[str]) -> bool:
     )
 
 
-def follows(said: Said, number: Number, sure: Sequence[Number]) -> bool:
-    """Whether it is the sum, difference or share of grounded numbers of the same sentence."""
-    left, right = said.around(number)
-    if not sure or not (number.percent or _SUM_OF.search(said.masked[left:right])):
+def follows(said: Said, number: Number, sure: Sequence[Number], before: Sequence[Number]) -> bool:
+    """Whether it is worked out, as the words beside it tell, from grounded numbers of the same sentence (`sure`) and those
+    `before` it: their sum, difference, product, quotient, share."""
+    ahead, behind = _words_beside(said, number)
+    is_signed = number.text[:1] in _SIGNS
+    is_gap = is_signed or _GAP_BEFORE.search(ahead) is not None or _GAP_BEHIND.match(behind) is not None
+    if number.percent:
+        return _is_share(number, sure, before, is_gap=is_gap, is_of_whole=_OF_WHOLE.search(ahead + behind) is not None)
+    is_money = number.currencies is not None
+    if is_gap:
+        alike = [n for n in (*before, *sure) if not n.percent and (n.currencies is not None) == is_money]
+        return any(
+            fits(number, one.readings[0][0] - other.readings[0][0])
+            and not (is_signed and _is_turned(said, number, one, other))
+            for one, other in itertools.combinations(alike, 2)
+        )
+    told = [*before, *(other for other in sure if other.end <= number.start)]
+    alike = _values(told, money=is_money)
+    if _SUM.search(ahead + behind):
+        ends = range(2, len(alike) + 1)
+        return any(fits(number, sum(alike[start:end])) for end in ends for start in range(end - 1))
+    if not is_money:
         return False
-    if number.percent:
-        sure = [other for other in sure if other in said.numbers]
-    values = [
-        other.readings[0][0]
-        for other in sure
-        if not other.percent and (number.percent or (other.currencies is None) == (number.currencies is None))
-    ]
-    if number.percent:
-        return any(fits(number, one * 100 / other) for one in values for other in values if other and one <= other)
-    results = [sum(values)] if len(values) > 1 else []
-    results += [abs(one - other) for place, one in enumerate(values) for other in values[place + 1 :]]
-    return any(fits(number, value) for value in results)
+    counts = [count for count in _values(told, money=False) if count > 1]
+    is_each, is_value = (wording.search(said.masked) is not None for wording in (_EACH, _VALUE))
+    return any(
+        (is_each and fits(number, amount / count)) or (is_value and fits(number, amount * count))
+        for amount in alike
+        for count in counts
+    )
+
+
+def _is_turned(said: Said, number: Number, *pair: Number) -> bool:
+    """ "$5, before $4: -$1": whether the sign is the wrong one, as far as one of the two is known to be the earlier."""
+    earlier = [n for n in pair if n.start in said.meant and "previous" in said.meant[n.start].traits]
+    if len(earlier) != 1:
+        return False
+    later = pair[1] if earlier[0] is pair[0] else pair[0]
+    return (later.readings[0][0] > earlier[0].readings[0][0]) != (number.text[0] == "+")
+
+
+def _is_share(
+    number: Number, sure: Sequence[Number], before: Sequence[Number], *, is_gap: bool, is_of_whole: bool
+) -> bool:
+    """Of another number, or of both together; or by how many percent one is more than another."""
+    if is_of_whole and not is_gap:
+        sure = [*before, *sure]
+    kinds = [_values(sure, money=money) for money in (True, False)]
+    return any(
+        (one <= other and fits(number, one * 100 / other))
+        or (is_of_whole and fits(number, one * 100 / (one + other)))
+        or (is_gap and fits(number, (one - other) * 100 / other))
+        for values in kinds
+        for one, other in itertools.permutations(values, 2)
+        if other
+    )
+
+
+def _words_beside(said: Said, number: Number) -> tuple[str, str]:
+    """What stands between it and the numbers before and after it."""
+    start = max((n.end for n in said.numbers if n.end <= number.start), default=0)
+    end = min((n.start for n in said.numbers if n.start >= number.end), default=len(said.masked))
+    return said.masked[start : number.start], said.masked[number.end : end]
+
+
+def _values(numbers: Iterable[Number], *, money: bool) -> list[float]:
+    return [n.readings[0][0] for n in numbers if not n.percent and (n.currencies is not None) == money]

@@ -151,11 +151,10 @@ class _Judge:
             elif ok is False:
                 doubtful.append(number)
         good += len(sure)
-        mine = list(sure)
-        sure += context.sure
         for number in doubtful:
-            if figures.follows(said, number, sure):
+            if figures.follows(said, number, sure, context.sure):
                 good += 1
+                sure.append(number)
             else:
                 bad.append(number.text)
         for claims in _CLAIMS:
@@ -165,7 +164,9 @@ class _Judge:
         self._remember_periods(said)
         if (good or said.names or said.ages) and context.is_current and not context.age_is_told and said.grounds.is_old:
             bad.append((said.first(_CURRENT, plain=True) or [said.text.strip()])[0])
-        context.sure, context.told = mine, [said.meant[place] for place in sorted(said.meant)]
+        if sure:
+            context.sure = [*context.sure, *sure] if ITEM.match(said.text) else sure
+        context.told = [said.meant[place] for place in sorted(said.meant)]
         context.topic |= frozenset(trait.kind for trait in said.traits)
         context.kinds = {key.partition(":")[0] for name in said.names for key in keys(name)}
         context.named = [
