@@ -83,7 +83,7 @@ _ONCE = re.compile(
     r" (?:(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:den|diesen|deinen|ihren) (?:letzten|neuesten|jüngsten)\b|(?:than|als) (?:once|one|ever|doubled?|tripled?|twice|halved|doppelt|dreifach|verdoppelt|verdreifacht|halbiert|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
 )
 
-_UP_TO = re.compile(r"[ *]*(?:(?:orders?|customers?|bestellung(?:en)?|kund\w+|units?|stück) )?")
+_UP_TO = re.compile(r"[ *)]*(?:(?:orders?|customers?|bestellung(?:en)?|kund\w+|units?|stück) )?")
 
 _BY_BEFORE = re.compile(r"\b(?:um|by)\s$")
 
@@ -567,6 +567,9 @@ _SO = re.compile(
 )
 
 
+_HAS_DONE = re.compile(r"\b(?:hat|haben|hatte\w*)\s(?:[\w\ue000]+\s){1,8}(?:über\w+|geschlagen)$")
+
+
 def _compared_first(
     said: Said,
     found: re.Match[str],
@@ -598,6 +601,8 @@ def _compared_first(
             return before[-1]
         if not near or (before and near[0] == before[-1]):
             return None
+    if before and not after and len(set(before)) == 2 and _HAS_DONE.search(masked[: found.end()]):
+        return before[0]  # "A hat B überholt"
     if before:
         return before[-1]
     if after:

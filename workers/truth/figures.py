@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from workers.truth.description import ALL_BUT, MEASURES, MOST, Description, description, distance_to
+from workers.truth.description import ALL_BUT, MEASURES, MOST, RANGE, Description, description, distance_to
 from workers.truth.figure import BUYERS, NOTHING, STATUSES, Figure, Range, fits
 from workers.truth.lexicon import OFFER
 from workers.truth.periods import ranges
@@ -129,9 +129,11 @@ _GAP = (
     r"|remain\w*|left|rest|other|mehr|weniger|über|unter|höher|niedriger|größer|kleiner|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
     r"|übrig\w*|andere\w*|restliche\w*)\b"
 )
+_TO_OR_AND = re.compile(r"\W*(?:to|and|bis|und|–|-)\W*")
+RANGED = re.compile(r"\b(?:between|zwischen|rang\w+|reich\w+|beweg\w+)\b(?: \w+){0,2}\W*$")
 _SIGNS = frozenset("+-−–")
 _GAP_BEFORE = re.compile(rf"(?:\b{_GAP}(?:\s[^\W\d]+){{0,3}}|\b(?:by|um)(?:\s[^\W\d]+)?|[-−–+±δ])[\s:*]*$")
-_GAP_BEHIND = re.compile(rf"[\s*]*(?:[^\W\d]+\s)?{_GAP}")
+_GAP_BEHIND = re.compile(rf"[\s*)]*(?:[^\W\d]+\s)?{_GAP}")
 _EACH = re.compile(r"\b(?:divided|per|each|average|geteilt|pro|je|\w*durchschnitt\w*|schnitt)\b|[÷/ø]")
 _VALUE = re.compile(r"\b(?:worth|value|\w*wert|à)\b|[×x]\s?\d")
 _OF_WHOLE = re.compile(
@@ -157,6 +159,8 @@ def number(said: Said, number: Number) -> bool | None:
     subjects = _about(said, number, left, right)
     if not _is_claim(said, number, before, after, subjects):
         return None
+    if said.has(RANGE) and _is_backward(said, number):
+        return False
     is_count = number.currencies is None and not number.percent
     if (loyal := _is_loyal(said, number)) is not None:
         return loyal
@@ -177,9 +181,13 @@ def number(said: Said, number: Number) -> bool | None:
         return _is_selection(said, number, subjects) or _was_written(said, number, subjects)
     figure = in_data(said, number, left, right, subjects)
     if figure is None and (
-        _is_share_of_days(said, number)
+        _is_share_of_days(said, number) or _is_share_of_orders(said, number)
         if number.percent
-        else _is_of_both(said, number) or _is_of_days(said, number) or _is_of_latest(said, number)
+        else _is_of_both(said, number)
+        or _is_of_days(said, number)
+        or _is_of_latest(said, number)
+        or _is_part_or_whole(said, number)
+        or _is_sum_of_orders(said, number)
     ):
         return True
     is_of_them = is_count and _OF_THE.search(before) and (_VERB.match(after) or not after.strip(" .,;:!?"))
@@ -265,6 +273,64 @@ def _is_share_of_days(said: Said, number: Number) -> bool:
 _SHARE = re.compile(
     r"\b(?:made up|makes? up|account(?:s|ed) for|share|contributed|brought in|of|anteil|ausgemacht|machte?n?|entfiel\w*|entfallen)\b"
 )
+
+
+def _totals_of(said: Said) -> Iterable[tuple[list[float], Iterable[float]]]:
+    """What the orders that are named came to, and what all that were read."""
+    names = {key for mention in said.mentions().get("order", ()) for key in keys(mention)}
+    for values in (ranking.values for ranking in said.grounds.rankings if ranking.what == "order total"):
+        mine = [value for key, value in values.items() if key in names]
+        if names and len(mine) == len(names):
+            yield mine, [value for key, value in values.items() if key.startswith("order:")]
+
+
+def _is_share_of_orders(said: Said, number: Number) -> bool:
+    """ "#7 makes up 40% of the last ten orders' total"."""
+    if not _SHARE.search(said.masked):
+        return False
+    return any(sum(every) and fits(number, sum(mine) * 100 / sum(every)) for mine, every in _totals_of(said))
+
+
+def _is_sum_of_orders(said: Said, number: Number) -> bool:
+    """ "#7 and #8 are paid, together $11"."""
+    if number.currencies is None or not _SUM.search("".join(_words_beside(said, number))):
+        return False
+    is_its = any("order" in f.kinds and f.currency in number.currencies for f in said.grounds.by_kind.get("money", ()))
+    return is_its and any(len(mine) > 1 and fits(number, sum(mine)) for mine, _ in _totals_of(said))
+
+
+def _is_part_or_whole(said: Said, number: Number) -> bool:
+    """ "Open: 10 of 66", "4 of all 12 on Tuesday", "4 in 5 are from regulars": a part and what it is a part of."""
+    pairs = [(a, b) for a, b in itertools.pairwise(said.numbers) if number in (a, b)]
+    for one, other in pairs:
+        between = _IN.fullmatch(said.masked, one.end, other.start)
+        if one.currencies or one.percent or (between is None and said.of_which(one)[0] is not other):
+            continue
+        left, right = said.around(one)[0], said.around(other)[1]
+        kinds = {t.kind for t in said.traits if left <= t.start < right} & _PARTS or said.told & _PARTS
+        days = {span for spans in said.spans_of().values() for span in spans if span[0] == span[1]}
+        figures = [f for f in said.grounds.counts.get("order", ()) if not f.old and not f.entities - f.kinds]
+        part, whole = one.readings[0][0], other.readings[0][0]
+        for figure in figures:
+            is_named = figure.traits == kinds if kinds else figure.period in days
+            if not is_named or len(kinds) > 1 or (between is None and not fits(one, figure.value)):
+                continue
+            for every in figures:
+                if every.traits & _PARTS or not _holds(every, figure):
+                    continue
+                if fits(other, every.value) if between is None else part * every.value == whole * figure.value:
+                    return True
+    return False
+
+
+def _holds(whole: Figure, part: Figure) -> bool:
+    if part.period is None or whole.period is None:
+        return part.period is whole.period and (part.partial, part.derived) == (whole.partial, whole.derived)
+    return whole.period[0] <= part.period[0] and part.period[1] <= whole.period[1] and whole.partial == part.partial
+
+
+_IN = re.compile(r"\s(?:in|out of|of|von|aus)(?: every| each| je)?\s")
+_PARTS = STATUSES | {"open"}
 
 
 def _is_loyal(said: Said, number: Number) -> bool | None:
@@ -421,6 +487,8 @@ def in_data(
         near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1
         if "change" in rival.traits and not number.percent and "change" not in around.expected:
             continue
+        if number.currencies is None and number.readings[0][1] < 1 and not rival.traits & {"average", "median"}:
+            continue  # "1.9" is no number of orders
         distance = distance_to(said, rival, around, near)
         if distance < near and not fits(number, rival.value):
             distance += 0.0 if subjects else 0.25
@@ -518,6 +586,16 @@ def _is_end(said: Said, number: Number) -> bool:
 def _is_from_to(masked: str, one: Number, other: Number) -> bool:
     between = masked[one.end : other.start]
     return len(between) < 24 and TO.search(between) is not None and _FROM.search(masked, 0, one.start) is not None
+
+
+def _is_backward(said: Said, number: Number) -> bool:
+    """ "Ranging from $9 to $5": what begins a range is the least."""
+    return any(
+        number in (one, other) and one.readings[0][0] > other.readings[0][0]
+        for one, other in itertools.pairwise(said.numbers)
+        if one.currencies is not None and other.currencies is not None
+        if _TO_OR_AND.fullmatch(said.masked, one.end, other.start) and RANGED.search(said.masked, 0, one.start)
+    )
 
 
 def _is_compared(said: Said, number: Number) -> bool:
@@ -635,7 +713,7 @@ def _is_share(
     return any(
         (one <= other and fits(number, one * 100 / other))
         or (is_of_whole and fits(number, one * 100 / (one + other)))
-        or (is_gap and fits(number, (one - other) * 100 / other))
+        or (is_gap and any(fits(number, change * 100 / other) for change in (one - other, one * other / (other - one or 1))))
         for values in kinds
         for one, other in itertools.permutations(values, 2)
         if other
