@@ -437,10 +437,10 @@ def _times(said: Said, scope: Scope) -> list[Side]:
     ]
     if len(befores) > 1 or len({tuple(spans) for _, _, spans in named}) != 2 - len(befores):
         return []
-    orders, money = frozenset[str](), frozenset({"revenue"})
+    orders, money, average = frozenset[str](), frozenset({"revenue"}), frozenset({"average"})
     traits, subjects = _words_in(said, scope)
     is_money = _is_of_money(traits, subjects)
-    measures = [money] if is_money else [orders] if subjects & _COUNTED else [orders, money]
+    measures = [average] if "average" in traits else [money] if is_money else [orders] if subjects & _COUNTED else [orders, money]
 
     def values(spans: Sequence[Range], *, earlier: bool) -> tuple[float | None, ...]:
         found = []
@@ -601,7 +601,7 @@ def _compared_first(
             return before[-1]
         if not near or (before and near[0] == before[-1]):
             return None
-    if before and not after and len(set(before)) == 2 and _HAS_DONE.search(masked[: found.end()]):
+    if len(set(before)) == 2 and _HAS_DONE.search(masked[: found.end()]):
         return before[0]  # "A hat B überholt"
     if before:
         return before[-1]

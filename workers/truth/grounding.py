@@ -16,7 +16,7 @@ from workers.truth.claims import parse
 from workers.truth.grounds import Grounds
 from workers.truth.periods import ranges
 from workers.truth.said import ITEM, Context, Said, is_german, keys
-from workers.truth.sentence import Number, Sentence, sentences
+from workers.truth.sentence import Number, Sentence, parts, sentences
 from workers.truth.wording import Wording
 
 
@@ -32,13 +32,17 @@ class Verdict:
 def check(text: str, grounds: Grounds) -> list[Verdict]:
     """The text's sentences, which make it up again, each with its verdict."""
     pieces = sentences(text)
-    read = [_parsed(piece, grounds) for piece in pieces]
-    is_current, age_is_told = (any(one.first(words, plain=True) for one in read) for words in (_CURRENT, _AGED_WORDS))
+    read = [[_parsed(part, grounds) for part in parts(piece)] for piece in pieces]
+    is_current, age_is_told = (
+        any(one.first(words, plain=True) for each in read for one in each) for words in (_CURRENT, _AGED_WORDS)
+    )
     judge: _Judge | None = grounds.judged  # a reply is checked as it comes, and once more whole
     if judge is None or not judge.goes_on(pieces, is_current, age_is_told):
         judge = grounds.judged = _Judge(grounds, is_current, age_is_told)
     for place in range(len(judge.verdicts), len(pieces)):
-        judge.verdicts.append(judge.sentence(read[place], pieces[place]))
+        found = [judge.sentence(one) for one in read[place]]
+        bad = dict.fromkeys(claim for _, claims in found for claim in claims)
+        judge.verdicts.append(Verdict(pieces[place], sum(good for good, _ in found), tuple(bad)))
     return list(judge.verdicts)
 
 
@@ -139,8 +143,8 @@ class _Judge:
         told = self.context.is_current, self.context.age_is_told
         return told == (is_current, age_is_told) and pieces[: len(known)] == known
 
-    def sentence(self, read: Sentence, piece: str) -> Verdict:
-        """The verdict of a piece of the text, and what the sentence tells the next ones."""
+    def sentence(self, read: Sentence) -> tuple[int, list[str]]:
+        """How many of its claims have a ground, and those that have none; what it tells the next ones is remembered."""
         context, said = self.context, Said(read, self.context)
         good, bad = 0, []
         sure: list[Number] = []
@@ -173,7 +177,7 @@ class _Judge:
             (kind, keys(mentions[0]), 2, False) for kind, mentions in said.mentions().items() if len(mentions) == 1
         ]
         self._read_layout(said)
-        return Verdict(piece, good, tuple(dict.fromkeys(bad)))
+        return good, bad
 
     def _remember_periods(self, said: Sentence) -> None:
         today = self.context.grounds.now.date()
