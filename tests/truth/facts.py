@@ -146,7 +146,7 @@ def _sales(world: World, found: Read) -> Iterator[StoreFact]:
                     yield replace(fact, value=abs(fact.value), currency=world.currency if kind == "money" else None)
 
 
-_GAPS = {
+_GAPS: Mapping[str, tuple[str, ...]] = {
     "top_gap": ("top_item_units", "second_item_units"),
     "newest_gap": ("newest_total", "second_total"),
     "today_gap": ("today", "yesterday"),
@@ -155,7 +155,7 @@ _GAPS = {
     "sm_sl_money_gap": ("sl_total", "sm_total"),
     "refund_gap": ("week_total", "week_after_refunds"),
 }
-_SUMS = {
+_SUMS: Mapping[str, tuple[str, ...]] = {
     "stock_sum": ("stocked_units", "second_stocked_units"),
     "newest_second_sum": ("newest_total", "second_total"),
     "three_total": ("newest_total", "second_total", "third_total"),

@@ -169,9 +169,7 @@ def _words(sentence: Sentence) -> None:
                 trait = _decided(masked, found, trait)
                 if not trait:
                     continue
-            elif trait == "middle" and _OF_TIME.match(masked, found.end()):  # "half of March"
-                continue
-            elif trait == "new" and _NEW_THING.match(masked, found.end()):
+            elif trait in _NOT_BEFORE and _NOT_BEFORE[trait].match(masked, found.end()):
                 continue
             trait = "first_time" if trait == "new" else trait
             sentence.traits.append(Mention(found.start(), found.end(), found[0], trait))
@@ -223,11 +221,16 @@ def _is_left_out(masked: str, found: re.Match[str]) -> bool:
     return before is not None or _NOT_COUNTED.match(masked, found.end()) is not None
 
 
-_OF_TIME = re.compile(r" (?:\ue000|(?:of|through|des) (?:the |this )?(?:\ue000|month|week|year|monats|jahres))|(?<=half)way\b")
+_HALF_OF_TIME = re.compile(
+    r" (?:\ue000|(?:of|through|des) (?:the |this )?(?:\ue000|month|week|year|monats|jahres))|(?<=half)way\b"
+)
 
 _NEW_THING = re.compile(
     r"\s(?:\w+\s)?(?:\w*orders?|\w*bestellung(?:en)?|\w*auftr\w+|sales?|purchases?|products?|\w*produkte?|items?|artikel|reviews?)\b"
 )
+
+_NOT_BEFORE = {"new": _NEW_THING, "middle": _HALF_OF_TIME}
+"""What a word is said of, if it says nothing of a figure: "new orders", "half of March"."""
 
 _DECIDED = {"done": ("unfulfilled", "fulfilled"), "closed": ("open", ""), "finished": ("open", "fulfilled"), "to_do": ("unfulfilled", "shipping"),
             "settled": ("unpaid", "paid"), "unsettled": ("unpaid", "loose"), "left": ("unfulfilled", "fulfilled")}  # fmt: skip

@@ -440,7 +440,15 @@ def _times(said: Said, scope: Scope) -> list[Side]:
     orders, money, average = frozenset[str](), frozenset({"revenue"}), frozenset({"average"})
     traits, subjects = _words_in(said, scope)
     is_money = _is_of_money(traits, subjects)
-    measures = [average] if "average" in traits else [money] if is_money else [orders] if subjects & _COUNTED else [orders, money]
+    measures = (
+        [average]
+        if "average" in traits
+        else [money]
+        if is_money
+        else [orders]
+        if subjects & _COUNTED
+        else [orders, money]
+    )
 
     def values(spans: Sequence[Range], *, earlier: bool) -> tuple[float | None, ...]:
         found = []

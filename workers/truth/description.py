@@ -256,7 +256,9 @@ def _neighbours(said: Said, number: Number, left: int, right: int) -> tuple[int,
     upper = min(upper, offer.start() if offer else upper)
     opened = said.masked.rfind("(", 0, number.start)
     closed = said.masked.find(")", number.end)
-    if closed > 0 and opened > said.masked.rfind(")", 0, number.start):  # what is behind the bracket is not said of it
+    if (
+        number.currencies is not None and closed > 0 and opened > said.masked.rfind(")", 0, number.start)
+    ):  # what is behind the bracket is not said of it
         upper = min(upper, closed)
     between = [b for b in said.breaks if right <= b <= upper]
     upper = min(

@@ -131,9 +131,9 @@ _GAP = (
 )
 _TO_OR_AND = re.compile(r"\W*(?:to|and|bis|und|–|-)\W*")
 RANGED = re.compile(r"\b(?:between|zwischen|rang\w+|reich\w+|beweg\w+)\b(?: \w+){0,2}\W*$")
-_SIGNS = frozenset("+-−–")
 _GAP_BEFORE = re.compile(rf"(?:\b{_GAP}(?:\s[^\W\d]+){{0,3}}|\b(?:by|um)(?:\s[^\W\d]+)?|[-−–+±δ])[\s:*]*$")
 _GAP_BEHIND = re.compile(rf"[\s*)]*(?:[^\W\d]+\s)?{_GAP}")
+_ASIDE = re.compile(r"[\s*]*\((?:\w+ )?[*+−-]*")
 _EACH = re.compile(r"\b(?:divided|per|each|average|geteilt|pro|je|\w*durchschnitt\w*|schnitt)\b|[÷/ø]")
 _VALUE = re.compile(r"\b(?:worth|value|\w*wert|à)\b|[×x]\s?\d")
 _OF_WHOLE = re.compile(
@@ -301,26 +301,33 @@ def _is_sum_of_orders(said: Said, number: Number) -> bool:
 
 def _is_part_or_whole(said: Said, number: Number) -> bool:
     """ "Open: 10 of 66", "4 of all 12 on Tuesday", "4 in 5 are from regulars": a part and what it is a part of."""
-    pairs = [(a, b) for a, b in itertools.pairwise(said.numbers) if number in (a, b)]
-    for one, other in pairs:
-        between = _IN.fullmatch(said.masked, one.end, other.start)
-        if one.currencies or one.percent or (between is None and said.of_which(one)[0] is not other):
+    if said.first(ALL_BUT):
+        return False
+    for one, other in itertools.pairwise(said.numbers):
+        is_ratio = _IN.fullmatch(said.masked, one.end, other.start) is not None
+        if number not in (one, other) or one.currencies or one.percent:
+            continue
+        if not is_ratio and said.of_which(one)[0] is not other:
             continue
         left, right = said.around(one)[0], said.around(other)[1]
-        kinds = {t.kind for t in said.traits if left <= t.start < right} & _PARTS or said.told & _PARTS
+        kinds = {t.kind for t in said.traits if left <= t.start < right} & _KINDS or said.told & _KINDS
+        whole_kinds = frozenset({"open"}) if len(kinds) > 1 else NOTHING
+        kinds -= whole_kinds
         days = {span for spans in said.spans_of().values() for span in spans if span[0] == span[1]}
-        figures = [f for f in said.grounds.counts.get("order", ()) if not f.old and not f.entities - f.kinds]
-        part, whole = one.readings[0][0], other.readings[0][0]
+        figures = [f for f in said.grounds.counts.get("order", ()) if not f.old and f.kinds <= {"date"}]
+        wholes = [f for f in figures if f.traits & _KINDS == whole_kinds]
         for figure in figures:
-            is_named = figure.traits == kinds if kinds else figure.period in days
-            if not is_named or len(kinds) > 1 or (between is None and not fits(one, figure.value)):
+            if len(kinds) > 1 or not (figure.traits == kinds if kinds else figure.period in days):
                 continue
-            for every in figures:
-                if every.traits & _PARTS or not _holds(every, figure):
-                    continue
-                if fits(other, every.value) if between is None else part * every.value == whole * figure.value:
-                    return True
+            if any(_holds(whole, figure) and _is_of(one, other, figure, whole, is_ratio) for whole in wholes):
+                return True
     return False
+
+
+def _is_of(one: Number, other: Number, part: Figure, whole: Figure, is_ratio: bool) -> bool:
+    if is_ratio and one.readings[0][0] * whole.value == other.readings[0][0] * part.value:
+        return True
+    return fits(one, part.value) and fits(other, whole.value)
 
 
 def _holds(whole: Figure, part: Figure) -> bool:
@@ -330,7 +337,7 @@ def _holds(whole: Figure, part: Figure) -> bool:
 
 
 _IN = re.compile(r"\s(?:in|out of|of|von|aus)(?: every| each| je)?\s")
-_PARTS = STATUSES | {"open"}
+_KINDS = STATUSES | {"open"}
 
 
 def _is_loyal(said: Said, number: Number) -> bool | None:
@@ -466,9 +473,11 @@ def in_data(
     _place_in_time(said, number, around)
     if number.currencies is not None and "previous" in around.near and not around.near & MEASURES:
         around.same = _measure_before(said, number)
-    is_end = _is_end(said, number)
+    is_end, sign = _is_end(said, number), _sign(said, number)
     for figure in mine:
-        if (figure.at_least and number.how != "over") or (is_end and "change" in figure.traits):
+        if figure.at_least and number.how != "over":
+            continue
+        if "change" in figure.traits and (is_end or (sign and (sign == "+") != (figure.value > 0))):
             continue
         distance = distance_to(said, figure, around, best)
         if distance <= 0:
@@ -666,17 +675,19 @@ def follows(said: Said, number: Number, sure: Sequence[Number], before: Sequence
     """Whether it is worked out, as the words beside it tell, from grounded numbers of the same sentence (`sure`) and those
     `before` it: their sum, difference, product, quotient, share."""
     ahead, behind = _words_beside(said, number)
-    is_signed = number.text[:1] in _SIGNS
-    is_gap = is_signed or _GAP_BEFORE.search(ahead) is not None or _GAP_BEHIND.match(behind) is not None
+    sign = _sign(said, number)
+    is_gap = bool(sign) or _GAP_BEFORE.search(ahead) is not None or _GAP_BEHIND.match(behind) is not None
     if number.percent:
         return _is_share(number, sure, before, is_gap=is_gap, is_of_whole=_OF_WHOLE.search(ahead + behind) is not None)
     is_money = number.currencies is not None
     if is_gap:
-        alike = [n for n in (*before, *sure) if not n.percent and (n.currencies is not None) == is_money]
+        if not sign and any("change" in f.traits and _same_kind(number, f, NOTHING) for f in _candidates(said, number)):
+            return True
+        pairs = itertools.combinations(_alike([*before, *sure], money=is_money), 2)
         return any(
             fits(number, one.readings[0][0] - other.readings[0][0])
-            and not (is_signed and _is_turned(said, number, one, other))
-            for one, other in itertools.combinations(alike, 2)
+            and not (sign and _is_turned(said, sign, one, other))
+            for one, other in pairs
         )
     told = [*before, *(other for other in sure if other.end <= number.start)]
     alike = _values(told, money=is_money)
@@ -694,13 +705,20 @@ def follows(said: Said, number: Number, sure: Sequence[Number], before: Sequence
     )
 
 
-def _is_turned(said: Said, number: Number, *pair: Number) -> bool:
+def _sign(said: Said, number: Number) -> str:
+    """That of a number that stands for a change."""
+    found = number.text[:1] if number.text[:1] in "+-−" else said.masked[number.start - 1 : number.start]
+    before = said.masked[max(0, number.start - 2) : number.start].rstrip("+-−")
+    return found if found and found in "+-−" and before[-1:] in ("", " ", "(", "*", "|") else ""
+
+
+def _is_turned(said: Said, sign: str, *pair: Number) -> bool:
     """ "$5, before $4: -$1": whether the sign is the wrong one, as far as one of the two is known to be the earlier."""
     earlier = [n for n in pair if n.start in said.meant and "previous" in said.meant[n.start].traits]
     if len(earlier) != 1:
         return False
     later = pair[1] if earlier[0] is pair[0] else pair[0]
-    return (later.readings[0][0] > earlier[0].readings[0][0]) != (number.text[0] == "+")
+    return (later.readings[0][0] > earlier[0].readings[0][0]) != (sign == "+")
 
 
 def _is_share(
@@ -713,7 +731,10 @@ def _is_share(
     return any(
         (one <= other and fits(number, one * 100 / other))
         or (is_of_whole and fits(number, one * 100 / (one + other)))
-        or (is_gap and any(fits(number, change * 100 / other) for change in (one - other, one * other / (other - one or 1))))
+        or (
+            is_gap
+            and any(fits(number, change * 100 / other) for change in (one - other, one * other / (other - one or 1)))
+        )
         for values in kinds
         for one, other in itertools.permutations(values, 2)
         if other
@@ -721,11 +742,18 @@ def _is_share(
 
 
 def _words_beside(said: Said, number: Number) -> tuple[str, str]:
-    """What stands between it and the numbers before and after it."""
+    """What stands between it and the numbers before and after it: "$5 (or 10%) above", too."""
     start = max((n.end for n in said.numbers if n.end <= number.start), default=0)
-    end = min((n.start for n in said.numbers if n.start >= number.end), default=len(said.masked))
-    return said.masked[start : number.start], said.masked[number.end : end]
+    behind = [n for n in said.numbers if n.start >= number.end]
+    end = number.end
+    if behind and behind[0].percent and _ASIDE.fullmatch(said.masked, end, behind[0].start):
+        end = behind.pop(0).end
+    return said.masked[start : number.start], said.masked[end : behind[0].start if behind else len(said.masked)]
+
+
+def _alike(numbers: Iterable[Number], *, money: bool) -> list[Number]:
+    return [number for number in numbers if not number.percent and (number.currencies is not None) == money]
 
 
 def _values(numbers: Iterable[Number], *, money: bool) -> list[float]:
-    return [n.readings[0][0] for n in numbers if not n.percent and (n.currencies is not None) == money]
+    return [number.readings[0][0] for number in _alike(numbers, money=money)]
