@@ -681,7 +681,7 @@ def follows(said: Said, number: Number, sure: Sequence[Number], before: Sequence
         return _is_share(number, sure, before, is_gap=is_gap, is_of_whole=_OF_WHOLE.search(ahead + behind) is not None)
     is_money = number.currencies is not None
     if is_gap:
-        if not sign and any("change" in f.traits and _same_kind(number, f, NOTHING) for f in _candidates(said, number)):
+        if not sign and any(_is_told_change(said, number, figure) for figure in _candidates(said, number)):
             return True
         pairs = itertools.combinations(_alike([*before, *sure], money=is_money), 2)
         return any(
@@ -710,6 +710,11 @@ def _sign(said: Said, number: Number) -> str:
     found = number.text[:1] if number.text[:1] in "+-−" else said.masked[number.start - 1 : number.start]
     before = said.masked[max(0, number.start - 2) : number.start].rstrip("+-−")
     return found if found and found in "+-−" and before[-1:] in ("", " ", "(", "*", "|") else ""
+
+
+def _is_told_change(said: Said, number: Number, figure: Figure) -> bool:
+    is_told = "change" in figure.traits and figure.traits - {"change", "revenue"} <= said.told
+    return is_told and figure.value != 0 and _same_kind(number, figure, NOTHING)
 
 
 def _is_turned(said: Said, sign: str, *pair: Number) -> bool:
