@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from workers.truth import comparisons, existence, extremes, figures, names, shares, statuses
+from workers.truth import arithmetic, comparisons, existence, extremes, figures, names, shares, statuses
 from workers.truth.claims import parse
 from workers.truth.grounds import Grounds
 from workers.truth.periods import ranges
@@ -156,7 +156,7 @@ class _Judge:
                 doubtful.append(number)
         good += len(sure)
         for number in doubtful:
-            if figures.follows(said, number, sure, context.sure):
+            if arithmetic.follows(said, number, sure, context.sure):
                 good += 1
                 sure.append(number)
             else:
@@ -169,7 +169,7 @@ class _Judge:
         if (good or said.names or said.ages) and context.is_current and not context.age_is_told and said.grounds.is_old:
             bad.append((said.first(_CURRENT, plain=True) or [said.text.strip()])[0])
         if sure:
-            context.sure = [*context.sure, *sure] if ITEM.match(said.text) else sure
+            context.sure = [*context.sure, *sure][-arithmetic.MOST :] if ITEM.match(said.text) else sure
         context.told = [said.meant[place] for place in sorted(said.meant)]
         context.topic |= frozenset(trait.kind for trait in said.traits)
         context.kinds = {key.partition(":")[0] for name in said.names for key in keys(name)}

@@ -134,7 +134,7 @@ class Context:
     told: list[Figure] = field(default_factory=list)
     """The figures of the sentence before, in order."""
     sure: list[Number] = field(default_factory=list)
-    """Grounded numbers of the sentence before."""
+    """Grounded numbers of the sentence before, and of the items of a list."""
     named: list[Named] = field(default_factory=list)
     """Who alone of a kind was named in the sentence before."""
     kinds: set[str] = field(default_factory=set)
