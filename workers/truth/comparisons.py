@@ -9,7 +9,7 @@ from functools import partial
 from workers.truth.figure import NOTHING, STATUSES, Change, Figure, Range, fits
 from workers.truth.figures import TO, role_of
 from workers.truth.periods import near, ranges
-from workers.truth.said import OF_SALES, THAN, Said, keys, kinds
+from workers.truth.said import AGAINST, OF_SALES, THAN, Said, keys, kinds
 from workers.truth.sentence import Mention, Number
 from workers.truth.wording import Wording
 
@@ -287,6 +287,9 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
         ):
             yield words, False  # a share of something is not by how much it is more
             continue
+        if (behind := _difference_behind(said, found)) is not None:
+            yield words, behind * sign > 0
+            continue
         pair = _pair(said, beside, scope)
         if pair is not None and not _is_of_neither(said, found, pair):
             difference = _difference(said, found, pair, group)
@@ -539,6 +542,27 @@ def _pair(said: Said, beside: Sequence[Number], scope: Scope) -> tuple[Number, N
         if len(same) == 2:
             return same[0], same[1]
     return None
+
+
+def _difference_behind(said: Said, found: re.Match[str]) -> float | None:
+    """ "You sold more ($5 vs $4) though the average order got smaller ($2 vs $3)": by how much the later is more."""
+    numbers = [n for n in said.numbers if n.start >= found.end()][:2]
+    if (
+        len(numbers) < 2
+        or len(said.numbers) == 2
+        or not _IN_BRACKET.fullmatch(said.masked, found.end(), numbers[0].start)
+    ):
+        return None
+    one, other = numbers
+    figures = [said.meant[n.start] for n in numbers if n.start in said.meant]
+    earlier = ["previous" in figure.traits for figure in figures]
+    if sorted(earlier) != [False, True] or not AGAINST.fullmatch(said.masked, one.end, other.start):
+        return None
+    difference = one.readings[0][0] - other.readings[0][0]
+    return difference if earlier[1] else -difference
+
+
+_IN_BRACKET = re.compile(r"[^\d(.;,]{0,30}\(\W*")
 
 
 def _is_of_neither(said: Said, found: re.Match[str], pair: tuple[Number, Number]) -> bool:

@@ -1154,3 +1154,14 @@ def test_the_time_a_text_takes_grows_with_its_length(junk: str) -> None:
         return min(spent)
 
     assert seconds(9600) < 8 * seconds(2400) + 0.01  # 16 times as long, if each character were compared with each other
+
+
+def test_each_of_two_comparisons_has_its_own_figures() -> None:
+    report = sales(1449.0, 40, 1000.0, 20)
+    for name, average in (("current", "36.23"), ("previous", "50.00")):
+        report["data"][name]["average_order_value"] = {"amount": average, "currency": "USD"}
+    read = grounds([counts(), report])
+    line = "You sold {} overall ($1,449.00 vs $1,000.00) even though the average order got {} ($36.23 vs $50.00)."
+    assert found(line.format("more", "smaller"), read) == []
+    assert found(line.format("less", "smaller"), read) != []
+    assert found(line.format("more", "bigger"), read) != []
