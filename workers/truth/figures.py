@@ -423,7 +423,8 @@ def role_of(said: Said, number: Number) -> str | None:
 def _is_end(said: Said, number: Number) -> bool:
     """ "From 5 to 4": either number, neither of which is by how much something changed."""
     pairs = itertools.pairwise(said.numbers)
-    return any(number in (one, other) and _is_from_to(said.masked, one, other) for one, other in pairs)
+    alike = [(a, b) for a, b in pairs if (a.percent, a.currencies is None) == (b.percent, b.currencies is None)]
+    return any(number in pair and _is_from_to(said.masked, *pair) for pair in alike)
 
 
 def _is_from_to(masked: str, one: Number, other: Number) -> bool:

@@ -745,6 +745,7 @@ def test_sales_are_of_their_period() -> None:
 Total sales in the last 30 days changed by 44.9% against the 30 days before.
 Der Umsatz stieg in den letzten 30 Tagen auf 1.449,00 $, von 1.000,00 $ in den 30 Tagen davor.
 Sales were $1,449.00 from 40 orders, up from $1,000.00 and 30 orders.
+Der Umsatz hatte ein Plus von 44,9 % auf 1.449,00 $.
 Sales picked up: $1,449.00 in the last 30 days after $1,000.00 in the 30 before that.
 With 40 orders, the last 30 days came in above the 30 days before (30).
 Sales went from $1,000.00 to $1,449.00.
