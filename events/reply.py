@@ -15,8 +15,9 @@ from events.errors import InvalidEvent, kind
 from events.fields import EventId, Identifier, refusal
 
 REPLY_TYPE = "cj.reply"
-#: Replies may hold long texts, in which a character takes up to six bytes.
-MAX_REPLY_BYTES = 1_048_576
+#: Wider than an event's: a reply may hold long texts, in which a character takes up to six bytes, a history of 500
+#: messages, a dozen tool calls, or what an event brought, some levels deeper.
+REPLY_LIMITS = {"max_bytes": 1_048_576, "max_depth": 40, "max_keys": 10_000}
 MAX_ACK_BYTES = 4096
 
 #: The AG-UI events that end a turn: exactly one of them per turn, always.
@@ -145,7 +146,7 @@ def decode_ack(body: object) -> Ack:
 
 def decode_reply(body: object) -> Reply:
     """The reply in a message's body, as bytes, text or parsed. Raises InvalidEvent."""
-    value = decode_json(body, max_bytes=MAX_REPLY_BYTES)
+    value = decode_json(body, **REPLY_LIMITS)
     if not isinstance(value, dict):
         raise InvalidEvent("event.not_object", f"expected an object, got {kind(value)}")
     try:
