@@ -353,7 +353,7 @@ def test_a_store_connected_again_between_two_refusals_is_read_with_its_new_token
 ) -> None:
     world.connect(None, refresh=False)
     world.shopify.tokens.revoke(SHOP)
-    monkeypatch.setattr(fetch.time, "sleep", lambda _: None)
+    monkeypatch.setattr("workers.shop.fetch.time.sleep", lambda _: None)
     ask_shopify = ShopifyFetcher._ask_shopify
     asked: list[str | None] = []
 
