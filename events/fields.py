@@ -106,8 +106,10 @@ def _traceparent(value: object) -> object:
 
 
 def _message_text(text: str) -> str:
-    if not 1 <= len(text) <= MAX_TEXT or not text.strip():
+    if not 1 <= len(text) <= MAX_TEXT:
         raise refused("event.bad_value", f"must be 1 to {MAX_TEXT} characters, got {len(text)}")
+    if not text.strip():
+        raise refused("event.bad_value", "must not be blank")
     return text
 
 
