@@ -1,6 +1,5 @@
 """Settings: all problems are reported at once, and no secret is ever shown."""
 
-import os
 from pathlib import Path
 
 import pytest
