@@ -10,7 +10,6 @@ parse(raw)              bytes, as received
 Each returns a valid Event or raises InvalidEvent, and nothing else.
 """
 
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from events import strict_json
 from events.catalog import EventData, data_class
 from events.errors import InvalidEvent, kind
-from events.fields import MAX_ID, EventId, Identifier, Time, Traceparent, refusal
+from events.fields import EventId, Identifier, Time, Traceparent, is_identifier, refusal
 
 #: How far ahead of this machine's clock an event's time may be.
 FUTURE_LIMIT = timedelta(days=1)
@@ -187,5 +186,4 @@ def _identified(error: InvalidEvent, value: object) -> InvalidEvent:
 
 def readable(value: object) -> str | None:
     """`value` if it is a valid id, whatever the rest of the message is like; else None."""
-    usable = isinstance(value, str) and 0 < len(value) <= MAX_ID and value.isprintable()
-    return typing.cast(str, value) if usable else None
+    return value if is_identifier(value) else None

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 from pydantic import AfterValidator, BeforeValidator, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -34,8 +34,13 @@ def refused(code: str, message: str) -> PydanticCustomError:
     return PydanticCustomError(code, "{message}", {"message": message})
 
 
-def _printable(text: str) -> str:
-    if not 1 <= len(text) <= MAX_ID or not text.isprintable() or not text.strip():
+def is_identifier(value: object) -> TypeGuard[str]:
+    """Whether this can be the id of a merchant or a conversation."""
+    return isinstance(value, str) and 1 <= len(value) <= MAX_ID and value.isprintable() and bool(value.strip())
+
+
+def _identifier(text: str) -> str:
+    if not is_identifier(text):
         raise refused("event.bad_value", f"must be 1 to {MAX_ID} printable characters, got {quoted(text)}")
     return text
 
@@ -137,7 +142,7 @@ def _schema(**schema: Any) -> WithJsonSchema:
 
 
 #: An id from another system: stored and compared, never parsed.
-Identifier = Annotated[str, AfterValidator(_printable), _schema(minLength=1, maxLength=MAX_ID)]
+Identifier = Annotated[str, AfterValidator(_identifier), _schema(minLength=1, maxLength=MAX_ID)]
 #: Absent only if an e-mail address or a phone number is given instead.
 CustomerId = Annotated[Identifier | None, BeforeValidator(_customer_id)]
 EventId = Annotated[str, BeforeValidator(_event_id), _schema(minLength=1, maxLength=MAX_ID)]
