@@ -24,6 +24,7 @@ from typing import Any, cast
 
 from sqlalchemy import Result, TextClause
 
+from events.catalog import PRIVACY
 from storage import sql
 from storage.database import Rows, Session
 from storage.mentions import CONTACTS, Needles, Person
@@ -56,7 +57,6 @@ KEPT_CONTEXT = (
     *("greeted", "connection", "scopes", "connected_at"),
 )
 """Context keys that CJ sets itself, which never mention a customer."""
-REQUESTS = frozenset({"customers_data_request", "customers_redact", "shop_redact"})
 IDENTIFIERS = frozenset(
     {"merchant_id", "shop_domain", "conversation_id", "customer_id", "order_ids", "provider", "scopes"}
 )
@@ -418,7 +418,7 @@ def _blank_context(
 def _blank_events(session: Session, keys: Sequence[int], needles: Needles, walk: Walk) -> None:
     for row in session.execute(SQL["content_of_events"], {"keys": list(keys)}).all():
         data = {name: value if name in IDENTIFIERS else _blanked(value, needles) for name, value in row.data.items()}
-        if row.type in REQUESTS and needles.is_about(row.data):
+        if row.type in PRIVACY and needles.is_about(row.data):
             data = {name: value for name, value in data.items() if name not in CONTACTS}
         error = REMOVED if row.error is not None and needles.are_in(row.error) else row.error
         if (data, error) != (row.data, row.error):
