@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from events import strict_json
 from events.catalog import EventData, data_class
-from events.errors import InvalidEvent, kind
-from events.fields import EventId, Identifier, Time, Traceparent, is_identifier, refusal
+from events.errors import InvalidEvent
+from events.fields import EventId, Identifier, Time, Traceparent, is_identifier, validated
 
 #: How far ahead of this machine's clock an event's time may be.
 FUTURE_LIMIT = timedelta(days=1)
@@ -150,19 +150,14 @@ def decode_json(body: object, *, max_bytes: int = strict_json.MAX_BYTES) -> Any:
 
 
 def _event(value: object, now: datetime | None = None) -> Event:
-    if not isinstance(value, dict):
-        raise InvalidEvent("event.not_object", f"expected an object, got {kind(value)}")
     try:
         return _valid_event(value, now or datetime.now(UTC))
     except InvalidEvent as error:
         raise _identified(error, value) from None
 
 
-def _valid_event(value: dict[str, Any], now: datetime) -> Event:
-    try:
-        envelope = Envelope.model_validate(value)
-    except ValidationError as error:
-        raise refusal(error) from None
+def _valid_event(value: object, now: datetime) -> Event:
+    envelope = validated(Envelope, value)
     expected = data_class(envelope.type)
     if envelope.time is None and expected.timed:
         why = f"{envelope.type} needs the time at which it happened (Shopify's X-Shopify-Triggered-At)"
@@ -170,11 +165,7 @@ def _valid_event(value: dict[str, Any], now: datetime) -> Event:
     if envelope.time is not None and envelope.time - now > FUTURE_LIMIT:
         ahead = f"more than {FUTURE_LIMIT.days} day ahead of the clock"
         raise InvalidEvent("event.from_future", f"time {envelope.time.isoformat()} is {ahead}")
-    try:
-        data = expected.model_validate(envelope.data)
-    except ValidationError as error:
-        raise refusal(error, private=expected.private) from None
-    return Event(envelope, data)
+    return Event(envelope, validated(expected, envelope.data, private=expected.private))
 
 
 def _identified(error: InvalidEvent, value: object) -> InvalidEvent:

@@ -1,20 +1,22 @@
 """The field types of envelopes and event data, and the messages for wrong values.
 
-Each field validates itself; `refusal` turns all errors that pydantic found in an object into one InvalidEvent.
+Each field validates itself; `validated` turns all errors that pydantic found in an object into one InvalidEvent.
 """
 
 import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Annotated, Any, TypeGuard
+from typing import Annotated, Any, TypeGuard, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from events import strict_json
 from events.errors import InvalidEvent, kind, quoted
 from events.shop_domain import SHOP_DOMAIN, normalize_shop_domain
+
+Model = TypeVar("Model", bound=BaseModel)
 
 MAX_ID = 200
 MAX_TEXT = 8000
@@ -175,13 +177,20 @@ _SHOULD = re.compile(r"^\w+ should")
 _LITERAL = re.compile(r"'([^']*)'")
 
 
-def refusal(error: ValidationError, *, private: Collection[str] = (), **identity: str | None) -> InvalidEvent:
-    """All problems in `error` as one InvalidEvent, with the code of the first.
+def validated(model: type[Model], value: object, *, private: Collection[str] = ()) -> Model:
+    """A JSON value as an object of this class. Raises InvalidEvent; `private`: fields whose values it must not show."""
+    if not isinstance(value, dict):
+        raise InvalidEvent("event.not_object", f"expected an object, got {kind(value)}")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise refusal(error, private=private) from None
 
-    `private`: fields whose values must not be shown.
-    """
+
+def refusal(error: ValidationError, *, private: Collection[str] = ()) -> InvalidEvent:
+    """All problems in `error` as one InvalidEvent, with the code of the first."""
     faults = [_fault(details, private) for details in error.errors(include_url=False)]
-    return InvalidEvent(faults[0][0], "; ".join(message for _, message in faults), **identity)
+    return InvalidEvent(faults[0][0], "; ".join(message for _, message in faults))
 
 
 def _fault(details: ErrorDetails, private: Collection[str]) -> tuple[str, str]:
