@@ -63,7 +63,7 @@ def slow(merchant: Merchant, has_died: Callable[[], bool] = lambda: False) -> Sa
 
 
 def dies_at(point: str, time_: int = 1) -> Callable[[], bool]:
-    """The worker dies when it gets there for the so manieth time; the returned function says whether it has."""
+    """The worker dies when it gets there for the `time_`-th time; the returned function says whether it has."""
     left = [time_]
 
     def listener(name: str) -> None:

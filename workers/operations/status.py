@@ -110,7 +110,7 @@ def _found(status: Status) -> Iterator[Trouble]:
     if status.flooder is not None:
         merchant_id, count = status.flooder
         what = f"messages of merchant {merchant_id} that were declined in the last hour: {count:,}"
-        yield Trouble(f"{what}; it sends more than CJ answers", f"cj why {merchant_id}", alarming=False)
+        yield Trouble(f"{what}; it sends them faster than CJ answers", f"cj why {merchant_id}", alarming=False)
     for what, promised in PROMISES.items():
         speed = status.speeds.get(what)
         if speed is not None and speed.p95 > promised:
