@@ -361,7 +361,7 @@ class UsageTable(Base):
 
 
 class TurnRateTable(Base):
-    """How many of a merchant's turns have asked a model in the merchant's current minute, and since when it runs."""
+    """How many turns of a merchant have asked a model in the merchant's current minute."""
 
     __tablename__ = "turn_rates"
 
