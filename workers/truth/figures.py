@@ -98,6 +98,8 @@ _NOW_OR_THEN_BEFORE = re.compile(r"\b(?:(?P<now>now|jetzt)|then|damals)\W*$")
 
 _FIRST_READ = Wording(r"(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
 
+_RANGES = Wording(r"(?:from|von|vom)\b")
+
 _FROM, TO = re.compile(r"\b(?:from|von|vom)\W*$"), re.compile(r"\b(?:to|at|auf)\W*$")
 
 _LATER = re.compile(
@@ -408,6 +410,8 @@ def role_of(said: Said, number: Number) -> str | None:
     if said_here:  # "$5 now, $4 then"
         return "later" if said_here["now"] else "earlier"
     if len(numbers) != 2:
+        if not said.has(_RANGES):
+            return None
         ends = [(a, b) for a, b in itertools.pairwise(numbers) if number in (a, b) and _is_from_to(masked, a, b)]
         return None if not ends else "earlier" if number is ends[0][0] else "later"
     if any(t.kind in OF_SALES and 0 <= t.start - numbers[1].end < 14 for t in said.traits):
@@ -422,6 +426,8 @@ def role_of(said: Said, number: Number) -> str | None:
 
 def _is_end(said: Said, number: Number) -> bool:
     """ "From 5 to 4": either number, neither of which is by how much something changed."""
+    if not said.has(_RANGES):
+        return False
     pairs = itertools.pairwise(said.numbers)
     alike = [(a, b) for a, b in pairs if (a.percent, a.currencies is None) == (b.percent, b.currencies is None)]
     return any(number in pair and _is_from_to(said.masked, *pair) for pair in alike)
