@@ -667,6 +667,8 @@ def _is_trend(said: Said, found: re.Match[str], group: str, clause: str) -> bool
     """Whether it tells how the store's figures changed in time."""
     if group.startswith("beside"):
         return False
+    if group in ("rise", "fall") and said.first(THAN, found.end()):
+        return False  # what it is compared with decides
     behind = said.masked[found.end() : found.end() + 70]
     if group in ("more", "less"):
         return re.match(r"[^.,;:]{0,40}?\b(?:than|als)\b", behind) is not None and _PAST.search(behind) is not None
