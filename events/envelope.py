@@ -137,15 +137,15 @@ def decode(body: object, *, now: datetime | None = None) -> Event:
     return _event(decode_json(body), now)
 
 
-def decode_json(body: object, *, max_bytes: int = strict_json.MAX_BYTES) -> Any:
-    """The JSON value in a message's body. Raises InvalidEvent."""
+def decode_json(body: object, **limits: int) -> Any:
+    """The JSON value in a message's body; `limits` as `strict_json.loads` takes them. Raises InvalidEvent."""
     if body is None:
         body = b""
     if isinstance(body, str):
         body = body.encode("utf-8", "surrogatepass")  # `loads` then refuses it and names the position
     if isinstance(body, bytes | bytearray | memoryview):
-        return strict_json.loads(bytes(body), max_bytes=max_bytes)
-    strict_json.check(body, max_bytes=max_bytes)
+        return strict_json.loads(bytes(body), **limits)
+    strict_json.check(body, **limits)
     return body
 
 

@@ -94,6 +94,8 @@ def _time(value: object) -> object:
 def _moment(value: object) -> datetime | None:
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
         return None
+    if value[14:19] == "59:60":  # a leap second, which RFC 3339 has and datetime has not
+        value = f"{value[:17]}59{value[19:]}"
     try:
         return datetime.fromisoformat(value.upper())
     except ValueError:

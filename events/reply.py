@@ -15,8 +15,9 @@ from events.errors import InvalidEvent
 from events.fields import EventId, Identifier, validated
 
 REPLY_TYPE = "cj.reply"
-#: Replies may hold long texts, in which a character takes up to six bytes.
-MAX_REPLY_BYTES = 1_048_576
+#: Wider than an event's: a reply may hold long texts, in which a character takes up to six bytes, a history of 500
+#: messages, a dozen tool calls, or what an event brought, some levels deeper.
+REPLY_LIMITS = {"max_bytes": 1_048_576, "max_depth": 40, "max_keys": 10_000}
 MAX_ACK_BYTES = 4096
 
 #: The AG-UI events that end a turn: exactly one of them per turn, always.
@@ -139,7 +140,7 @@ def decode_ack(body: object) -> Ack:
 
 def decode_reply(body: object) -> Reply:
     """The reply in a message's body, as bytes, text or parsed. Raises InvalidEvent."""
-    reply = validated(Reply, decode_json(body, max_bytes=MAX_REPLY_BYTES), private=("data",))
+    reply = validated(Reply, decode_json(body, **REPLY_LIMITS), private=("data",))
     if not all(isinstance(event.get("type"), str) for event in reply.data):
         raise InvalidEvent("event.missing_field", "data[].type is missing: data are AG-UI events")
     return reply

@@ -93,6 +93,9 @@ class EventConversation:
         conversation = self._keep_connection(conversation)
         integration = self._integration
         if self._is_of_the_shop and self._data.get("success") and integration is not None:
+            if self._data.get("shop_domain") != integration.shop_domain:
+                log.info("the merchant has connected another store since", conversation_id=conversation.id)
+                return conversation
             if self._was_greeted(conversation, integration):
                 log.info("the merchant was greeted for this connection", conversation_id=conversation.id)
                 return conversation

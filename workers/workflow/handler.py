@@ -293,7 +293,8 @@ class _Handler:
         if waits and (integration is None or not integration.is_active):
             raise TooEarly("event.not_connected", f"{shop} has no active token; store it first (connect_shop)")
         if shop is not None and integration is not None and integration.shop_domain != shop:
-            if kind in PRIVACY and privacy.left_shop(self._session, merchant_id, str(shop)):
+            is_late = kind in (*PRIVACY, "oauth_complete")
+            if is_late and privacy.left_shop(self._session, merchant_id, str(shop)):
                 return
             raise Refused("event.shop_merchant_mismatch", self._mismatch(str(shop)))
 

@@ -243,6 +243,7 @@ def test_refused_times(time: object, error: str) -> None:
     [
         ("2026-11-23T10:00:00Z", NOW + timedelta(days=1)),
         ("2026-11-22t12:00:00.123456789+02:00", NOW + timedelta(microseconds=123456)),
+        ("2026-11-22T09:59:60Z", NOW - timedelta(seconds=1)),  # a leap second
         ("2026-11-22 10:00:00z", NOW),
         ("1970-01-01T00:00:00Z", datetime(1970, 1, 1, tzinfo=UTC)),
         ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
