@@ -405,16 +405,21 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
         _once_postgres_answers(lambda: _check_stored_keys(built), built.beat)
     _check_queues(built.settings)
     _warn_of_excess(built, kinds)
-    _warn_of_servers(built)
+    _check_servers(built)
 
 
-def _warn_of_servers(built: Resources) -> None:
-    """Log what is wrong with the broker and the cache, unless they are just down."""
+def _check_servers(built: Resources) -> None:
+    """Log what is wrong with the broker and the cache, unless they are just down. Raises CannotStart where they can
+    never do."""
     urls = {built.settings.redis_url: False, built.settings.broker_url.split(";")[0]: True}
     for url, keeps_queues in urls.items():
-        with suppress(redis.RedisError):
+        try:
             for sentence in redis_server.problems(url, seconds=2.0, keeps_queues=keeps_queues):
                 log.error("a server is of the wrong kind", server=queues.safe_url(url), reason=f"it {sentence}")
+        except redis_server.UnfitServer as error:
+            raise CannotStart(f"{queues.safe_url(url)} {error}") from error
+        except redis.RedisError:
+            pass
 
 
 def _check_models(built: Resources) -> None:

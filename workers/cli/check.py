@@ -145,7 +145,7 @@ def check_database(settings: Settings) -> Finding:
     try:
         problem = migrations.problem(settings.database_url)
         with transaction() as session:
-            problem = problem or database.standby_problem(session)
+            problem = problem or database.read_only_problem(session)
     except StorageError as error:
         return Finding("database", False, str(error))
     return Finding("database", problem is None, problem or "migrations are up to date")
@@ -198,6 +198,8 @@ def _redis(url: str, name: str, shown: str, *, keeps_queues: bool) -> Finding:
 
     try:
         wrong = redis_server.problems(url, seconds=LIMIT, keeps_queues=keeps_queues)
+    except redis_server.UnfitServer as error:
+        wrong = [str(error)]
     except redis.RedisError as error:
         return Finding(name, False, f"{shown}: {queues.cause(error)}")
     return Finding(name, not wrong, f"{shown} {'; '.join(wrong) or 'answers'}")
