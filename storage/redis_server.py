@@ -119,12 +119,16 @@ def trouble(info: Mapping[str, Any], *, keeps_queues: bool) -> Iterator[str]:
         yield f"has used {int(info['used_memory']) / most:.0%} of its maxmemory and will refuse what is sent: raise it"
 
 
-def problems(url: str, *, seconds: float, keeps_queues: bool) -> list[str]:
-    """What is wrong with the Redis at `url`; empty if it is not a Redis, or if it has no INFO for its user. Raises
-    UnfitServer, and redis.RedisError."""
+def problems(url: str, *, seconds: float, keeps_queues: bool, only_sends: bool = False) -> list[str]:
+    """What is wrong with the Redis at `url`; empty if it is not a Redis. Raises UnfitServer, and redis.RedisError.
+
+    `keeps_queues`: whether it is the broker, and not only the cache; `only_sends`: whether its user need not be a
+    worker's.
+    """
     if not url.startswith(SCHEMES):
         return []
     info: Any = {}
+    sentences = []
     with closing(connect(url, socket_timeout=seconds, socket_connect_timeout=seconds)) as client:
         try:
             client.ping()
@@ -134,11 +138,25 @@ def problems(url: str, *, seconds: float, keeps_queues: bool) -> list[str]:
         with suppress(redis.ResponseError):
             info = client.info()
         try:
-            client.eval("return 1", 0)
+            _work(client, keeps_queues=keeps_queues)
+        except redis.exceptions.NoPermissionError as error:
+            if not only_sends:
+                sentences.append(f"refuses its user what workers do ({error}): grant it what workers/users.acl lists")
         except redis.ResponseError as error:
             if "unknown command" in str(error):
                 raise UnfitServer("runs no scripts, which CJ and Celery need: allow EVAL, EVALSHA and SCRIPT") from None
-    return list(trouble(info, keeps_queues=keeps_queues))
+    return [*trouble(info, keeps_queues=keeps_queues), *sentences]
+
+
+def _work(client: Any, *, keeps_queues: bool) -> None:
+    """Do what needs the rights of a worker and changes nothing. Raises redis.RedisError."""
+    client.eval("return 1", 0)
+    client.zrem("unacked_index" if keeps_queues else "cj:bucket", "")
+    if keeps_queues:
+        with client.pubsub() as listener:
+            # Celery's channel for `inspect`; since Redis 7 a new user may use no channel unless it is told to.
+            listener.psubscribe(f"/{client.get_connection_kwargs().get('db') or 0}.celery.pidbox")
+            listener.get_message(timeout=COMMAND_TIMEOUT)
 
 
 def connect(url: str, **options: Any) -> redis.Redis:

@@ -2,6 +2,7 @@
 
 import logging
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import redis
@@ -38,19 +39,14 @@ def test_a_server_that_can_never_do_is_refused(info: dict[str, Any], said: str) 
         list(trouble(FINE | info, keeps_queues=False))
 
 
-class Asked:
+def asked(refused: dict[str, str]) -> MagicMock:
     """A client whose server refuses some commands."""
-
-    def __init__(self, **refused: str) -> None:
-        self.refused = refused
-
-    def __getattr__(self, command: str) -> Any:
-        def answer(*_: object) -> dict[str, Any]:
-            if command in self.refused:
-                raise redis.ResponseError(self.refused[command])
-            return FINE
-
-        return answer
+    client = MagicMock()
+    client.info.return_value = FINE
+    client.get_connection_kwargs.return_value = {}
+    for command, why in refused.items():
+        getattr(client, command).side_effect = redis.ResponseError(why)
+    return client
 
 
 @pytest.mark.parametrize(
@@ -64,7 +60,7 @@ class Asked:
 def test_what_the_server_refuses_is_told_by_asking(
     refused: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_server, "connect", lambda *_, **__: Asked(**refused))
+    monkeypatch.setattr(redis_server, "connect", lambda *_, **__: asked(refused))
     with pytest.raises(UnfitServer, match=said):
         redis_server.problems("redis://a", seconds=1, keeps_queues=True)
 
@@ -79,7 +75,7 @@ def test_what_the_server_refuses_is_told_by_asking(
 def test_what_passes_or_is_no_trouble_is_no_reason_to_refuse(
     refused: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_server, "connect", lambda *_, **__: Asked(**refused))
+    monkeypatch.setattr(redis_server, "connect", lambda *_, **__: asked(refused))
     assert redis_server.problems("redis://a", seconds=1, keeps_queues=True) == []
 
 
