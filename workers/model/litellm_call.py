@@ -367,7 +367,7 @@ def _imported() -> Any:
     litellm.telemetry = False
     litellm.turn_off_message_logging = True
     litellm.utils.executor = _NoLogging()
-    litellm.utils.json_data = None  # a tokenizer of 14 MB, plus its text
+    litellm.utils.json_data = litellm.utils.claude_json_str = None  # a tokenizer of 14 MB, plus its text
     Logging.response_cost_calculator = Logging.pre_call = Logging.post_call = _nothing
     ServiceLogging.service_success_hook = _nothing
     common_utils._contains_cache_control = _nothing
