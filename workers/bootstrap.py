@@ -48,7 +48,7 @@ from workers.delivery.sweeper import Duties, Sweeper
 from workers.delivery.wake_ups import WakeUps, broker_breaker, on_broker
 from workers.model.client import Model
 from workers.operations import migrations, token_keys
-from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by, proxy_of, spare_secrets
+from workers.settings import SENDING_KIND, TOKEN_KINDS, Settings, SettingsError, needed_by, proxy_of, spare_secrets
 from workers.shop.fetch import ShopifyFetcher
 from workers.shop.reader import ShopReader
 from workers.shop.tokens import Refresh, TokenKeeper
@@ -405,16 +405,22 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
         _once_postgres_answers(lambda: _check_stored_keys(built), built.beat)
     _check_queues(built.settings)
     _warn_of_excess(built, kinds)
-    _warn_of_servers(built)
+    _check_servers(built, only_sends=SENDING_KIND in kinds)
 
 
-def _warn_of_servers(built: Resources) -> None:
-    """Log what is wrong with the broker and the cache, unless they are just down."""
+def _check_servers(built: Resources, *, only_sends: bool) -> None:
+    """Log what is wrong with the broker and the cache, unless they are just down. Raises CannotStart where they can
+    never do."""
     urls = {built.settings.redis_url: False, built.settings.broker_url.split(";")[0]: True}
     for url, keeps_queues in urls.items():
-        with suppress(redis.RedisError):
-            for sentence in redis_server.problems(url, seconds=2.0, keeps_queues=keeps_queues):
+        try:
+            found = redis_server.problems(url, seconds=2.0, keeps_queues=keeps_queues, only_sends=only_sends)
+            for sentence in found:
                 log.error("a server is of the wrong kind", server=queues.safe_url(url), reason=f"it {sentence}")
+        except redis_server.UnfitServer as error:
+            raise CannotStart(f"{queues.safe_url(url)} {error}") from error
+        except redis.RedisError:
+            pass
 
 
 def _check_models(built: Resources) -> None:

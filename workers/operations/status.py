@@ -259,6 +259,8 @@ def _queues(broker_url: str) -> Mapping[str, int] | None:
 def _unfit(broker_url: str) -> Sequence[str]:
     try:
         return redis_server.problems(broker_url.split(";")[0], seconds=LIMIT_SECONDS, keeps_queues=True)
+    except redis_server.UnfitServer as error:
+        return (str(error),)
     except redis.RedisError:  # `_queues` says so
         return ()
 
