@@ -249,6 +249,9 @@ CATALOG: Mapping[str, type[EventData]] = MappingProxyType(
 
 #: Types that are carried out at once and never reach a workflow's rules.
 REQUESTS = ("stop_requested", "replies_requested")
+#: Shopify's privacy webhooks; those that delete what is stored never reach a conversation.
+DELETIONS = frozenset({"customers_redact", "shop_redact"})
+PRIVACY = DELETIONS | {"customers_data_request"}
 
 
 def fields(event_type: str, *, personal: bool = False) -> Mapping[str, Kind]:

@@ -10,7 +10,6 @@ parse(raw)              bytes, as received
 Each returns a valid Event or raises InvalidEvent, and nothing else.
 """
 
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from events import strict_json
 from events.catalog import EventData, data_class
-from events.errors import InvalidEvent, kind
-from events.fields import MAX_ID, EventId, Identifier, Time, Traceparent, refusal
+from events.errors import InvalidEvent
+from events.fields import EventId, Identifier, Time, Traceparent, is_identifier, validated
 
 #: How far ahead of this machine's clock an event's time may be.
 FUTURE_LIMIT = timedelta(days=1)
@@ -138,32 +137,27 @@ def decode(body: object, *, now: datetime | None = None) -> Event:
     return _event(decode_json(body), now)
 
 
-def decode_json(body: object, *, max_bytes: int = strict_json.MAX_BYTES) -> Any:
-    """The JSON value in a message's body. Raises InvalidEvent."""
+def decode_json(body: object, **limits: int) -> Any:
+    """The JSON value in a message's body; `limits` as `strict_json.loads` takes them. Raises InvalidEvent."""
     if body is None:
         body = b""
     if isinstance(body, str):
         body = body.encode("utf-8", "surrogatepass")  # `loads` then refuses it and names the position
     if isinstance(body, bytes | bytearray | memoryview):
-        return strict_json.loads(bytes(body), max_bytes=max_bytes)
-    strict_json.check(body, max_bytes=max_bytes)
+        return strict_json.loads(bytes(body), **limits)
+    strict_json.check(body, **limits)
     return body
 
 
 def _event(value: object, now: datetime | None = None) -> Event:
-    if not isinstance(value, dict):
-        raise InvalidEvent("event.not_object", f"expected an object, got {kind(value)}")
     try:
         return _valid_event(value, now or datetime.now(UTC))
     except InvalidEvent as error:
         raise _identified(error, value) from None
 
 
-def _valid_event(value: dict[str, Any], now: datetime) -> Event:
-    try:
-        envelope = Envelope.model_validate(value)
-    except ValidationError as error:
-        raise refusal(error) from None
+def _valid_event(value: object, now: datetime) -> Event:
+    envelope = validated(Envelope, value)
     expected = data_class(envelope.type)
     if envelope.time is None and expected.timed:
         why = f"{envelope.type} needs the time at which it happened (Shopify's X-Shopify-Triggered-At)"
@@ -171,11 +165,7 @@ def _valid_event(value: dict[str, Any], now: datetime) -> Event:
     if envelope.time is not None and envelope.time - now > FUTURE_LIMIT:
         ahead = f"more than {FUTURE_LIMIT.days} day ahead of the clock"
         raise InvalidEvent("event.from_future", f"time {envelope.time.isoformat()} is {ahead}")
-    try:
-        data = expected.model_validate(envelope.data)
-    except ValidationError as error:
-        raise refusal(error, private=expected.private) from None
-    return Event(envelope, data)
+    return Event(envelope, validated(expected, envelope.data, private=expected.private))
 
 
 def _identified(error: InvalidEvent, value: object) -> InvalidEvent:
@@ -187,5 +177,4 @@ def _identified(error: InvalidEvent, value: object) -> InvalidEvent:
 
 def readable(value: object) -> str | None:
     """`value` if it is a valid id, whatever the rest of the message is like; else None."""
-    usable = isinstance(value, str) and 0 < len(value) <= MAX_ID and value.isprintable()
-    return typing.cast(str, value) if usable else None
+    return value if is_identifier(value) else None

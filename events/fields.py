@@ -1,20 +1,22 @@
 """The field types of envelopes and event data, and the messages for wrong values.
 
-Each field validates itself; `refusal` turns all errors that pydantic found in an object into one InvalidEvent.
+Each field validates itself; `validated` turns all errors that pydantic found in an object into one InvalidEvent.
 """
 
 import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from events import strict_json
 from events.errors import InvalidEvent, kind, quoted
 from events.shop_domain import SHOP_DOMAIN, normalize_shop_domain
+
+Model = TypeVar("Model", bound=BaseModel)
 
 MAX_ID = 200
 MAX_TEXT = 8000
@@ -34,8 +36,13 @@ def refused(code: str, message: str) -> PydanticCustomError:
     return PydanticCustomError(code, "{message}", {"message": message})
 
 
-def _printable(text: str) -> str:
-    if not 1 <= len(text) <= MAX_ID or not text.isprintable() or not text.strip():
+def is_identifier(value: object) -> TypeGuard[str]:
+    """Whether this can be the id of a merchant or a conversation."""
+    return isinstance(value, str) and 1 <= len(value) <= MAX_ID and value.isprintable() and bool(value.strip())
+
+
+def _identifier(text: str) -> str:
+    if not is_identifier(text):
         raise refused("event.bad_value", f"must be 1 to {MAX_ID} printable characters, got {quoted(text)}")
     return text
 
@@ -87,6 +94,8 @@ def _time(value: object) -> object:
 def _moment(value: object) -> datetime | None:
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
         return None
+    if value[14:19] == "59:60":  # a leap second, which RFC 3339 has and datetime has not
+        value = f"{value[:17]}59{value[19:]}"
     try:
         return datetime.fromisoformat(value.upper())
     except ValueError:
@@ -106,8 +115,10 @@ def _traceparent(value: object) -> object:
 
 
 def _message_text(text: str) -> str:
-    if not 1 <= len(text) <= MAX_TEXT or not text.strip():
+    if not 1 <= len(text) <= MAX_TEXT:
         raise refused("event.bad_value", f"must be 1 to {MAX_TEXT} characters, got {len(text)}")
+    if not text.strip():
+        raise refused("event.bad_value", "must not be blank")
     return text
 
 
@@ -135,7 +146,7 @@ def _schema(**schema: Any) -> WithJsonSchema:
 
 
 #: An id from another system: stored and compared, never parsed.
-Identifier = Annotated[str, AfterValidator(_printable), _schema(minLength=1, maxLength=MAX_ID)]
+Identifier = Annotated[str, AfterValidator(_identifier), _schema(minLength=1, maxLength=MAX_ID)]
 #: Absent only if an e-mail address or a phone number is given instead.
 CustomerId = Annotated[Identifier | None, BeforeValidator(_customer_id)]
 EventId = Annotated[str, BeforeValidator(_event_id), _schema(minLength=1, maxLength=MAX_ID)]
@@ -168,13 +179,20 @@ _SHOULD = re.compile(r"^\w+ should")
 _LITERAL = re.compile(r"'([^']*)'")
 
 
-def refusal(error: ValidationError, *, private: Collection[str] = (), **identity: str | None) -> InvalidEvent:
-    """All problems in `error` as one InvalidEvent, with the code of the first.
+def validated(model: type[Model], value: object, *, private: Collection[str] = ()) -> Model:
+    """A JSON value as an object of this class. Raises InvalidEvent; `private`: fields whose values it must not show."""
+    if not isinstance(value, dict):
+        raise InvalidEvent("event.not_object", f"expected an object, got {kind(value)}")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise refusal(error, private=private) from None
 
-    `private`: fields whose values must not be shown.
-    """
+
+def refusal(error: ValidationError, *, private: Collection[str] = ()) -> InvalidEvent:
+    """All problems in `error` as one InvalidEvent, with the code of the first."""
     faults = [_fault(details, private) for details in error.errors(include_url=False)]
-    return InvalidEvent(faults[0][0], "; ".join(message for _, message in faults), **identity)
+    return InvalidEvent(faults[0][0], "; ".join(message for _, message in faults))
 
 
 def _fault(details: ErrorDetails, private: Collection[str]) -> tuple[str, str]:

@@ -7,16 +7,17 @@ nothing arrives in halves, and one ack is enough. https://docs.ag-ui.com/concept
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from events import strict_json
 from events.envelope import Attributes, decode_json
-from events.errors import InvalidEvent, kind
-from events.fields import EventId, Identifier, refusal
+from events.errors import InvalidEvent
+from events.fields import EventId, Identifier, validated
 
 REPLY_TYPE = "cj.reply"
-#: Replies may hold long texts, in which a character takes up to six bytes.
-MAX_REPLY_BYTES = 1_048_576
+#: Wider than an event's: a reply may hold long texts, in which a character takes up to six bytes, a history of 500
+#: messages, a dozen tool calls, or what an event brought, some levels deeper.
+REPLY_LIMITS = {"max_bytes": 1_048_576, "max_depth": 40, "max_keys": 10_000}
 MAX_ACK_BYTES = 4096
 
 #: The AG-UI events that end a turn: exactly one of them per turn, always.
@@ -134,24 +135,12 @@ class Ack(BaseModel):
 
 def decode_ack(body: object) -> Ack:
     """The ack in a message's body, as bytes, text or parsed. Raises InvalidEvent."""
-    value = decode_json(body, max_bytes=MAX_ACK_BYTES)
-    if not isinstance(value, dict):
-        raise InvalidEvent("event.not_object", f"expected an object, got {kind(value)}")
-    try:
-        return Ack.model_validate(value)
-    except ValidationError as error:
-        raise refusal(error) from None
+    return validated(Ack, decode_json(body, max_bytes=MAX_ACK_BYTES))
 
 
 def decode_reply(body: object) -> Reply:
     """The reply in a message's body, as bytes, text or parsed. Raises InvalidEvent."""
-    value = decode_json(body, max_bytes=MAX_REPLY_BYTES)
-    if not isinstance(value, dict):
-        raise InvalidEvent("event.not_object", f"expected an object, got {kind(value)}")
-    try:
-        reply = Reply.model_validate(value)
-    except ValidationError as error:
-        raise refusal(error, private=("data",)) from None
+    reply = validated(Reply, decode_json(body, **REPLY_LIMITS), private=("data",))
     if not all(isinstance(event.get("type"), str) for event in reply.data):
         raise InvalidEvent("event.missing_field", "data[].type is missing: data are AG-UI events")
     return reply

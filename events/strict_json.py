@@ -48,9 +48,9 @@ def loads(raw: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH,
     return value
 
 
-def check(value: object, *, max_bytes: int = MAX_BYTES) -> None:
+def check(value: object, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH, max_keys: int = MAX_KEYS) -> None:
     """Apply the rules of `loads` to an already parsed `value`. Raises InvalidEvent."""
-    _check_values(value, MAX_DEPTH, MAX_KEYS)
+    _check_values(value, max_depth, max_keys)
     size = len(dumps(value))
     if size > max_bytes:
         raise InvalidEvent("event.too_large", f"{size} bytes, limit {max_bytes}")

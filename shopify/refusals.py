@@ -53,32 +53,39 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Sign:
+    """Conditions that a refusal meets together."""
+
+    statuses: Collection[int] = range(1000)
+    codes: Collection[str] | None = None
+    words: str | None = None
+    """A pattern in what Shopify says."""
+
+    def fits(self, refusal: Refusal) -> bool:
+        """Whether all are met."""
+        return (
+            refusal.status in self.statuses
+            and (self.codes is None or refusal.code.upper() in self.codes)
+            and (self.words is None or re.search(self.words, refusal.words, re.IGNORECASE) is not None)
+        )
+
+
+@dataclass(frozen=True)
 class Meaning:
-    """An error for refusals that meet all given conditions. `text` is for operators."""
+    """An error, and the signs by any of which a refusal means it. `text` is for operators."""
 
     kind: type[ShopifyError]
     reason: str
     text: str
-    statuses: Collection[int] = range(1000)
-    codes: Collection[str] | None = None
-    words: re.Pattern[str] | None = None
-
-    def fits(self, refusal: Refusal) -> bool:
-        """Whether it matches."""
-        return (
-            refusal.status in self.statuses
-            and (self.codes is None or refusal.code.upper() in self.codes)
-            and (self.words is None or self.words.search(refusal.words) is not None)
-        )
-
-
-def _words(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.I)
+    signs: Sequence[Sign] = ()
 
 
 _TOKEN = "the access token is not accepted (expired, revoked, or the app uninstalled)"  # noqa: S105 - words, not a secret
 _APPROVAL = "request approval for protected customer data in the Partner Dashboard"
 _ADDRESS = "is this machine's address in the app's IP allowlist? Reconnecting won't help"
+_TOO_MANY = r"too many requests|exceeded \d+ calls|(?:exceeded|reached).{0,30} rate limit|rate limit exceeded"
+_UNAPPROVED = r"protected[- ]customer[- ]data|not (?:been )?approved (?:to|for)|customer_data for more details"
+_SCOPE = r"(?:required access|requires|merchant approval|permission|access scope).{0,80}\b(?:read|write)_[a-z_]+"
 
 MEANINGS: Sequence[Meaning] = (
     # The words outweigh status and code: Shopify sends the same words with several.
@@ -86,122 +93,105 @@ MEANINGS: Sequence[Meaning] = (
         Unauthorized,
         "non_expiring_token",
         "a non-expiring token, which Shopify no longer accepts from public apps; exchange it",
-        words=_words("non-expiring access token"),
+        [Sign(words="non-expiring access token")],
     ),
     Meaning(
         ProtectedData,
         "plan",
         f"protected customer data refused (plan); {_APPROVAL}",
-        words=_words(r"personally identifiable|only available on .{0,60}plan"),
+        [Sign(words=r"personally identifiable|only available on .{0,60}plan")],
     ),
     Meaning(
         ProtectedData,
         "approval",
         f"protected customer data refused (approval); {_APPROVAL}",
-        words=_words(r"protected[- ]customer[- ]data|not (?:been )?approved (?:to|for)|customer_data for more details"),
+        [Sign(words=_UNAPPROVED)],
     ),
-    Meaning(Unauthorized, "invalid_token", _TOKEN, words=_words("invalid api key or access token")),
+    Meaning(Unauthorized, "invalid_token", _TOKEN, [Sign(words="invalid api key or access token")]),
     Meaning(
         AccessDenied,
         "scope",
         "missing access scope",
-        (200, 401, 403),
-        words=_words(
-            r"(?:required access|requires|merchant approval|permission|access scope).{0,80}\b(?:read|write)_[a-z_]+"
-        ),
+        [Sign((200, 401, 403), words=_SCOPE), Sign(codes={"ACCESS_DENIED"}, words=r"\b(?:read|write)_[a-z_]+")],
     ),
+    Meaning(AccessDenied, "refused", "access denied", [Sign(codes={"ACCESS_DENIED"})]),
     Meaning(
-        AccessDenied,
-        "scope",
-        "missing access scope",
-        codes={"ACCESS_DENIED"},
-        words=_words(r"\b(?:read|write)_[a-z_]+"),
+        Throttled,
+        "cost",
+        "rate limit used up",
+        [Sign(codes={"THROTTLED"}), Sign((200,), words=r"^\s*throttled\b")],
     ),
-    Meaning(AccessDenied, "refused", "access denied", codes={"ACCESS_DENIED"}),
-    Meaning(Throttled, "cost", "rate limit used up", codes={"THROTTLED"}),
-    Meaning(Throttled, "cost", "rate limit used up", (200,), words=_words(r"^\s*throttled\b")),
-    Meaning(Throttled, "requests", "too many requests", (429,)),
-    Meaning(Throttled, "requests", "too many requests", codes={"TOO_MANY_REQUESTS", "RATE_LIMITED"}),
     Meaning(
         Throttled,
         "requests",
         "too many requests",
-        (200, 403),
-        words=_words(
-            r"too many requests|exceeded \d+ calls|(?:exceeded|reached).{0,30} rate limit|rate limit exceeded"
-        ),
+        [Sign((429,)), Sign(codes={"TOO_MANY_REQUESTS", "RATE_LIMITED"}), Sign((200, 403), words=_TOO_MANY)],
     ),
-    Meaning(CostExceeded, "query", "the query costs too much; ask for less", codes={"MAX_COST_EXCEEDED"}),
-    Meaning(StoreUnavailable, "inactive", "the shop is not active", codes={"SHOP_INACTIVE"}),
+    Meaning(CostExceeded, "query", "the query costs too much; ask for less", [Sign(codes={"MAX_COST_EXCEEDED"})]),
+    Meaning(StoreUnavailable, "inactive", "the shop is not active", [Sign(codes={"SHOP_INACTIVE"})]),
     Meaning(
         Temporary,
         "query_timeout",
         "Shopify did not finish the query in time; ask for less",
-        codes={"TIMEOUT", "QUERY_TIMEOUT"},
-    ),
-    Meaning(
-        Temporary,
-        "query_timeout",
-        "Shopify did not finish the query in time; ask for less",
-        (200,),
-        words=_words(r"^\s*(?:query )?time(?:d )?out\b"),
-    ),
-    Meaning(
-        Temporary, "internal_error", "internal error at Shopify", codes={"INTERNAL_SERVER_ERROR", "INTERNAL_ERROR"}
+        [
+            Sign(codes={"TIMEOUT", "QUERY_TIMEOUT"}),
+            Sign((200,), words=r"^\s*(?:query )?time(?:d )?out\b"),
+        ],
     ),
     Meaning(
         Temporary,
         "internal_error",
         "internal error at Shopify",
-        (200,),
-        words=_words("internal error|something went wrong"),
+        [
+            Sign(codes={"INTERNAL_SERVER_ERROR", "INTERNAL_ERROR"}),
+            Sign((200,), words="internal error|something went wrong"),
+        ],
     ),
-    Meaning(Unauthorized, "invalid_token", _TOKEN, (401,)),
-    Meaning(Unauthorized, "invalid_token", _TOKEN, codes={"UNAUTHORIZED", "UNAUTHENTICATED"}),
-    Meaning(StoreUnavailable, "frozen", "the shop is frozen for an unpaid bill", (402,)),
+    Meaning(Unauthorized, "invalid_token", _TOKEN, [Sign((401,)), Sign(codes={"UNAUTHORIZED", "UNAUTHENTICATED"})]),
     Meaning(
-        StoreUnavailable, "frozen", "the shop is frozen for an unpaid bill", codes={"PAYMENT_REQUIRED", "SHOP_FROZEN"}
+        StoreUnavailable,
+        "frozen",
+        "the shop is frozen for an unpaid bill",
+        [Sign((402,)), Sign(codes={"PAYMENT_REQUIRED", "SHOP_FROZEN"})],
     ),
-    Meaning(StoreUnavailable, "inactive", "the shop is not active", (200, 403), words=_words(r"\bunavailable shop\b")),
-    Meaning(StoreUnavailable, "fraudulent", "the shop is marked fraudulent", (403,), words=_words("fraud")),
+    Meaning(StoreUnavailable, "inactive", "the shop is not active", [Sign((200, 403), words=r"\bunavailable shop\b")]),
+    Meaning(StoreUnavailable, "fraudulent", "the shop is marked fraudulent", [Sign((403,), words="fraud")]),
     Meaning(
         Forbidden,
         "ip_allowlist",
         f"the address is refused; {_ADDRESS}",
-        (403,),
-        words=_words(r"allow-?list|\bip\b|ip address"),
+        [Sign((403,), words=r"allow-?list|\bip\b|ip address")],
     ),
-    Meaning(Forbidden, "forbidden", _ADDRESS, (403,), words=_words(r"\S")),
+    Meaning(Forbidden, "forbidden", _ADDRESS, [Sign((403,), words=r"\S")]),
     # Without a message from Shopify it is a page from something in front of it.
-    Meaning(Temporary, "challenge", "refused by something in front of Shopify", (403,)),
-    Meaning(Temporary, "challenge", "refused as a security risk; if it lasts, ask Shopify support", (430,)),
-    Meaning(StoreUnavailable, "not_found", "there is no such shop; check the shop domain", (404,)),
-    Meaning(StoreUnavailable, "locked", "the shop is locked; Shopify support knows why", (423,)),
+    Meaning(Temporary, "challenge", "refused by something in front of Shopify", [Sign((403,))]),
+    Meaning(Temporary, "challenge", "refused as a security risk; if it lasts, ask Shopify support", [Sign((430,))]),
+    Meaning(StoreUnavailable, "not_found", "there is no such shop; check the shop domain", [Sign((404,))]),
+    Meaning(StoreUnavailable, "locked", "the shop is locked; Shopify support knows why", [Sign((423,))]),
     Meaning(
         StoreUnavailable,
         "moved",
         "a redirect, which is not followed (it would take the access token along)",
-        range(300, 400),
+        [Sign(range(300, 400))],
     ),
-    Meaning(Temporary, "server_error", "Shopify failed", (408, 425, *range(500, 600))),
-    Meaning(BadDocument, "variable", "a variable of the query is refused", codes={"INVALID_VARIABLE"}),
+    Meaning(Temporary, "server_error", "Shopify failed", [Sign((408, 425, *range(500, 600)))]),
+    Meaning(BadDocument, "variable", "a variable of the query is refused", [Sign(codes={"INVALID_VARIABLE"})]),
     Meaning(
         BadDocument,
         "query",
         "the query is refused",
-        (200,),
-        words=_words(r"^\s*(?:syntax|parse) error|doesn't exist on"),
+        [
+            Sign((200,), words=r"^\s*(?:syntax|parse) error|doesn't exist on"),
+            Sign(codes={"NOT_IMPLEMENTED", "GRAPHQL_VALIDATION_FAILED", "BAD_REQUEST", "BAD_USER_INPUT"}),
+        ],
     ),
     Meaning(
         BadDocument,
-        "query",
-        "the query is refused",
-        codes={"NOT_IMPLEMENTED", "GRAPHQL_VALIDATION_FAILED", "BAD_REQUEST", "BAD_USER_INPUT"},
+        "request",
+        "the request is refused",
+        [Sign((400, 405, 406, 411, 413, 414, 415, 422), words=r"\S")],
     ),
-    Meaning(
-        BadDocument, "request", "the request is refused", (400, 405, 406, 411, 413, 414, 415, 422), words=_words(r"\S")
-    ),
-    Meaning(BadAnswer, "shape", "expected 200", range(201, 300)),
+    Meaning(BadAnswer, "shape", "expected 200", [Sign(range(201, 300))]),
 )
 UNKNOWN = Meaning(Temporary, "unknown", "an unknown refusal; if it lasts, find out what it means")
 
@@ -250,7 +240,7 @@ def words_in(value: object, depth: int = 4) -> str:
 
 def meaning_of(refusal: Refusal) -> Meaning:
     """The first meaning that fits, or UNKNOWN."""
-    return next((meaning for meaning in MEANINGS if meaning.fits(refusal)), UNKNOWN)
+    return next((meaning for meaning in MEANINGS if any(sign.fits(refusal) for sign in meaning.signs)), UNKNOWN)
 
 
 def most_severe(errors: Sequence[ShopifyError]) -> ShopifyError:

@@ -154,22 +154,15 @@ def shop_facts(session: Session, integration: Integration) -> ShopFacts | None:
     return None if row is None else ShopFacts(tuple(row.scopes), row.time_zone, row.currency, float(row.age))
 
 
-def keep_shop_facts(
-    session: Session,
-    integration: Integration,
-    *,
-    scopes: Collection[str],
-    time_zone: str | None,
-    currency: str | None,
-) -> bool:
+def keep_shop_facts(session: Session, integration: Integration, facts: ShopFacts) -> bool:
     """Store current facts; returns False, and stores nothing, if the shop was reconnected meanwhile."""
     values = {
         "merchant_id": integration.merchant_id,
         "shop_domain": integration.shop_domain,
         "token_version": integration.token_version,
-        "scopes": sorted(set(scopes)),
-        "time_zone": time_zone,
-        "currency": currency,
+        "scopes": sorted(set(facts.scopes)),
+        "time_zone": facts.time_zone,
+        "currency": facts.currency,
     }
     return session.execute(SQL["keep_shop_facts"], values).first() is not None
 

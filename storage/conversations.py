@@ -112,9 +112,8 @@ def history(session: Session, conversation_id: str, *, before_seq: int, max_turn
         if results is not None or not assistant.get("tool_calls"):
             steps[turn_id].append(StepRow(step, assistant, results, created_at))
     absorbed: dict[int, list[AbsorbedTurn]] = defaultdict(list)
-    for by, turn_id, seq, event_id, traceparent, at_step, said in session.execute(SQL["absorbed_by_turns"], which):
-        taken = AbsorbedTurn(turn_id, seq, event_id, traceparent, at_step, TurnInput.from_json(said))
-        absorbed[by].append(taken)
+    for by, *taken in session.execute(SQL["absorbed_by_turns"], which):
+        absorbed[by].append(AbsorbedTurn.from_row(taken))
     return [
         PastTurn(
             turn.seq,

@@ -1,20 +1,4 @@
-"""What can go wrong in storage.
-
-    StorageError                      code
-    ├── StorageUnavailable            storage.unavailable      Postgres is down, busy or full: try again later
-    ├── StorageRefused                storage.refused          Postgres refused a row: retrying does not help
-    ├── SchemaMissing                 storage.schema_missing   a table or column is missing: migrate
-    ├── UnfitDatabase                 storage.unfit_database   no migration makes it usable: create another one
-    ├── LostTurn                      storage.lost_turn        another attempt holds the turn: write nothing
-    ├── UnknownConversation           storage.unknown_conversation
-    ├── ConversationOfAnotherMerchant storage.conversation_of_another_merchant
-    ├── ShopConnectedElsewhere        storage.shop_connected_elsewhere
-    ├── ShopCannotMove                storage.shop_cannot_move
-    ├── InvalidShopDomain             storage.invalid_shop_domain
-    ├── MerchantNameTaken             storage.merchant_name_taken
-    ├── TokenUnreadable               storage.token_unreadable the stored bytes do not open
-    │   └── UnknownTokenKey           storage.unknown_token_key  … because their key is not configured
-    └── InvalidTokenKeys              storage.invalid_token_keys  CJ_TOKEN_KEYS cannot be used
+"""What can go wrong in storage. Each error has a `code` for programs.
 
 No message contains a parameter's value, a token or a key. Ids of merchants and conversations, and shop domains, are not
 secret and may appear.
@@ -30,19 +14,19 @@ class StorageError(Exception):
 
 
 class StorageUnavailable(StorageError):
-    """Postgres did not answer, or not in time; a transaction whose commit was cut off may have succeeded."""
+    """Postgres is down, busy or full: try again later. A transaction whose commit was cut off may have succeeded."""
 
     code = "storage.unavailable"
 
 
 class StorageRefused(StorageError):
-    """Postgres refused a write: it violates a rule of the schema, or a column does not accept the value."""
+    """Postgres refused a write that violates a rule of the schema, or a value: trying again does not help."""
 
     code = "storage.refused"
 
 
 class SchemaMissing(StorageError):
-    """The database's migrations are behind this code."""
+    """A table or column is missing: the database's migrations are behind this code."""
 
     code = "storage.schema_missing"
 

@@ -361,7 +361,7 @@ class UsageTable(Base):
 
 
 class TurnRateTable(Base):
-    """How many turns of a merchant asked a model since the present minute of theirs began."""
+    """How many turns of a merchant have asked a model in the merchant's current minute."""
 
     __tablename__ = "turn_rates"
 

@@ -24,11 +24,12 @@ from typing import Any, cast
 
 from sqlalchemy import Result, TextClause
 
+from events.catalog import PRIVACY
 from storage import sql
 from storage.database import Rows, Session
 from storage.mentions import CONTACTS, Needles, Person
 from storage.sql import dump
-from storage.turns import EXTRAS
+from storage.turns import EXTRAS, StepRow
 
 SQL = sql.load("privacy")
 
@@ -56,7 +57,6 @@ KEPT_CONTEXT = (
     *("greeted", "connection", "scopes", "connected_at"),
 )
 """Context keys that CJ sets itself, which never mention a customer."""
-REQUESTS = frozenset({"customers_data_request", "customers_redact", "shop_redact"})
 IDENTIFIERS = frozenset(
     {"merchant_id", "shop_domain", "conversation_id", "customer_id", "order_ids", "provider", "scopes"}
 )
@@ -320,9 +320,8 @@ def _conversations(session: Session, merchant_id: str, after: str) -> Iterator[A
 
 def _turns(session: Session, merchant_id: str, walk: Walk, *, contexts: Needles | None = None) -> Iterator[Any]:
     """A merchant's turns from the walk's position on, by conversation and seq; with `contexts`, blanks those, too."""
-    after = walk.turn
     if walk.conversation:
-        yield from _turns_of(session, walk.conversation, after)
+        yield from _turns_of(session, walk.conversation, walk.turn)
     for conversation in _conversations(session, merchant_id, walk.conversation):
         if contexts is not None:
             _blank_context(session, conversation.id, conversation.context, contexts, walk)
@@ -338,22 +337,13 @@ def _reached(walk: Walk, turn: Any) -> None:
     walk.conversation, walk.turn = turn.conversation_id, turn.seq
 
 
-@dataclass(frozen=True)
-class _Step:
-    turn_id: int
-    step: int
-    assistant: dict[str, Any]
-    tool_results: list[dict[str, Any]] | None
-    created_at: datetime
-
-
-def _steps(session: Session, turn: Any, needles: Needles) -> Iterator[_Step]:
+def _steps(session: Session, turn: Any, needles: Needles) -> Iterator[StepRow]:
     """A turn's steps that may mention the person, or contain encrypted data that may be about anybody."""
     for row in _pages(session, SQL["next_steps"], {"turn_id": turn.id, "limit": ROWS}, after=-1, by="step"):
         assistant, results = row.assistant, row.tool_results
         if EXTRAS in assistant or needles.may_be_in_json(assistant, results or ""):
             read = None if results is None else json.loads(results)
-            yield _Step(row.turn_id, row.step, json.loads(assistant), read, row.created_at)
+            yield StepRow(row.step, json.loads(assistant), read, row.created_at)
 
 
 def _replies(session: Session, turn: Any) -> Iterator[Any]:
@@ -389,7 +379,7 @@ def _blank_turn(session: Session, turn: Any, needles: Needles, walk: Walk) -> No
         results = _blank_results(step.tool_results, needles)
         if (assistant, results) != (step.assistant, step.tool_results):
             values = {"assistant": dump(assistant), "tool_results": None if results is None else dump(results)}
-            session.execute(SQL["write_step"], {"turn_id": step.turn_id, "step": step.step, **values})
+            session.execute(SQL["write_step"], {"turn_id": turn.id, "step": step.step, **values})
             walk.rows += 1
     said = _blanked(turn.input, needles)
     if said != turn.input:
@@ -418,7 +408,7 @@ def _blank_context(
 def _blank_events(session: Session, keys: Sequence[int], needles: Needles, walk: Walk) -> None:
     for row in session.execute(SQL["content_of_events"], {"keys": list(keys)}).all():
         data = {name: value if name in IDENTIFIERS else _blanked(value, needles) for name, value in row.data.items()}
-        if row.type in REQUESTS and needles.is_about(row.data):
+        if row.type in PRIVACY and needles.is_about(row.data):
             data = {name: value for name, value in data.items() if name not in CONTACTS}
         error = REMOVED if row.error is not None and needles.are_in(row.error) else row.error
         if (data, error) != (row.data, row.error):

@@ -10,7 +10,7 @@ ORDER BY seq LIMIT :limit
 
 -- name: next_steps
 -- As text: most steps do not concern the person in question, and parsing them would take most of a request's time.
-SELECT turn_id, step, assistant::text AS assistant, tool_results::text AS tool_results, created_at FROM steps
+SELECT step, assistant::text AS assistant, tool_results::text AS tool_results, created_at FROM steps
 WHERE turn_id = :turn_id AND step > :after ORDER BY step LIMIT :limit
 
 -- name: next_replies

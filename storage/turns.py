@@ -291,6 +291,11 @@ class AbsorbedTurn:
     at_step: int
     input: TurnInput
 
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> AbsorbedTurn:
+        turn_id, seq, event_id, traceparent, at_step, said = row
+        return cls(turn_id, seq, event_id, traceparent, at_step, TurnInput.from_json(said))
+
 
 @dataclass(frozen=True)
 class Room:
@@ -565,7 +570,7 @@ def absorb(session: Session, claim: Claim, room: Room, *, at_step: int) -> list[
 
 def absorbed_by(session: Session, turn_id: int) -> list[AbsorbedTurn]:
     """The turns whose messages this turn absorbed, in order."""
-    return [_absorbed(row) for row in session.execute(SQL["absorbed_by"], {"turn_id": turn_id})]
+    return [AbsorbedTurn.from_row(row) for row in session.execute(SQL["absorbed_by"], {"turn_id": turn_id})]
 
 
 def expire(session: Session, *, max_failures: int = MAX_FAILURES) -> list[Expired]:
@@ -720,8 +725,3 @@ def _held(
 
     integration = None if shop[0] is None else Integration.from_row(shop)
     return Held(last_sequence, now, last_turn, workflow, context, integration)
-
-
-def _absorbed(row: Row[Any]) -> AbsorbedTurn:
-    turn_id, seq, event_id, traceparent, at_step, said = tuple(row)
-    return AbsorbedTurn(turn_id, seq, event_id, traceparent, at_step, TurnInput.from_json(said))

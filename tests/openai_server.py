@@ -19,11 +19,12 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 
 from aiohttp import web
 
-from tests.waiting import wait_until
+from tests.waiting import Late, wait_until
 from workers.model import demo
 from workers.model.local_server import ModelServer, completion, drop, error_response, html_page, pieces
 
@@ -66,13 +67,15 @@ class Call:
 class Say:
     """A good answer: words, tool calls or both. With neither, the message is empty, as some providers send it.
 
-    As a stream, `every` seconds pass between two tokens, and after `cut` characters the connection breaks.
+    As a stream, `every` seconds pass between two tokens, or each waits until `heard` is true of the text before it;
+    after `cut` characters the connection breaks.
     """
 
     text: str | None = None
     calls: Sequence[Call] = ()
     every: float = 0.0
     cut: int | None = None
+    heard: Callable[[str], bool] | None = None
 
     def wire(self) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": self.text}
@@ -200,7 +203,7 @@ def plays_the_demo_model(request: Received) -> Say:
 
 async def _send(answer: Answer, request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
     match answer:
-        case Say(every=every, cut=cut) if body.get("stream") and (every or cut is not None):
+        case Say(every=every, cut=cut, heard=heard) if body.get("stream") and (every or heard or cut is not None):
             return await _stream(answer, request, body)
         case Say():
             return completion(answer.wire(), body)
@@ -238,16 +241,23 @@ async def _stream(answer: Say, request: web.Request, body: Mapping[str, Any]) ->
     """Token by token."""
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
-    said = 0
+    said, heard = "", answer.heard
     for piece in pieces(answer.wire(), body):
-        said += (
-            len(re.sub(rb'.*"content": "([^"]*)".*', rb"\1", piece, flags=re.DOTALL)) if b'"content"' in piece else 0
-        )
-        if answer.cut is not None and said > answer.cut:
+        if heard is not None and not await _happens(partial(heard, said)):
+            heard = None  # a test that expects it says what is missing
+        said += "".join(re.findall(r'"content": "([^"]*)"', piece.decode()))
+        if answer.cut is not None and len(said) > answer.cut:
             return drop(request)
         await response.write(piece)
         await asyncio.sleep(answer.every)
     return response
+
+
+async def _happens(condition: Callable[[], bool]) -> bool:
+    try:
+        return await asyncio.to_thread(wait_until, condition, limit=3)
+    except Late:
+        return False
 
 
 async def _drip_headers(request: web.Request, every: float) -> web.StreamResponse:

@@ -1,5 +1,5 @@
 """Wait for a condition instead of sleeping."""
 
-from workers.local.stack import wait_until
+from workers.local.stack import Late, wait_until
 
-__all__ = ["wait_until"]
+__all__ = ["Late", "wait_until"]

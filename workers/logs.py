@@ -101,11 +101,13 @@ def configure(kind: str, *, level: str = "INFO", stream: TextIO | None = None) -
 
 def _told_in_a_line(record: logging.LogRecord) -> bool:
     """Drop the traceback when Celery or kombu logs that the broker failed: while it is full, a timer logs this every
-    ten seconds in each worker."""
-    of_library = record.name.startswith(("celery", "kombu"))
-    if of_library and record.exc_info and _MODULE.match(type(record.exc_info[1]).__module__):
+    ten seconds in each worker. Drop the line when aiohttp logs that a client sent no HTTP or has left: the client was
+    told, anybody can do it as often as they like, and the error quotes what they sent."""
+    error = record.exc_info[1] if record.exc_info else None
+    if record.name.startswith(("celery", "kombu")) and _MODULE.match(type(error).__module__):
         record.exc_info = None
-    return True
+    is_of_client = isinstance(error, ConnectionError) or type(error).__module__.startswith("aiohttp.")
+    return not (record.name == "aiohttp.server" and is_of_client)
 
 
 def adopt(names: Iterable[str]) -> None:

@@ -339,16 +339,19 @@ def needed_by(kinds: Collection[str]) -> tuple[str, ...]:
 def environment() -> dict[str, str]:
     """A copy of the process's environment, for children to inherit; only this module reads os.environ.
 
-    Secrets from files are put into their variables. `Settings.read` reports unreadable files. Without DATABASE_URL the
-    database is the one of `cj up`: then libpq's variables (PGSERVICE, PGOPTIONS, …), which are meant for another, are
-    removed, also from this process, where libpq would add them to every URL.
+    Secrets from files are put into their variables. `Settings.read` reports unreadable files.
     """
     read, _ = _from_files(os.environ)
-    found = {**{name: text for name, text in os.environ.items() if name.removesuffix(FILE) not in read}, **read}
-    if not found.get("DATABASE_URL"):
-        for name in [name for name in found if name.startswith("PG")]:
-            del found[name], os.environ[name]
-    return found
+    return {**{name: text for name, text in os.environ.items() if name.removesuffix(FILE) not in read}, **read}
+
+
+def without_libpq(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` for the Postgres of `cj up`: without libpq's variables (PGSERVICE, PGOPTIONS, …), which are meant for
+    another. They leave this process, too, where libpq would add them to every URL.
+    """
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
+    return {name: text for name, text in environ.items() if not name.startswith("PG")}
 
 
 def environment_of(kind: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -23,9 +23,6 @@ TOOLS: tuple[str, ...] = ("shopify_data", "calculate_metrics")
 
 REQUIREMENTS: tuple[str, ...] = ("shopify_oauth",)
 
-#: Events that the workers handle themselves; they never reach a conversation.
-WITHOUT_CONVERSATION = frozenset({"customers_redact", "shop_redact"})
-
 #: Events that open a conversation if there is none.
 OpeningEvent = Literal["oauth_complete", "conversation_started", "message_received"]
 OPENING_EVENTS: tuple[str, ...] = get_args(OpeningEvent)

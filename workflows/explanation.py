@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from events.catalog import DELETIONS
 from workflows.actions import Action, UpdateContext
 from workflows.check.openings import Opening, Openings
-from workflows.definition import OPENING_EVENTS, WITHOUT_CONVERSATION
+from workflows.definition import OPENING_EVENTS
 from workflows.expression import parse
 from workflows.expression.evaluate import Expression, compile_node, preview
 from workflows.workflow import Workflow, WorkflowSet
@@ -122,7 +123,7 @@ def opening(workflows: WorkflowSet, event_type: str, data: Mapping[str, Any]) ->
 
     Raises UnknownWorkflow if the event names an unknown workflow.
     """
-    if event_type in WITHOUT_CONVERSATION:
+    if event_type in DELETIONS:
         return None, "reaches no conversation: it deletes what is stored"
     if event_type not in OPENING_EVENTS:
         return None, "opens no conversation: it reaches the merchant's latest open one, in whichever workflow that is"

@@ -16,7 +16,8 @@ _BARE_KEY = re.compile(r"\s*(?:- +)*[\w.-]+\s*$")
 _NO_SPACE = re.compile(r"\s*(?:- +)*(?P<key>[A-Za-z_]\w*):\S.*$")
 _TEMPLATE = re.compile(r"(?:^|[\s:\[,-])(\{\{.*?\}\}|\{\{)")
 _CONFLICT = re.compile(r"^[ \t]*(?:<{7}|>{7})(?: .*)?$", re.MULTILINE)
-_STRANGE_SPACE = re.compile(rf"[ \t]*(?:-[ \t]+)*(?:[\w.-]+[ \t]*:?)?[ \t]*(?P<space>[{STRANGE_SPACES}]+)")
+# Possessive: a long line of spaces is read once.
+_STRANGE_SPACE = re.compile(rf"[ \t]*+(?:-[ \t]++)*(?:[\w.-]++[ \t]*+:?+)?+[ \t]*+(?P<space>[{STRANGE_SPACES}]+)")
 _LOOKALIKE = re.compile(
     r"[ \t]*(?:(?P<dash>[\u2010-\u2015\u2022\u2212*])[ \t]|(?:- +)*[\w.-]+ *(?P<colon>[\ufe13\ufe55\uff1a]))"
 )

@@ -5,7 +5,6 @@ import threading
 from concurrent.futures import Future
 from dataclasses import asdict
 from datetime import datetime
-from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
@@ -132,9 +131,7 @@ class DevelopmentStore(Store):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     async def _serve(self, port: int, listening: "Future[int]") -> None:

@@ -299,6 +299,28 @@ def test_what_only_looks_odd_is_accepted(case: Case, body: bytes, data: dict[str
     assert case.refused() == []
 
 
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        (
+            {"data": {"text": "x" * 8001}},
+            "I can't read that message. Please send at most 8000 characters of plain text.",
+        ),
+        ({"time": "2026-11-22"}, "Sorry, something went wrong on our side, and I did not get that."),
+        (
+            {"time": f"{FAR_AHEAD:%Y-%m-%dT%H:%M:%SZ}"},
+            "Sorry, something went wrong on our side, and I did not get that.",
+        ),
+    ],
+)
+def test_merchants_are_asked_to_mend_only_what_they_wrote(case: Case, changed: dict[str, Any], says: str) -> None:
+    data = {"provider": DELETE, "success": DELETE, "shop_domain": DELETE, **MESSAGE, **changed.pop("data", {})}
+    case.comes(oauth(data, id="said", type="message_received", **changed))
+    case.handle_all()
+    [(told,)] = rows.query(case.database, "SELECT body::text FROM replies")
+    assert says in told
+
+
 def test_an_id_used_again_for_something_else_is_refused(case: Case) -> None:
     case.comes(oauth(id="once"), oauth(id="once"))
     case.comes(oauth(id="once"))

@@ -1,5 +1,6 @@
 """Stored facts about a shop, on a real Postgres."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from storage.vault import Vault, new_key_text
 from tests.rows import execute, query
 
 SHOP = "acme.myshopify.com"
-TOLD: dict[str, Any] = {"scopes": ["read_products", "read_orders"], "time_zone": "Asia/Tokyo", "currency": "JPY"}
+TOLD = ShopFacts(("read_products", "read_orders"), "Asia/Tokyo", "JPY")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def read(database: Database, integration: Integration) -> ShopFacts | None:
 
 def store(database: Database, integration: Integration, **told: Any) -> bool:
     with database.transaction() as session:
-        return connections.keep_shop_facts(session, integration, **(TOLD | told))
+        return connections.keep_shop_facts(session, integration, replace(TOLD, **told))
 
 
 def test_nothing_is_known_before_shopify_was_asked(database: Database, vault: Vault) -> None:

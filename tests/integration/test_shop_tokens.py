@@ -330,6 +330,46 @@ def test_a_token_that_is_refused_twice_is_given_up(world: World, server: RedisSe
     assert asked[1] - asked[0] >= 1.0
 
 
+def test_a_store_connected_again_during_a_renewal_is_read_with_its_new_token(world: World) -> None:
+    world.connect(60)
+    world.shopify.tokens.revoke(SHOP)
+    keeper = world.keeper()
+    refresh = keeper._refresh
+    assert refresh is not None
+
+    def connected_meanwhile(*given: Any) -> TokenPair:
+        try:
+            return refresh(*given)
+        finally:
+            world.connect(3600, token="shpat_of_a_new_connection")
+
+    keeper._refresh = connected_meanwhile
+    assert text(world.current(keeper)) == "shpat_of_a_new_connection"
+    assert world.integration().status == "active"
+
+
+def test_a_store_connected_again_between_two_refusals_is_read_with_its_new_token(
+    world: World, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.connect(None, refresh=False)
+    world.shopify.tokens.revoke(SHOP)
+    monkeypatch.setattr("workers.shop.fetch.time.sleep", lambda _: None)
+    ask_shopify = ShopifyFetcher._ask_shopify
+    asked: list[str | None] = []
+
+    def ask(self: ShopifyFetcher, request: FetchRequest, token: AccessToken, deadline: float) -> dict[str, Any]:
+        result = ask_shopify(self, request, token, deadline)
+        asked.append(text(token))
+        if len(asked) == 2:
+            world.connect(None, refresh=False, token="shpat_of_a_new_connection")
+        return result
+
+    monkeypatch.setattr(ShopifyFetcher, "_ask_shopify", ask)
+    assert fetched(world, Cache(server))["success"]
+    assert asked == [FIRST, FIRST, "shpat_of_a_new_connection"]
+    assert world.integration().status == "active"
+
+
 def test_a_token_that_others_use_meanwhile_is_not_given_up(world: World, server: RedisServer) -> None:
     world.connect(None, refresh=False)
     world.shopify.fault(SHOP, "unauthorized", operation="Counts")

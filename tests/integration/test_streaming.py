@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 from workers import failpoints
 from workers.agent.prompt import GO_ON
 from workers.agent.transactions import TurnTransactions
-from workers.agent.utterance import Utterance
+from workers.agent.utterance import Utterance, whole_sentences
 from workers.delivery import notices
 from workers.model.client import Model
 from workflows.loader import load_folder, load_text
@@ -26,7 +26,6 @@ FIRST, SECOND, THIRD = "You have 7 customers.", "There are 3 orders.", "Shall we
 WHOLE = f"{FIRST} {SECOND} {THIRD}"
 FALSE = "You have 9 orders."
 EVERY = 0.01
-SLOW = Say(WHOLE, every=EVERY)
 FINISHED = ("RUN_FINISHED", None)
 
 
@@ -53,8 +52,18 @@ def events(merchant: Merchant) -> list[tuple[str, str]]:
     return [(kind.removeprefix("TEXT_MESSAGE_"), words) for kind, words in found]
 
 
-def dies_at(point: str, time_: int = 1) -> None:
-    """The worker dies when it gets there for the so manieth time."""
+def slow(merchant: Merchant, has_died: Callable[[], bool] = lambda: False) -> Say:
+    """WHOLE, each sentence written once the merchant has heard the one before."""
+
+    def heard(written: str) -> bool:
+        said = "".join(words for kind, words in events(merchant) if kind == "CONTENT")
+        return has_died() or said.startswith(whole_sentences(written).rstrip())
+
+    return Say(WHOLE, heard=heard)
+
+
+def dies_at(point: str, time_: int = 1) -> Callable[[], bool]:
+    """The worker dies when it gets there for the `time_`-th time; the returned function says whether it has."""
     left = [time_]
 
     def listener(name: str) -> None:
@@ -64,6 +73,7 @@ def dies_at(point: str, time_: int = 1) -> None:
                 raise Killed
 
     failpoints.listen(listener)
+    return lambda: left[0] <= 0
 
 
 def goes_on(request: Received) -> bool:
@@ -71,8 +81,8 @@ def goes_on(request: Received) -> bool:
 
 
 def test_each_sentence_goes_out_while_the_next_is_written(serve: Serve, hire: Hire) -> None:
-    serve([COUNTS, SLOW])
     merchant = hire()
+    serve([COUNTS, slow(merchant)])
     assert merchant.asks("How is it going?") == (FINISHED, [FIRST, f" {SECOND}", f" {THIRD}"])
     message = events(merchant)[0][1]
     assert events(merchant) == [
@@ -96,7 +106,7 @@ def test_a_workflow_may_want_whole_messages(serve: Serve, hire: Hire) -> None:
     def whole(workflow: Workflow) -> Workflow:
         return load_text(f"{workflow.text}\nstream: whole\n", file=workflow.name)
 
-    server = serve([COUNTS, SLOW])
+    server = serve([COUNTS, Say(WHOLE, every=EVERY)])
     assert hire(WorkflowSet(map(whole, load_folder()))).asks() == (FINISHED, [WHOLE])
     assert not any(request.body.get("stream") for request in server.requests)
 
@@ -111,14 +121,16 @@ def test_a_worker_that_dies_between_sentences(
 
     def model(request: Received) -> Answer:
         if not goes_on(request):
-            return SLOW if any(message["role"] == "tool" for message in request.messages) else COUNTS
+            return (
+                slow(merchant, has_died) if any(message["role"] == "tool" for message in request.messages) else COUNTS
+            )
         begun = request.messages[-2]["content"]
         assert WHOLE.startswith(begun)
         rest = {"the rest": WHOLE.removeprefix(begun), "all of it again": WHOLE, "a full stop": "."}[answers_with]
         return Say(rest, every=EVERY)
 
     server = serve(model)
-    dies_at(point, time_)
+    has_died = dies_at(point, time_)
     end, said = merchant.asks("How is it going?")
     assert end == FINISHED
     said_before = time_ if point.endswith("after_commit") else time_ - 1
@@ -258,8 +270,8 @@ def test_stopped_in_the_middle(serve: Serve, hire: Hire) -> None:
 
 
 def test_a_turn_that_kills_its_workers_in_mid_message_ends_it(serve: Serve, hire: Hire) -> None:
-    serve([COUNTS, SLOW])
     merchant = hire()
+    serve([COUNTS, slow(merchant)])
 
     def dies(name: str) -> None:
         if name == "sentence.after_commit":
@@ -334,6 +346,5 @@ def test_a_mutant_is_noticed(serve: Serve, hire: Hire, monkeypatch: pytest.Monke
     make(monkeypatch)
     # Slowly, so that a sentence comes by itself on a slow machine, too.
     monkeypatch.setitem(globals(), "EVERY", 0.06)
-    monkeypatch.setitem(globals(), "SLOW", Say(WHOLE, every=0.06))
     with pytest.raises(AssertionError):
         notices_it(serve, hire)

@@ -211,10 +211,8 @@ class Answers:
     def _spent_in_vain(self, state: TurnState, utterance: Utterance, asked: list[prompt_size.Message]) -> Spent:
         """The estimated cost of an answer that broke off or was aborted, for which no count arrives."""
         settings = state.workflow.model
-        written = prompt_size.size(utterance.said.removeprefix(utterance.begun)) // prompt_size.BYTES_PER_TOKEN
-        return Spent(
-            settings.name or self._model.names[0], prompt_size.size(asked) // prompt_size.BYTES_PER_TOKEN, written
-        )
+        written = prompt_size.tokens(utterance.said.removeprefix(utterance.begun))
+        return Spent(settings.name or self._model.names[0], prompt_size.tokens(asked), written)
 
     def _call_model(
         self,
@@ -470,8 +468,8 @@ def _assistant(answer: Answer) -> dict[str, Any]:
 
 def _spent(answer: Answer, asked: list[prompt_size.Message]) -> Spent:
     """Token counts from the provider; missing ones are estimated, so that they are not free."""
-    read = answer.input_tokens or prompt_size.size(asked) // prompt_size.BYTES_PER_TOKEN
-    written = answer.output_tokens or prompt_size.size(_assistant(answer)) // prompt_size.BYTES_PER_TOKEN
+    read = answer.input_tokens or prompt_size.tokens(asked)
+    written = answer.output_tokens or prompt_size.tokens(_assistant(answer))
     return Spent(answer.model, read, written)
 
 

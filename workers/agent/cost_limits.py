@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from storage.turns import Room
-from workers.agent.prompt_size import BYTES_PER_TOKEN
 from workers.settings import Settings
+from workflows.definition import BYTES_PER_TOKEN
 from workflows.workflow import Workflow
 
 ABSORBED_SHARE = 4

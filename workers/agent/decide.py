@@ -8,9 +8,9 @@ resumes from its committed steps by the same rule.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Literal
 
-from storage.turns import MODEL_PAUSES_SECONDS
+from storage.turns import MODEL_PAUSES_SECONDS, StepRow
 from workers.agent.time_limits import (
     CLOSING_SECONDS,
     LONGEST_OUTAGE_SECONDS,
@@ -18,6 +18,7 @@ from workers.agent.time_limits import (
     MODEL_RETRY_SECONDS,
     SILENCE_SECONDS,
 )
+from workflows.definition import LimitsSection
 
 PREFETCHED = "prefetched_"
 """The id prefix of calls that no model made."""
@@ -32,28 +33,6 @@ model."""
 Then = Literal["withdrawn", "left_out", "said"]
 """What to do with claims without a ground: tell the model and ask it once more; leave their sentences out; or, if a
 workflow only wants a report, say them."""
-
-
-class Limits(Protocol):
-    """The part of a workflow's `limits` that a turn obeys."""
-
-    @property
-    def max_tool_rounds(self) -> int: ...
-    @property
-    def pause_between_messages_seconds(self) -> float: ...
-
-
-class Step(Protocol):
-    """A committed step (storage.turns.StepRow)."""
-
-    @property
-    def step(self) -> int: ...
-    @property
-    def assistant(self) -> dict[str, Any]: ...
-    @property
-    def tool_results(self) -> list[dict[str, Any]] | None: ...
-    @property
-    def created_at(self) -> datetime: ...
 
 
 @dataclass(frozen=True)
@@ -135,8 +114,8 @@ Outcome = RetryLater | AnswerLater | GiveUp
 
 
 def next_move(
-    steps: Sequence[Step],
-    limits: Limits,
+    steps: Sequence[StepRow],
+    limits: LimitsSection,
     *,
     now: datetime,
     seconds_left: float,
@@ -150,9 +129,9 @@ def next_move(
     """
     last = steps[-1] if steps else None
     if last is None:
-        if prefetched and limits.max_tool_rounds > 0 and seconds_left >= CLOSING_SECONDS:
+        if prefetched and seconds_left >= CLOSING_SECONDS:
             return TakePrefetched(tuple(prefetched))
-        return _ask(0, limits.max_tool_rounds > 0, seconds_left, fruitless)
+        return _ask(0, True, seconds_left, fruitless)
     unfinished = is_unfinished(last)
     goes_on = unfinished or is_withdrawn(last)
     if not goes_on and not last.assistant.get("tool_calls"):
@@ -164,23 +143,23 @@ def next_move(
     return _ask(last.step if unfinished else last.step + 1, may_call, seconds_left, fruitless)
 
 
-def is_prefetched(step: Step) -> bool:
+def is_prefetched(step: StepRow) -> bool:
     """Whether the turn started with this step, which no model made."""
     return any(call["id"].startswith(PREFETCHED) for call in step.assistant.get("tool_calls") or ())
 
 
-def is_unfinished(step: Step) -> bool:
+def is_unfinished(step: StepRow) -> bool:
     """Whether this step's words were said before the model had finished: it must continue them."""
     return UNFINISHED in step.assistant
 
 
-def is_withdrawn(step: Step) -> bool:
+def is_withdrawn(step: StepRow) -> bool:
     """Whether this step's words were not said because the model was told to correct them."""
     claims = step.assistant.get(CLAIMS)
     return claims is not None and claims["then"] == "withdrawn"
 
 
-def about_ungrounded(steps: Sequence[Step], truth: Literal["strict", "report"], *, seconds_left: float) -> Then:
+def about_ungrounded(steps: Sequence[StepRow], truth: Literal["strict", "report"], *, seconds_left: float) -> Then:
     """What to do about claims without a ground. A turn has one correction, if there is time for it."""
     if truth == "report":
         return "said"
@@ -208,7 +187,7 @@ def after_outage(
     return AnswerLater(min(max(shortest, named), longest))
 
 
-def _is_bad(step: Step) -> bool:
+def _is_bad(step: StepRow) -> bool:
     """Whether none of this step's calls could be run."""
     results = step.tool_results or ()
     return bool(results) and all(result["content"].get("error_code") in BAD_CALLS for result in results)
@@ -222,7 +201,7 @@ def _ask(step: int, may_call: bool, seconds_left: float, fruitless: int) -> Move
     return AskModel(step, with_tools=may_call and seconds_left >= CLOSING_SECONDS)
 
 
-def _pause(last: Step, limits: Limits, now: datetime) -> Pause | None:
+def _pause(last: StepRow, limits: LimitsSection, now: datetime) -> Pause | None:
     if not last.assistant.get("content"):
         return None
     waited = max((now - last.created_at).total_seconds(), 0.0)  # the two clocks differ by a few milliseconds

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from workers.shop.results import Result, failed
+from workflows.definition import BYTES_PER_TOKEN
 
 Message = dict[str, Any]
 
-BYTES_PER_TOKEN = 3
 RESULT_BYTES = 16 * 1024
 """Most bytes of one tool result that a model sees."""
 TOO_LARGE = "The data is too large to show."
@@ -41,6 +41,11 @@ LONGEST_VALUE = 2000
 def size(value: Any) -> int:
     """Bytes of a JSON value on the wire."""
     return len(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def tokens(value: Any) -> int:
+    """Estimated tokens of a JSON value."""
+    return size(value) // BYTES_PER_TOKEN
 
 
 def first_that_fits(forms: Sequence[Callable[[], list[Message]]], most: int) -> tuple[int, list[Message], int]:

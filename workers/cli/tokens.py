@@ -305,11 +305,13 @@ def move(shop: str, merchant_id: str, as_json: bool) -> None:
     Conversations stay with the old merchant, who then has no store; promises there about the store end. An
     invented merchant is removed. The new merchant's questions that wait for a store are answered.
     """
+    from events.fields import is_identifier
+
+    if not is_identifier(merchant_id):
+        raise WrongUse("ID is invalid: expected 1 to 200 printable characters")
     with transaction() as session:
         from storage import merchants as storage
 
-        if not 1 <= len(merchant_id) <= 200 or not merchant_id.isprintable():
-            raise WrongUse("ID is invalid: expected 1 to 200 printable characters")
         is_new = not storage.merchant_exists(session, merchant_id)
         source = storage.move_shop(session, shop, merchant_id)
     if source is not None:

@@ -246,8 +246,8 @@ def prompt(name: str, event_file: BinaryIO | None, text: str | None, context: st
     settings = settings_for()
     workflow = load_folder(settings.workflows_folder).get(name)
     from workers.agent import prompt as made
-    from workers.agent import prompt_size
     from workers.agent.tools import definitions
+    from workflows.definition import BYTES_PER_TOKEN
 
     said, values = _answered(workflow, event_file, text, _context(context))
     limits = workflow.limits
@@ -259,7 +259,7 @@ def prompt(name: str, event_file: BinaryIO | None, text: str | None, context: st
         [],
         now=datetime.now(UTC),
         max_history=limits.max_history_messages,
-        most_bytes=(limits.prompt_tokens or settings.prompt_tokens) * prompt_size.BYTES_PER_TOKEN,
+        most_bytes=(limits.prompt_tokens or settings.prompt_tokens) * BYTES_PER_TOKEN,
     )
     tools = definitions(workflow.tools)
     hidden = ", ".join(sorted(values.keys() & made.HIDDEN_CONTEXT)) or "nothing"
@@ -274,7 +274,7 @@ def prompt(name: str, event_file: BinaryIO | None, text: str | None, context: st
 def _tokens(value: object) -> str:
     from workers.agent import prompt_size
 
-    return f"about {len(json.dumps(value, ensure_ascii=False).encode()) // prompt_size.BYTES_PER_TOKEN:,} tokens"
+    return f"about {prompt_size.tokens(value):,} tokens"
 
 
 def _answered(

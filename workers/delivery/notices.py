@@ -9,6 +9,7 @@ from storage.database import Session
 from storage.outbox import NewReply, OutgoingReply, RefusedEvent
 from storage.turns import Move, StoppedTurn, TurnInput
 
+OTHERWISE = "Sorry, something went wrong on our side, and I did not get that. Please send it again."
 SENTENCES = {
     "event.unknown_merchant": "I don't know this account yet. Please connect your store first.",
     "event.conversation_merchant_mismatch": "This conversation isn't available. Please start a new one.",
@@ -16,9 +17,11 @@ SENTENCES = {
     "event.not_connected": "Your store isn't connected yet. Please connect it again.",
     "event.shop_merchant_mismatch": "That store belongs to another account. Please connect the store of this one.",
     "event.erased": "The data of this account was deleted. Please connect your store again.",
+    # A gateway's clock or format, nothing that the merchant wrote.
+    "event.from_future": OTHERWISE,
+    "event.bad_time": OTHERWISE,
 }
 UNREADABLE = f"I can't read that message. Please send at most {MAX_TEXT} characters of plain text."
-OTHERWISE = "Sorry, something went wrong on our side, and I did not get that. Please send it again."
 
 
 def refused(session: Session, event: RefusedEvent, code: str) -> list[OutgoingReply]:

@@ -2,9 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr
 
-from events.fields import EventId, Identifier, refusal
+from events.fields import EventId, Identifier, validated
 from events.shop_domain import normalize_shop_domain
 from storage import connections, merchants
 from storage.database import Session
@@ -48,10 +48,7 @@ PRIVATE = ("token", *(f"token.{name}" for name in ShopToken.model_fields))
 
 def read(value: Any) -> NewShop:
     """The shop in a JSON value. Raises InvalidEvent, whose text contains no token."""
-    try:
-        return NewShop.model_validate(value)
-    except ValidationError as error:
-        raise refusal(error, private=PRIVATE) from None
+    return validated(NewShop, value, private=PRIVATE)
 
 
 def connect(session: Session, vault: Vault, shop: NewShop, traceparent: str | None, per_merchant: int) -> Accepted:

@@ -7,7 +7,7 @@ against Shopify's schema, the shipped workflows. Only the store and the model ar
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 import events
 from events.errors import EventError
-from events.replies import RepliesConsumer, Reply
+from events.replies import Reply
 from shopify.development_store import token_for
 from shopify.development_store.faults import StoreFault
 from shopify.development_store.tokens import DEFAULT_SCOPES
@@ -26,7 +26,7 @@ from workers.local import procfile
 from workers.local.embedded_server import EmbeddedServerError
 from workers.local.home import Home, temporary_home
 from workers.local.servers import LocalServers
-from workers.local.stack import keep_token
+from workers.local.stack import ReplyCollector, keep_token
 from workers.local.supervisor import Pace, Supervisor
 from workers.logs import mask
 from workers.operations import timeline
@@ -72,7 +72,6 @@ class Demo:
         self._fault = StoreFault(kind=fault, shop_domain=self._shop).kind if fault else None
         self._say, self._say_step = say, say_step
         self._published_at = 0.0
-        self._replies: list[Reply] = []
         self._ended = threading.Event()
 
     def run(self) -> None:
@@ -150,22 +149,14 @@ class Demo:
             self._say_step(f"Fault injected at the store: {self._fault}.\n")
 
     def _play(self, broker_url: str, database: Database, supervisor: Supervisor) -> None:
-        stop = threading.Event()
-        gateway = threading.Thread(
-            target=RepliesConsumer(broker_url).run,
-            args=(self._show,),
-            kwargs={"stop": stop},
-            name="gateway",
-            daemon=True,
-        )
+        gateway = ReplyCollector(broker_url, self._show)
         gateway.start()
         try:
             self._publish(broker_url)
             self._wait(database, supervisor)
         finally:
-            stop.set()
-            gateway.join(5.0)
-        self._check_outcome()
+            gateway.stop()
+        _check_outcome(gateway.shown)
         with database.transaction() as session:
             story = timeline.read(session, CONVERSATION)
         self._say_step("\nWhat happened when:")
@@ -181,7 +172,6 @@ class Demo:
 
     def _show(self, reply: Reply) -> None:
         """The gateway's part: show each reply as it arrives."""
-        self._replies.append(reply)
         after = f"{time.monotonic() - self._published_at:7.2f} s  "
         if reply.text is not None:
             self._say(after + _wrapped(reply.text.strip(), len(after)))
@@ -204,15 +194,16 @@ class Demo:
         with database.transaction() as session:
             return int(session.execute(OPEN_TURNS, {"conversation": CONVERSATION}).scalar_one()) == 0
 
-    def _check_outcome(self) -> None:
-        errors = [reply.error for reply in self._replies if reply.error is not None]
-        if errors:
-            raise DemoFailed(f"CJ gave up: {errors[0]}")
-        if not any(reply.text for reply in self._replies):
-            raise DemoFailed("CJ said nothing")
-
     def _say_indented(self, line: str) -> None:
         self._say(f"  {line}")
+
+
+def _check_outcome(replies: Sequence[Reply]) -> None:
+    errors = [reply.error for reply in replies if reply.error is not None]
+    if errors:
+        raise DemoFailed(f"CJ gave up: {errors[0]}")
+    if not any(reply.text for reply in replies):
+        raise DemoFailed("CJ said nothing")
 
 
 def _wrapped(words: str, indent: int) -> str:

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from workers.settings import VARIABLES, environment
+from workers.settings import VARIABLES, environment, without_libpq
 
 FOLDER = ".cj"
 #: Seconds after which a failed run's folder may be removed, if nothing owns it.
@@ -94,6 +94,8 @@ class Home:
 def environment_here() -> dict[str, str]:
     """This process's environment, completed from the `cj up` running in this folder."""
     own = environment()
+    if not own.get("DATABASE_URL"):
+        own = without_libpq(own)
     return {**own, **{name: value for name, value in Home().announced().items() if not own.get(name)}}
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from workers.local import procfile
 from workers.local.home import Home
-from workers.settings import SERVERS, Settings
+from workers.settings import SERVERS, Settings, without_libpq
 
 if TYPE_CHECKING:
     from shopify.development_store import DevelopmentStore
@@ -55,6 +55,8 @@ class LocalServers:
         self.page_port = 0
 
     def __enter__(self) -> Self:
+        if "DATABASE_URL" not in self._given:
+            self._given = without_libpq(self._given)
         self._check_given()
         with ExitStack() as until_all_run:
             until_all_run.callback(self._stop)

@@ -69,11 +69,11 @@ def keep_token(database: Database, vault: Vault, merchant_id: str, shop_domain: 
 class ReplyCollector:
     """A chat gateway that records replies, each once, in order, and acks them; runs on its own thread."""
 
-    def __init__(self, broker_url: str) -> None:
+    def __init__(self, broker_url: str, on_reply: Callable[[Reply], None] = lambda _reply: None) -> None:
         self.shown: list[Reply] = []
         #: What it had shown before, for a gateway with a record, which waits longer for first replies.
         self.record: Sequence[Reply] | None = None
-        self._broker_url = broker_url
+        self._broker_url, self._on_reply = broker_url, on_reply
         self._stop, self._begin_anew = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
 
@@ -94,6 +94,7 @@ class ReplyCollector:
     def show(self, reply: Reply) -> None:
         """Called with each reply."""
         self.shown.append(reply)
+        self._on_reply(reply)
 
     def _run(self) -> None:
         while not self._stop.is_set():

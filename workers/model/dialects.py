@@ -14,6 +14,9 @@ removed too, so that no merchant sees it, and marked as `broken`, so that the mo
     gpt-oss (harmony)   <|channel|>commentary to=functions.name<|message|>{…}<|call|>
     Llama 3, Gemini     <|python_tag|>name(key="value"), ```tool_code … ```
     by hand             the JSON alone or fenced, name(key="value") alone, <name>{…}</name>, Action: … Action Input: …
+    any other           an offered tool's name and then, with nothing but signs and labels between, a JSON object
+
+Whatever the dialect, results that a model wrote itself are removed, too: it invented them.
 """
 
 import ast
@@ -49,7 +52,7 @@ class Spoken:
 
 def read(text: str, offered: Collection[str]) -> Spoken:
     """The words of a text and the calls of `offered` tools in it."""
-    words = _without_reasoning(_harmony_words(text))[:LONGEST_WORDS]
+    words = _RESULTS.sub("", _without_reasoning(_harmony_words(text)))[:LONGEST_WORDS]
     calls: list[RawCall] = []
     broken = False
     for pattern, reader in _MARKUP:
@@ -63,11 +66,12 @@ def read(text: str, offered: Collection[str]) -> Spoken:
             rest.append(words[end : found.start()])
             end = found.end()
         words = "".join([*rest, words[end:]])
-    words, by_hand = _by_hand(words, offered)
-    return Spoken(_TOKEN.sub("", words).strip(), (*calls, *by_hand), broken)
+    words, by_hand = _by_hand(_TOKEN.sub("", words), offered)
+    words, named_calls, is_cut = _with_arguments(words, offered)
+    return Spoken(words.strip(), (*calls, *by_hand, *named_calls), broken or is_cut)
 
 
-def surely_words(text: str) -> str:
+def surely_words(text: str, offered: Collection[str] = ()) -> str:
     """The start of an unfinished text that `read` will leave unchanged whatever follows: all before possible markup.
 
     It cannot recognise reasoning whose opening tag a template left out until the closing tag arrives.
@@ -75,7 +79,8 @@ def surely_words(text: str) -> str:
     if _EDGE.search(text) is not None:
         text = _without_reasoning(text)
     doubtful = _MAY_BE_MARKUP.search(text)
-    return text if doubtful is None else text[: doubtful.start()]
+    text = text if doubtful is None else text[: doubtful.start()]
+    return text[: min((place for place in map(text.find, offered) if place >= 0), default=len(text))]
 
 
 def named(raw: object, offered: Collection[str]) -> str | None:
@@ -118,13 +123,18 @@ def inner(arguments: dict[str, Any]) -> dict[str, Any]:
 _FENCE = re.compile(r"^\s*```[\w-]*\s*\n?(.*?)\n?\s*```\s*$", re.DOTALL)
 _COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.{0,1000}?\*/', re.DOTALL)
 _TRAILING_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])')
+_BARE_KEY = re.compile(r'("(?:\\.|[^"\\])*")|(?<=[{,])(\s*)(\w{1,80})(?=\s*:)')
+_QUOTE = re.compile(r'<escape>|<\|"\|>')
+"""How Gemma quotes."""
 
 
 def _parsed(text: str) -> Any:
     fenced = _FENCE.match(text)
-    text = (fenced[1] if fenced else text).strip()
+    text = _QUOTE.sub('"', fenced[1] if fenced else text).strip()
+    text = text[1:-1].strip() if text.startswith("({") and text.endswith(")") else text
     tidy = _TRAILING_COMMA.sub(lambda found: found[1] or "", _COMMENT.sub(lambda found: found[1] or "", text)).strip()
-    for candidate in dict.fromkeys((text, tidy, tidy + "}")):
+    quoted = _BARE_KEY.sub(lambda found: found[1] or f'{found[2]}"{found[3]}"', tidy)
+    for candidate in dict.fromkeys((text, tidy, tidy + "}", quoted)):
         try:
             return json.loads(candidate, parse_constant=_no_constant)
         except (ValueError, RecursionError):
@@ -164,7 +174,7 @@ def _no_constant(name: str) -> NoReturn:
 _EDGE = re.compile(
     r"<(?P<ends>/?)(?:think|thinking|thought|reasoning|reflection|scratchpad|seed:think|mm:think)>"
     r"|\[(?P<ends_2>/?)THINK\]|◁(?P<ends_3>/?)think▷|<\|(?:START|(?P<ends_4>END))_THINKING\|>"
-    r"|<unused9(?:4|(?P<ends_5>5))>",
+    r"|<unused9(?:4|(?P<ends_5>5))>|\AHere are my reasoning steps:|\[(?P<ends_6>BEGIN) FINAL RESPONSE\]",
     re.IGNORECASE,
 )
 _CALL_BEGINS = re.compile(r"<tool_call>|<function=|<invoke ")
@@ -191,11 +201,13 @@ def _without_reasoning(text: str) -> str:
 
 
 _CHANNEL = re.compile(
-    r"(?:<\|start\|>[^<]*)?<\|channel\|>(?P<head>.{0,200}?)<\|message\|>(?P<body>.*?)"
+    r"(?:<\|start\|>(?P<role>[^<]*))?<\|channel\|>(?P<head>.{0,200}?)<\|message\|>(?P<body>.*?)"
     r"(?:<\|(?:end|return)\|>|(?=<\|(?:call|start|channel)\|>)|\Z)",
     re.DOTALL,
 )
-_CHANNELS_LOST = re.compile(r"^\s*analysis.*assistantfinal", re.DOTALL)
+_CHANNELS_LOST = re.compile(
+    r"\A\s*analysis(?:.*assistantfinal|(?=[A-Z]).*?(?=assistant ?commentary|commentary to=)|(?=[A-Z]).*)", re.DOTALL
+)
 
 
 def _harmony_words(text: str) -> str:
@@ -205,7 +217,9 @@ def _harmony_words(text: str) -> str:
     """
 
     def kept(found: re.Match[str]) -> str:
-        head = found["head"].strip()
+        head, role = found["head"].strip(), found["role"] or ""
+        if "to=" in role:  # templates name the recipient before the channel, too
+            return f"<|channel|>{role} {head}<|message|>{found['body']}"
         if "to=" in head:
             return found[0]
         return "" if head.startswith("analysis") else found["body"]
@@ -223,7 +237,7 @@ def _call_of(value: Any) -> Iterator[RawCall]:
             yield from _call_of(item)
     if not isinstance(value, dict):
         return
-    for key in ("tool_calls", "function_call", "tool_call", "function"):
+    for key in ("tool_calls", "tool_uses", "function_call", "tool_call", "function"):
         if isinstance(value.get(key), (list, dict)):
             yield from _call_of(value[key])
             return
@@ -243,7 +257,7 @@ def _json_calls(text: str) -> list[RawCall]:
 _PARAMETER = re.compile(
     r"<(?:\w+:|｜DSML｜)?parameter(?:=|\s+name=)\"?(?P<key>[\w-]{1,80})\"?[^>]{0,100}>(?P<value>.*?)</(?:\w+:|｜DSML｜)?parameter>"
     r"|<arg_key>(?P<glm_key>[^<]{0,80})</arg_key>\s*<arg_value>(?P<glm_value>.*?)</arg_value>"
-    r"|<(?P<tag>\w+)>(?P<inside>[^<]*)</(?P=tag)>",
+    r"|<(?P<tag>\w+)>(?P<inside>[^<]*)</(?P=tag)>|^\s*(?P<attribute>\w+)=\"(?P<quoted>[^\"]*)\"",
     re.DOTALL,
 )
 _EXPRESSION = re.compile(r"(?<![\w.])(?P<name>[A-Za-z_][\w.]{0,80})\((?P<inside>[^()]{0,1000})\)")
@@ -252,7 +266,9 @@ _EXPRESSION = re.compile(r"(?<![\w.])(?P<name>[A-Za-z_][\w.]{0,80})\((?P<inside>
 def _parameters(text: str) -> Any:
     """Arguments, given as JSON or as one element each."""
     found = {
-        (one["key"] or one["glm_key"] or one["tag"]): (one["value"] or one["glm_value"] or one["inside"] or "").strip()
+        (one["key"] or one["glm_key"] or one["tag"] or one["attribute"]): (
+            one["value"] or one["glm_value"] or one["inside"] or one["quoted"] or ""
+        ).strip()
         for one in _PARAMETER.finditer(text)
     }
     return found or text.strip()
@@ -262,6 +278,8 @@ def _tagged(found: re.Match[str]) -> list[RawCall]:
     body = found["body"]
     if (glm := re.match(r"\s*([\w.:-]+)\s*(<arg_key>.*)", body, re.DOTALL)) is not None:
         return [(glm[1], _parameters(glm[2]))]
+    if (plain := re.match(r"\s*(?:call:)?([\w.:-]{1,80})\s*(\{.*\})\s*\Z", body, re.DOTALL)) is not None:
+        return [(plain[1], plain[2])]
     return _json_calls(body) or _expressions(body)
 
 
@@ -318,13 +336,18 @@ _MARKUP: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], list[RawCall]]],
     ),
     (
         re.compile(
-            r"<(?:\w+:|｜DSML｜)?invoke\s+name=\"?(?P<name>[^\">]{1,80})\"?[^>]{0,100}>(?P<body>.*?)"
-            r"(?:</(?:\w+:|｜DSML｜)?invoke>|\Z)",
+            r"<(?P<tag>(?:\w+:|｜DSML｜)?(?:invoke|function|function_call|tool|tool_call))\s+name=\"?(?P<name>[^\">]{1,80})\"?"
+            r"[^>]{0,100}>(?P<body>.*?)(?:</(?P=tag)>|\Z)",
             _ANY,
         ),
         _named_element,
     ),
-    (re.compile(r"<function=(?P<name>[^>]{1,80})>(?P<body>.*?)(?:</function>|\Z)", _ANY), _named_element),
+    (
+        re.compile(
+            r"<function[=(/](?P<name>[^>{(),\s]{1,80})(?:[>),\s]+|(?=[{(]))(?P<body>.*?)(?:</function>|\Z)", _ANY
+        ),
+        _named_element,
+    ),
     (
         re.compile(
             r"<[|｜]tool_call_begin[|｜]>\s*(?P<name>[^<\s]{1,80})\s*<[|｜]tool_call_argument_begin[|｜]>(?P<body>.*?)"
@@ -335,8 +358,8 @@ _MARKUP: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], list[RawCall]]],
     ),
     (
         re.compile(
-            r"<[|｜]tool▁call▁begin[|｜]>(?:function<[|｜]tool▁sep[|｜]>)?(?P<name>[\w.:-]{1,80})(?:<[|｜]tool▁sep[|｜]>)?"
-            r"(?P<body>.*?)(?:<[|｜]tool▁call▁end[|｜]>|\Z)",
+            r"<[|｜]tool[▁_]call[▁_]begin[|｜]>(?:function<[|｜]tool[▁_]sep[|｜]>)?(?P<name>[\w.:-]{1,80})(?:<[|｜]tool[▁_]sep[|｜]>)?"
+            r"(?P<body>.*?)(?:<[|｜]tool[▁_]call[▁_]end[|｜]>|\Z)",
             _ANY,
         ),
         _named_element,
@@ -344,7 +367,7 @@ _MARKUP: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], list[RawCall]]],
     (
         re.compile(
             r"<\|?(?P<tag>(?:[\w-]+:|｜DSML｜)?(?:tool_calls?|function_calls?|tool_use|toolcall))\|?>(?P<body>.*?)"
-            r"(?:<[/|]{1,2}(?P=tag)\|?>|\Z)",
+            r"(?:<(?:[/|]{1,2}(?P=tag)\|?|(?P=tag)\|)>|\Z)",
             _ANY,
         ),
         _tagged,
@@ -354,22 +377,44 @@ _MARKUP: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], list[RawCall]]],
     (re.compile(r"```(?:tool_code|tool_call|tool_calls|function_call)\s*\n(?P<body>.*?)(?:```|\Z)", _ANY), _code),
 )
 _TOKEN = re.compile(
-    r"<\|[a-z_]+\|>|<｜[^｜>]{1,40}｜>|</?(?:s|eos|bos|end_of_turn|start_of_turn)>|\[/?INST\]|</tool_calls?>"
+    r"<\|(?:im_start|start_header_id)\|>\w*\s*(?:<\|end_header_id\|>\s*)?|<[|｜][^|｜<>\n]{1,40}[|｜]>|<\|?tool_call\|?>"
+    r"|</?(?:s|eos|bos|end_of_turn|start_of_turn|(?:start|end)_function_call)>|\[/?INST\]|</tool_calls?>"
+    r"|</?(?:final_)?(?:answer|response)>|</?｜DSML｜\w{1,40}>|✿[A-Z]{1,20}✿|^>>>(?:all\s)?|\[END FINAL RESPONSE\]",
+    re.MULTILINE,
+)
+_RESULTS = re.compile(
+    r"<(?P<tag>tool_response|tool_result|function_results?)>.*?(?:</(?P=tag)>|\Z)|<\|observation\|>.*"
+    r"|<[|｜]tool▁outputs▁begin[|｜]>.*?(?:<[|｜]tool▁outputs▁end[|｜]>|\Z)",
+    re.DOTALL,
 )
 _REACT = re.compile(
     r"(?:^Thought:[^\n]*\s+)?^Action:\s*(?P<name>\S{1,80})[ \t]*\n\s*Action Input:\s*(?P<body>.*?)"
     r"(?:\n\s*Observation:.*)?\Z",
     re.MULTILINE | re.DOTALL,
 )
-_JSON_BEGINS = re.compile(r"^[ \t]*(?P<fence>```(?:json)?[ \t]*\n\s*)?(?=[\[{])", re.MULTILINE)
-_LINE_OF_CODE = re.compile(
-    r"^[ \t]*(?:print\()?\[?[ \t]*(?P<call>[A-Za-z_][\w.]{0,80}\([^()\n]{0,1000}\))[ \t]*\]?\)?[ \t]*$", re.MULTILINE
+_JSON_BEGINS = re.compile(
+    r"(?:^|(?<=[.!?] ))[ \t]*(?:<[\w:-]{1,40}>|\w{1,20}:?)?[ \t]*(?:```(?:json)?[ \t]*\n\s*)?(?=[\[{])",
+    re.MULTILINE,
 )
+_LINE_OF_CODE = re.compile(
+    r"(?:^|(?<=[.!?] ))[ \t]*(?:print\()?\[?[ \t]*"
+    r"(?P<call>(?:[A-Za-z_][\w.]{0,80}\([^()\n]{0,1000}\)[ \t]*[,;]?[ \t]*){1,20})\]?\)?[ \t]*$",
+    re.MULTILINE,
+)
+_SIGNS = re.compile(
+    r"(?:[^\w{}.!?]|\b(?:json|args?|arguments|parameters|input|call|commentary|code)\b){0,60}+", re.IGNORECASE
+)
+"""What dialects write between a name and its arguments."""
+_SENTENCE_BEGINS = re.compile(r"[.!?][\"')]?\s+|\n")
+_ELEMENT_ENDS = re.compile(r"(?:\s*```|[ \t]*(?:</[\w:|-]{1,40}>|[\])}>;]))*")
+LONGEST_LEAD = 100
+"""Characters of a sentence before a call that are taken for its announcement or markup."""
 
 
 _MAY_BE_MARKUP = re.compile(
-    r"<(?=[A-Za-z/|｜!?])|◁|```|\[/?[A-Z_]{3,}"
-    r"|^[ \t]*(?:[\[{]|(?:Action|Thought|Observation):|[A-Za-z_][\w.]*\()|\A\s*(?:analysis|commentary|to=)",
+    r"<(?=[A-Za-z/|｜!?])|◁|✿|>>>|```|\[/?[A-Z_]{3,}|\{|\bto="
+    r"|^[ \t]*(?:\[|(?:Action|Thought|Observation):|[A-Za-z_][\w.]*\()"
+    r"|\A\s*(?:analysis|commentary|assistant\b|Here are my reasoning steps:)",
     re.MULTILINE,
 )
 """Where any of the syntaxes above may begin."""
@@ -389,18 +434,63 @@ def _by_hand(text: str, offered: Collection[str]) -> tuple[str, list[RawCall]]:
     text = _REACT.sub(lambda found: take([(found["name"], found["body"])], found[0]), text)
     text = _LINE_OF_CODE.sub(lambda found: take(_expressions(found["call"]), found[0]), text)
     for name in offered:
-        element = rf"<(?P<name>{re.escape(name)})\s*(?:/>|>(?P<body>.*?)(?:</{re.escape(name)}>|\Z))"
+        tag = re.escape(name)
+        element = rf"<(?P<name>{tag})(?P<own>[^<>]{{0,200}}?)\s*(?:/>|>(?P<body>.*?)(?:</{tag}>|\Z))"
         text = re.sub(
-            element, lambda found: take([(found["name"], _parameters(found["body"] or ""))], found[0]), text, flags=_ANY
+            element,
+            lambda found: take([(found["name"], _parameters(found["body"] or found["own"]))], found[0]),
+            text,
+            flags=_ANY,
         )
     decoder = json.JSONDecoder(parse_constant=_no_constant)
-    places = {found.end(): found for found in reversed(list(_JSON_BEGINS.finditer(text)))}  # the fence's, if it has one
-    for begins in [*places.values()][:PLACES]:
+    kept: list[str] = []
+    place = 0
+    for begins in [*_JSON_BEGINS.finditer(text)][:PLACES]:
         try:
             value, end = decoder.raw_decode(text, begins.end())
         except (ValueError, RecursionError):
             continue
-        if not take(list(_call_of(value)), "not a call"):
-            rest = re.sub(r"\A\s*```", "", text[end:]) if begins["fence"] else text[end:]
-            text = text[: begins.start()] + rest
+        if begins.start() >= place and not take(list(_call_of(value)), "not a call"):
+            kept.append(text[place : begins.start()])
+            place = _after(_ELEMENT_ENDS, text, end)
+    text = "".join([*kept, text[place:]])
     return text, calls
+
+
+def _with_arguments(text: str, offered: Collection[str]) -> tuple[str, list[RawCall], bool]:
+    """Calls in a dialect that is not known: a name, and its arguments as a JSON object. The text without them, and
+    whether it ended in something like a call that could not be read."""
+    calls: list[RawCall] = []
+    kept: list[str] = []
+    place = 0
+    for found in re.finditer(rf"(?<!\w)(?:{'|'.join(map(re.escape, offered))})(?!\w)", text) if offered else ():
+        if found.start() < place:
+            continue
+        begins = _after(_SIGNS, text, found.end())
+        near = max(place, found.start() - LONGEST_LEAD)
+        ends = [one.end() for one in _SENTENCE_BEGINS.finditer(text, near, found.start())]
+        lead = ends[-1] if ends else place if near == place else found.start()
+        is_alone = begins == len(text) and not re.search(r"\w \w", text[lead : found.start()])
+        if not is_alone and text[begins : begins + 1] != "{":
+            continue
+        kept.append(text[place:lead])
+        if (end := _object_ends(text, begins)) is None:
+            return "".join(kept), calls, True
+        calls.append((found[0], text[begins:end]))
+        place = _after(_ELEMENT_ENDS, text, end)
+    return "".join([*kept, text[place:]]), calls, False
+
+
+def _object_ends(text: str, begins: int) -> int | None:
+    """Where the JSON object that begins here ends, even if a model wrote it loosely; None if it cannot be read."""
+    try:
+        return json.JSONDecoder(parse_constant=_no_constant).raw_decode(text, begins)[1]
+    except (ValueError, RecursionError):
+        end = text.find("}", begins, begins + LONGEST_CALL) + 1
+        return end if end and read_object(text[begins:end]) is not None else None
+
+
+def _after(pattern: re.Pattern[str], text: str, place: int) -> int:
+    """Where what the pattern matches at this place ends."""
+    found = pattern.match(text, place)
+    return place if found is None else found.end()

@@ -32,7 +32,7 @@ import socket
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent import futures
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -49,7 +49,7 @@ from workers.model import wire
 from workers.model.demo import DEMO
 from workers.model.errors import Cause, FailedCall, GivenUp, classify
 from workers.model.habits import Habits
-from workers.model.response import Answer, read_answer, repaired, spoken_words, words_so_far
+from workers.model.response import Answer, read_answer, repaired, spoken_words, tool_names, words_so_far
 from workers.model.stream import Assembly
 from workers.model.wire import Stream, StreamCut
 
@@ -140,7 +140,7 @@ def call(name: str, request: Request, seconds: float) -> Answer | FailedCall:
 def _attempt(
     name: str, request: Request, seconds: float, credentials: Mapping[str, Any]
 ) -> Answer | FailedCall | Exception:
-    words = _Words()
+    words, tools = _Words(), tool_names(request.messages, request.tools or ())
 
     options = _habits.options(name, request.sent_options)
 
@@ -158,7 +158,7 @@ def _attempt(
             heard = words.wait(max(min(ends - time.monotonic(), LOOK_SECONDS), 0.0))
             if heard is not None and request.hear is not None:
                 text, is_whole = heard
-                said = _spoken(text, request, waited) if is_whole else words_so_far(text)
+                said = _spoken(text, tools, waited) if is_whole else words_so_far(text, tools)
                 if said:
                     request.hear(said, is_whole)
             if is_given_up():
@@ -178,12 +178,11 @@ def _attempt(
     return answer if isinstance(answer, Answer) else FailedCall(name, answer)
 
 
-def _spoken(text: str, request: Request, waited: futures.Future[Any]) -> str | None:
+def _spoken(text: str, tools: Collection[str], waited: futures.Future[Any]) -> str | None:
     """The answer's full text, unless the rest of the answer arrives at once; then None: text and end are passed on
     together."""
     futures.wait([waited], END_FOLLOWS_SECONDS)
-    offered = [str(tool["function"]["name"]) for tool in request.tools or ()]
-    return None if waited.done() else spoken_words(text, offered)
+    return None if waited.done() else spoken_words(text, tools)
 
 
 class _Words:

@@ -101,7 +101,7 @@ def message_of(text: str | None, calls: Sequence[tuple[str, str, Mapping[str, An
 
 
 def read_answer(
-    response: Any, model: str, messages: Iterable[Mapping[str, Any]] = (), tools: Iterable[Mapping[str, Any]] = ()
+    response: Any, model: str, messages: Sequence[Mapping[str, Any]] = (), tools: Sequence[Mapping[str, Any]] = ()
 ) -> Answer | Cause:
     """Parse the chat completion (litellm's object or JSON) that answers `messages` with `tools`; the cause if it has no
     content."""
@@ -109,7 +109,7 @@ def read_answer(
     choice = choices[0] if choices else None
     message = field_of(choice, "message")
     offered = [str(tool["function"]["name"]) for tool in tools]
-    spoken = dialects.read(text_of(field_of(message, "content"))[:MAX_TEXT], offered)
+    spoken = dialects.read(text_of(field_of(message, "content"))[:MAX_TEXT], tool_names(messages, tools))
     raw = _raw_calls(message) or [_RawCall(name, arguments) for name, arguments in spoken.calls]
     taken = _call_ids(messages)
     calls, extras_of_calls = _read_calls(raw, offered, taken)
@@ -275,6 +275,14 @@ def _nothing(finish: object, refused: bool) -> Cause:
     return Cause.CUT if finish == "length" else Cause.EMPTY
 
 
+def tool_names(messages: Iterable[Mapping[str, Any]], tools: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The tools that a model may write calls of into its text: those offered or, without any, those called before."""
+    offered = [str(tool["function"]["name"]) for tool in tools]
+    return offered or sorted(
+        {str(call["function"]["name"]) for message in messages for call in message.get("tool_calls") or ()}
+    )
+
+
 def _call_ids(messages: Iterable[Mapping[str, Any]]) -> set[str]:
     return {str(call.get("id")) for message in messages for call in message.get("tool_calls") or ()}
 
@@ -288,14 +296,14 @@ def _new_id() -> str:
     return uuid.uuid4().hex[:9]
 
 
-def words_so_far(raw: str) -> str:
-    """The beginning of an unfinished text, up to anything that may be markup."""
-    return _storable(dialects.surely_words(raw[:MAX_TEXT])).lstrip()[:MAX_WORDS]
+def words_so_far(raw: str, tools: Collection[str] = ()) -> str:
+    """The beginning of an unfinished text, up to anything that may be markup or a call of one of these `tools`."""
+    return _storable(dialects.surely_words(raw[:MAX_TEXT], tools)).lstrip()[:MAX_WORDS]
 
 
-def spoken_words(raw: str, offered: Collection[str]) -> str | None:
+def spoken_words(raw: str, tools: Collection[str]) -> str | None:
     """The text as `read_answer` would clean it, for one that is complete; None if it also contains a call."""
-    spoken = dialects.read(raw[:MAX_TEXT], offered)
+    spoken = dialects.read(raw[:MAX_TEXT], tools)
     return None if spoken.calls or spoken.broken else _clean(spoken.text)
 
 

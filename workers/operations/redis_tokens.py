@@ -29,6 +29,7 @@ import redis
 from pydantic import SecretStr
 
 from events.errors import InvalidEvent
+from events.fields import is_identifier
 from events.shop_domain import normalize_shop_domain
 from storage import connections, merchants, redis_server
 from storage.database import Database
@@ -42,7 +43,6 @@ SCAN_COUNT = 500
 TIMEOUT_SECONDS = 5.0
 
 _TOKEN = re.compile(r"[\x21-\x7e]{10,500}")
-_ID = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 
 # KEYS: the key. ARGV: the value that was read.
 DELETE_IF_SAME = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
@@ -179,7 +179,7 @@ def _owner(row: list[str], columns: tuple[int, int]) -> tuple[str, str]:
         domain = normalize_shop_domain(shop)
     except InvalidEvent:
         raise Unusable(f"{shop[:80]!r} is not a shop's domain, <name>.myshopify.com") from None
-    if _ID.fullmatch(merchant_id) is None:
+    if not is_identifier(merchant_id):
         raise Unusable(f"{domain} has no merchant: expected 1 to 200 printable characters")
     return domain, merchant_id
 
@@ -203,7 +203,7 @@ def read_entry(key: str, raw: bytes | None) -> TokenEntry:
     merchant_id = value.get("merchant_id")
     if isinstance(merchant_id, int) and not isinstance(merchant_id, bool):
         merchant_id = str(merchant_id)
-    if merchant_id is not None and (not isinstance(merchant_id, str) or _ID.fullmatch(merchant_id) is None):
+    if merchant_id is not None and not is_identifier(merchant_id):
         raise Unusable("has a merchant_id that is not 1 to 200 printable characters")
     return TokenEntry(merchant_id, shop_domain, SecretStr(token), _scopes(value.get("scopes")))
 

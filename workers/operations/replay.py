@@ -12,9 +12,10 @@ from typing import Any
 
 from sqlalchemy import text
 
+from events.catalog import DELETIONS
 from storage.database import Session
 from workflows import engine
-from workflows.definition import EVENT_TYPES, WITHOUT_CONVERSATION
+from workflows.definition import EVENT_TYPES
 from workflows.errors import InvalidWorkflows, UnknownWorkflow
 from workflows.explanation import BUILT_IN, Explanation, explain, opening
 from workflows.loader import load_again
@@ -111,7 +112,7 @@ def taker(explanation: Explanation) -> str:
 
 def since(session: Session, workflows: WorkflowSet, *, seconds: float, limit: int) -> Iterator[Replayed]:
     """The events handled within the last `seconds`, latest first."""
-    types = [event for event in EVENT_TYPES if event not in WITHOUT_CONVERSATION]
+    types = [event for event in EVENT_TYPES if event not in DELETIONS]
     yield from _replayed(session, workflows, SINCE, {"types": types, "seconds": seconds, "limit": limit})
 
 

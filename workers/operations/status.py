@@ -101,7 +101,7 @@ def _found(status: Status) -> Iterator[Trouble]:
     if status.queues is not None and (count := status.queues[queues.EVENTS]):
         silent = 0.0 if status.backlog is None else status.backlog.silent_seconds
         if count >= FULL_QUEUE or silent > SILENT_SECONDS:
-            since = f", none stored for {_span(silent)}" if silent > SILENT_SECONDS else ""
+            since = f", none stored for {span(silent)}" if silent > SILENT_SECONDS else ""
             cause = f"intake is not running, or {NO_WRITES}: its log says which"
             yield Trouble(f"events on the broker: {count:,}{since}; {cause}", "cj check --kind intake")
     if status.backlog is not None:
@@ -110,11 +110,11 @@ def _found(status: Status) -> Iterator[Trouble]:
     if status.flooder is not None:
         merchant_id, count = status.flooder
         what = f"messages of merchant {merchant_id} that were declined in the last hour: {count:,}"
-        yield Trouble(f"{what}; it sends more than CJ answers", f"cj why {merchant_id}", alarming=False)
+        yield Trouble(f"{what}; it sends them faster than CJ answers", f"cj why {merchant_id}", alarming=False)
     for what, promised in PROMISES.items():
         speed = status.speeds.get(what)
         if speed is not None and speed.p95 > promised:
-            sentence = f"{what}: the 95th percentile is {_span(speed.p95)}, the target {_span(promised)}"
+            sentence = f"{what}: the 95th percentile is {span(speed.p95)}, the target {span(promised)}"
             yield Trouble(sentence, "cj why CONVERSATION", alarming=False)
 
 
@@ -146,29 +146,27 @@ def _why_late(found: Backlog, workers: Sequence[str] | None) -> str:
 def _waiting(found: Backlog, status: Status) -> Iterator[Trouble]:
     lengths = status.queues or {}
     if found.events.oldest_seconds > WAITS_LONG_SECONDS:
-        what = f"unhandled events: {found.events.count:,}, the oldest for {_span(found.events.oldest_seconds)}"
+        what = f"unhandled events: {found.events.count:,}, the oldest for {span(found.events.oldest_seconds)}"
         yield Trouble(
             f"{what}; workflow workers do not keep up, or one event is put off again and again", "cj why MERCHANT"
         )
     if found.turns.oldest_seconds > WAITS_LONG_SECONDS:
-        what = (
-            f"turns that wait for an agent: {found.turns.count:,}, the oldest for {_span(found.turns.oldest_seconds)}"
-        )
+        what = f"turns that wait for an agent: {found.turns.count:,}, the oldest for {span(found.turns.oldest_seconds)}"
         yield Trouble(f"{what}; {_why_late(found, status.workers)}", "cj why CONVERSATION")
     if found.replies.oldest_seconds > WAITS_LONG_SECONDS:
-        what = f"unacked replies: {found.replies.count:,}, the oldest for {_span(found.replies.oldest_seconds)}"
+        what = f"unacked replies: {found.replies.count:,}, the oldest for {span(found.replies.oldest_seconds)}"
         if lengths.get(queues.REPLIES):
             why = f"the chat gateway does not consume `replies` ({lengths[queues.REPLIES]:,} wait there)"
         else:
             why = "the chat gateway consumes `replies` and does not ack, or they cannot be published"
         yield Trouble(f"{what}; {why}", "cj timeline CONVERSATION")
     if abs(found.clock_ahead_seconds) > CLOCK_SECONDS:
-        sentence = f"this machine's clock differs from Postgres' by {_span(abs(found.clock_ahead_seconds))}"
+        sentence = f"this machine's clock differs from Postgres' by {span(abs(found.clock_ahead_seconds))}"
         yield Trouble(
             f"{sentence}; token renewal and certificates depend on it", "date; chronyc tracking", alarming=False
         )
     if found.overdue_seconds > OVERDUE_SECONDS:
-        yield Trouble(f"rows are overdue for deletion by {_span(found.overdue_seconds)}", "cj check --kind workflow")
+        yield Trouble(f"rows are overdue for deletion by {span(found.overdue_seconds)}", "cj check --kind workflow")
 
 
 def _ended(found: Backlog) -> Iterator[Trouble]:
@@ -221,25 +219,22 @@ def waiting_rows(status: Status) -> Iterator[tuple[str, str, str]]:
     """What waits, how many, and the age of the oldest, as text."""
     if (rows := status.backlog) is not None:
         for what, found in (("events", rows.events), ("turns", rows.turns), ("replies", rows.replies)):
-            yield what, f"{found.count:,}", _span(found.oldest_seconds) if found.count else "-"
+            yield what, f"{found.count:,}", span(found.oldest_seconds) if found.count else "-"
 
 
 def speed_rows(status: Status) -> Iterator[tuple[str, str, str, str, str]]:
     """What was measured, how often, p50, p95 and the target, as text."""
     for what, speed in sorted(status.speeds.items()):
-        promised = _span(PROMISES[what]) if what in PROMISES else "-"
-        yield what, f"{speed.count:,}", _span(speed.p50), _span(speed.p95), promised
+        promised = span(PROMISES[what]) if what in PROMISES else "-"
+        yield what, f"{speed.count:,}", span(speed.p50), span(speed.p95), promised
 
 
-def _span(seconds: float) -> str:
-    """`0.35 s`, `12 s`, `4 min`, `2.5 h`, `3.1 days`."""
-    if seconds < 10:
-        return f"{seconds:.2f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"
+def span(seconds: float) -> str:
+    """`0 s`, `0.35 s`, `12 s`, `4 min`, `2.5 h`, `3 days`."""
+    for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{round(seconds / size, int(unit != 'min')):g} {unit}"
+    return f"{round(seconds, 3):.2g} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
 def _rows(database_url: str) -> tuple[Backlog | None, Mapping[str, Speed], tuple[str, int] | None]:

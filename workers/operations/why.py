@@ -17,6 +17,7 @@ from events.errors import InvalidEvent
 from events.shop_domain import normalize_shop_domain
 from storage import backlog, turns
 from storage.database import Session
+from workers.operations.status import span
 
 Row = dict[str, Any]
 
@@ -335,8 +336,4 @@ def times(number: int) -> str:
 
 
 def _ago(now: datetime, at: datetime) -> str:
-    seconds = max((now - at).total_seconds(), 0.0)
-    for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return span(max(round((now - at).total_seconds()), 0))

@@ -17,6 +17,7 @@ from datetime import datetime
 import redis
 from sqlalchemy import text
 
+from events import queues
 from storage import turns
 from storage.cache import FLIGHTS
 from storage.database import Database, Session
@@ -40,8 +41,6 @@ SELECT (SELECT count(*) FROM events WHERE status = 'received'), (SELECT count(*)
 """)
 _KNOWN_EVENTS = text("SELECT source, id FROM events WHERE status <> 'received'")
 
-#: Scores in Redis above this are Unix times; others are not times.
-_A_TIME = 1e9
 #: Seconds of idleness required if something is overdue: it may be lost, or just not taken yet.
 PATIENCE_SECONDS = 0.3
 #: Seconds to jump then, since it is unknown when the loss is noticed. Another wait follows before the next jump.
@@ -73,22 +72,21 @@ def reset(session: Session) -> None:
 
 
 def expire_earlier(client: redis.Redis, seconds: float) -> None:
-    """Make Redis keys expire earlier, and move times in Redis into the past.
+    """Make Redis keys expire earlier, and unacked messages of dead consumers return earlier.
 
     Fetches in flight are left alone: their leader is alive and would have renewed them.
     """
     flights = set(client.scan_iter(match=FLIGHTS))
-    for key in client.scan_iter():
+    for key in set(client.scan_iter()) - flights:
         left = int(client.pttl(key))
-        if key in flights:
-            continue
         if 0 <= left <= seconds * 1000:
             client.delete(key)
         elif left > 0:
             client.pexpire(key, left - round(seconds * 1000))
-        elif client.type(key) == b"zset":
-            times = [(member, score) for member, score in client.zscan_iter(key) if score > _A_TIME]
-            client.zadd(key, {member: score - seconds for member, score in times}, xx=True) if times else None
+    for queue in (queues.EVENTS, queues.REPLIES):
+        index = queues.unacked_keys(queue)["unacked_index_key"]
+        if taken := dict(client.zscan_iter(index)):
+            client.zadd(index, {tag: at - seconds for tag, at in taken.items()}, xx=True)
 
 
 class ScenarioClock:

@@ -277,14 +277,15 @@ class ShopifyFetcher:
         found = token.integration
         version, shop = found.token_version, found.shop_domain
         used = self._cache.successes(found.merchant_id, version)
-        if version in before:
+        # A token that was just renewed is given time, not renewed again.
+        other = self._keeper.after_refusal(token, deadline, renew=not before)
+        is_the_same = other.integration.token_version == version
+        if is_the_same and version in before:
             if used != before[version]:
                 raise Temporary(f"{shop}: the token is refused, yet others use it", reason="refused_at_first")
             raise self._keeper.give_up(token)
         before[version] = used
-        # A token that was just renewed is given time, not renewed again.
-        other = self._keeper.after_refusal(token, deadline, renew=len(before) == 1)
-        if other.integration.token_version == version:
+        if is_the_same:
             if time.monotonic() + SECOND_LOOK_SECONDS >= deadline:
                 raise Temporary(f"{shop}: no time left to see whether it is refused again", reason="refused_at_first")
             time.sleep(SECOND_LOOK_SECONDS)

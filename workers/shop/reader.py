@@ -200,12 +200,6 @@ class _Reading:
     def _keep(self, facts: ShopFacts) -> None:
         try:
             with self.database.transaction() as session:
-                connections.keep_shop_facts(
-                    session,
-                    self.integration,
-                    scopes=facts.scopes,
-                    time_zone=facts.time_zone,
-                    currency=facts.currency,
-                )
+                connections.keep_shop_facts(session, self.integration, facts)
         except StorageError as error:
             log.warning("cannot store the shop's facts", error_code=error.code)

@@ -126,8 +126,9 @@ class TokenKeeper:
             pair = self._refresh(renewal.shop_domain, renewal.refresh_token, max(deadline, time.monotonic() + 1.0))
         except Unauthorized as error:
             metrics.token_renewal(error.code)
-            self._mark(token)
-            raise
+            if self._mark(token):
+                raise
+            return  # the merchant has connected again, which ended this grant
         except ShopifyError as error:
             metrics.token_renewal(error.code)
             log.warning("token could not be renewed", error_code=error.code, reason=error.operator)
@@ -162,12 +163,14 @@ class TokenKeeper:
             found = token.integration
             return merchants.begin_renewal(session, self._vault, found.merchant_id, token_version=found.token_version)
 
-    def _mark(self, token: AccessToken) -> None:
+    def _mark(self, token: AccessToken) -> bool:
+        """Whether this is still the connection, which is now marked."""
         found = token.integration
         with self._database.transaction() as session:
             marked = connections.mark_needs_reauth(session, found.merchant_id, token_version=found.token_version)
         if marked:
             log.warning("Shopify no longer accepts this connection; waiting for the merchant to connect again")
+        return marked
 
     def _read(self, merchant_id: str) -> AccessToken | None:
         with self._database.reading() as session:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
+from events.errors import EventError
 from storage import connections, conversations, merchants, turns
 from storage.connections import Integration
 from storage.conversations import Conversation
@@ -40,13 +41,8 @@ NO_RULE = "no rule took the event"
 SHOPIFY_REQUIREMENT = "shopify_oauth"
 
 
-class Refused(Exception):
+class Refused(EventError):
     """The event contradicts what is stored; `code` and `message` are stored with its row."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 class EventConversation:
@@ -97,6 +93,9 @@ class EventConversation:
         conversation = self._keep_connection(conversation)
         integration = self._integration
         if self._is_of_the_shop and self._data.get("success") and integration is not None:
+            if self._data.get("shop_domain") != integration.shop_domain:
+                log.info("the merchant has connected another store since", conversation_id=conversation.id)
+                return conversation
             if self._was_greeted(conversation, integration):
                 log.info("the merchant was greeted for this connection", conversation_id=conversation.id)
                 return conversation

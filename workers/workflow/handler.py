@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from events.catalog import CATALOG, REQUESTS
+from events.catalog import CATALOG, DELETIONS, PRIVACY, REQUESTS
 from storage import connections, conversations, inbox, merchants, outbox, snapshots, turns
 from storage.connections import Integration
 from storage.conversations import Conversation
@@ -88,14 +88,14 @@ def _handled(session: Session, workflows: WorkflowSet, row: InboxRow, max_waitin
         replies = refuse(session, row, refused.code, refused.message)
         if refused.code == privacy.ERASED:
             privacy.forget(session, row)
-        elif row.type in privacy.ENDS_HERE and refused.code == UNKNOWN_MERCHANT:
+        elif row.type in DELETIONS and refused.code == UNKNOWN_MERCHANT:
             privacy.forget_contacts(session, row)
         return Effects(**done, replies=replies)
     if effects.is_deletion:
         return effects  # not processed before its leftovers are cleared, see `settle`
     if effects.sent_again is not None:
         return effects  # not processed before the broker has everything
-    if row.type in privacy.ENDS_HERE:
+    if row.type in DELETIONS:
         privacy.forget_contacts(session, row)  # the merchant's data is gone already
     inbox.processed(session, row.key, traceparent=tracing.traceparent())
     effects.done_key = row.key
@@ -167,7 +167,7 @@ class _Handler:
                 return
             integration = self._claimed(merchant_id, integration)
             self._check_merchant(merchant_id, integration)
-        if self._row.type in privacy.ENDS_HERE:
+        if self._row.type in DELETIONS:
             self._delete(privacy.carry_out(self._session, self._row, merchant_id))
         elif self._row.type in REQUESTS:
             self._carry_out_request(merchant_id)
@@ -245,7 +245,7 @@ class _Handler:
         at = self._known.erased_at
         if at is None or self._happened_at > at:
             return False
-        if self._row.type in privacy.ENDS_HERE:
+        if self._row.type in DELETIONS:
             return True
         reason = f"all data of this merchant was erased at {at:%Y-%m-%d %H:%M:%S} UTC, after this event"
         raise Refused(privacy.ERASED, reason)
@@ -255,7 +255,7 @@ class _Handler:
         merchant."""
         shop = self._data.get("shop_domain")
         is_connected = self._is_of_the_shop and bool(self._data.get("success"))
-        if shop is None or not (is_connected or self._row.type in (*privacy.EVENTS, "app_uninstalled")):
+        if shop is None or not (is_connected or self._row.type in (*PRIVACY, "app_uninstalled")):
             return integration
         has_a_shop = integration is not None and integration.status != "uninstalled"
         if has_a_shop and integration is not None and (integration.is_active or integration.shop_domain != shop):
@@ -293,7 +293,8 @@ class _Handler:
         if waits and (integration is None or not integration.is_active):
             raise TooEarly("event.not_connected", f"{shop} has no active token; store it first (connect_shop)")
         if shop is not None and integration is not None and integration.shop_domain != shop:
-            if kind in privacy.EVENTS and privacy.left_shop(self._session, merchant_id, str(shop)):
+            is_late = kind in (*PRIVACY, "oauth_complete")
+            if is_late and privacy.left_shop(self._session, merchant_id, str(shop)):
                 return
             raise Refused("event.shop_merchant_mismatch", self._mismatch(str(shop)))
 
@@ -314,7 +315,7 @@ class _Handler:
             self._effects.forget_cache_of.append(merchant_id)
         elif self._row.type == "oauth_complete" and self._data.get("success"):
             connections.connect_account(self._session, self._row.key)
-        if self._row.type == privacy.DATA_REQUEST:
+        if self._row.type == "customers_data_request":
             log.warning("a customer requested their data; answer with: cj privacy export", event_id=self._row.id)
         return True
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from events.catalog import PRIVACY
 from storage import connections, inbox, merchants, privacy
 from storage.connections import FormerConnection, Integration
 from storage.database import Session
@@ -24,10 +25,6 @@ from workers import logs
 
 log = logs.get(__name__)
 
-DATA_REQUEST, CUSTOMERS_REDACT, SHOP_REDACT = "customers_data_request", "customers_redact", "shop_redact"
-EVENTS = frozenset({DATA_REQUEST, CUSTOMERS_REDACT, SHOP_REDACT})
-ENDS_HERE = frozenset({CUSTOMERS_REDACT, SHOP_REDACT})
-"""Events that never reach a conversation."""
 ERASED = "event.erased"
 """Error code of an event that arrived after its merchant's data was erased."""
 REDACT_AFTER = timedelta(hours=48)
@@ -52,7 +49,7 @@ def left_shop(session: Session, merchant_id: str, shop_domain: str) -> bool:
 def carry_out(session: Session, row: InboxRow, merchant_id: str) -> Leftovers | None:
     """Carry out as much of a deletion as fits into one transaction; returns the leftovers once all rows are done."""
     walk = _walk(session, row)
-    if row.type == CUSTOMERS_REDACT:
+    if row.type == "customers_redact":
         if not walk.is_closed:
             privacy.blank_some(session, Person.of_event(merchant_id, row.data), walk, but_event=row.key)
     elif not walk.is_closed:
@@ -68,7 +65,7 @@ def carry_out(session: Session, row: InboxRow, merchant_id: str) -> Leftovers | 
 def settle(session: Session, row: InboxRow, merchant_id: str) -> Leftovers | None:
     """Finish a deletion whose leftovers were cleared; returns leftovers again if a reply was blanked meanwhile."""
     walk = Walk(**(row.progress or {}))
-    if row.type == CUSTOMERS_REDACT:
+    if row.type == "customers_redact":
         # A turn may have read the cache between the last transaction and the clearing.
         walk.on_the_broker = False
         privacy.close_blanking(session, Person.of_event(merchant_id, row.data), walk, but_event=row.key)
@@ -77,7 +74,7 @@ def settle(session: Session, row: InboxRow, merchant_id: str) -> Leftovers | Non
             return Leftovers(row.key, merchant_id, on_the_broker=True)
         forget_contacts(session, row)
     inbox.processed(session, row.key)
-    if row.type in EVENTS:
+    if row.type in PRIVACY:
         log.warning("a privacy request was carried out", event_id=row.id, event_type=row.type, rows=walk.rows)
     return None
 
@@ -131,4 +128,4 @@ def happened_at(row: InboxRow) -> datetime:
 def _walk(session: Session, row: InboxRow) -> Walk:
     if row.progress is not None:
         return Walk(**row.progress)
-    return privacy.begin(session, NAMES if row.type == CUSTOMERS_REDACT else TALK)
+    return privacy.begin(session, NAMES if row.type == "customers_redact" else TALK)

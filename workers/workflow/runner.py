@@ -7,6 +7,7 @@ privacy deletion is never refused for such a reason: `cj privacy requests` shows
 
 from contextlib import suppress
 
+from events.catalog import DELETIONS
 from storage import inbox
 from storage.errors import StorageError, StorageUnavailable
 from storage.outbox import OutgoingReply
@@ -14,7 +15,7 @@ from workers import logs, metrics
 from workers.bootstrap import Resources
 from workers.failpoints import failpoint, in_transaction
 from workers.shop.fetch import FetchRequest
-from workers.workflow import handler, privacy
+from workers.workflow import handler
 from workers.workflow.handler import handle, settle
 from workers.workflow.planned_turns import Effects
 
@@ -95,7 +96,7 @@ def _postpone(tools: Resources, event_key: int, *, refuse: bool = True) -> None:
         if row is None:
             return
         ids = {"event_key": row.key, "event_id": row.id, "conversation_id": row.conversation_id}
-        if not refuse or row.type in privacy.ENDS_HERE or row.attempts + 1 < MAX_ATTEMPTS:
+        if not refuse or row.type in DELETIONS or row.attempts + 1 < MAX_ATTEMPTS:
             seconds = min(FIRST_PAUSE_SECONDS * 2 ** min(row.attempts, 20), LONGEST_PAUSE_SECONDS)
             log.warning("event postponed", **ids, attempts=row.attempts + 1, seconds=seconds)
             inbox.postpone(session, row.key, seconds)

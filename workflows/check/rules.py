@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from events.catalog import DELETIONS
 from workflows.actions import ACTIONS, FOLLOW_UP_SECONDS, is_name
 from workflows.check.reach import never_taken
 from workflows.definition import (
@@ -11,7 +12,6 @@ from workflows.definition import (
     EVENT_TYPES,
     KEPT_BY_WORKERS,
     PROMPT_TOKENS,
-    WITHOUT_CONVERSATION,
     context_fields,
     event_fields,
     rule_fields,
@@ -87,7 +87,7 @@ class RuleChecker:
     # Rules and their actions.
 
     def event(self, event: str, paths: Sequence[Path]) -> None:
-        if event in WITHOUT_CONVERSATION:
+        if event in DELETIONS:
             message = f"this has no effect: {event} deletes what is stored and reaches no conversation"
             self.document.at(("system_events", event), message, key=True, severity="warning")
         self.conditions("rule", paths, rule_fields(event, self.context), self.elsewhere(event))

@@ -87,6 +87,35 @@ def test_refusals(value: object, error: str) -> None:
     assert f"{caught.value.code}: {caught.value}" == error
 
 
+def nested(levels: int) -> Any:
+    return {"deeper": nested(levels - 1)} if levels else {}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [
+            {
+                "type": "MESSAGES_SNAPSHOT",
+                "messages": [{"id": str(n), "role": "user", "content": "Hi"} for n in range(500)],
+            }
+        ],
+        [{"type": "TOOL_CALL_START", "toolCallId": f"t{n}", "toolCallName": "shopify_data"} for n in range(100)],
+        [{"type": "CUSTOM", "name": "workflow_event", "value": {"name": "told", "data": nested(18)}}],
+        [
+            {
+                "type": "CUSTOM",
+                "name": "workflow_event",
+                "value": {"name": "told", "data": {str(n): n for n in range(190)}},
+            }
+        ],
+    ],
+)
+def test_whatever_cj_sends_is_a_reply(events: list[dict[str, Any]]) -> None:
+    whole = body(data=events)
+    assert decode_reply(whole).data == decode_reply(json.dumps(whole)).data == events
+
+
 def test_a_reply_may_be_longer_than_an_event() -> None:
     long = decode_reply(body(data=[{**SAID, "delta": "ä" * 100_000}]))
     assert len(long.text or "") == 100_000

@@ -13,6 +13,7 @@ from typing import Any
 import amqp
 import pytest
 import redis
+from aiohttp.http_exceptions import BadHttpMessage
 
 from workers import logs
 
@@ -95,6 +96,15 @@ def test_a_broker_that_fails_costs_celery_a_line(
     [line] = read(lines)
     assert type(error).__name__ in line["event"]
     assert ("exception" in line) is tells_where
+
+
+@pytest.mark.parametrize(
+    ("error", "is_told"),
+    [(BadHttpMessage("Invalid header"), False), (ConnectionResetError("Connection lost"), False), (KeyError(), True)],
+)
+def test_clients_without_manners_fill_no_log(lines: io.StringIO, error: Exception, is_told: bool) -> None:
+    logging.getLogger("aiohttp.server").error("Error handling request", exc_info=error)
+    assert bool(lines.getvalue()) is is_told
 
 
 def test_adopt_takes_a_late_handler_away(lines: io.StringIO) -> None:

@@ -1,6 +1,5 @@
 """Settings: all problems are reported at once, and no secret is ever shown."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -272,16 +271,6 @@ def test_children_inherit_what_the_files_hold(tmp_path: Path, monkeypatch: pytes
     inherited = environment()
     assert inherited["CJ_TOKEN_KEYS"] == GOOD["CJ_TOKEN_KEYS"]
     assert "CJ_TOKEN_KEYS_FILE" not in inherited
-
-
-@pytest.mark.parametrize(("url", "left"), [("", False), ("postgresql://cj@db.example/cj", True)])
-def test_what_libpq_reads_from_the_environment_is_not_for_our_own_postgres(
-    monkeypatch: pytest.MonkeyPatch, url: str, left: bool
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", url)
-    monkeypatch.setenv("PGSERVICE", "production")
-    assert ("PGSERVICE" in environment()) is left
-    assert ("PGSERVICE" in os.environ) is left
 
 
 def test_only_secrets_are_read_from_files(tmp_path: Path) -> None:

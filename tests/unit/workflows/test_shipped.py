@@ -284,10 +284,6 @@ def test_an_editor_finds_the_schema_from_the_first_line() -> None:
 
 
 def test_names_made_elsewhere_are_the_same_there() -> None:
-    from workers.agent.prompt_size import BYTES_PER_TOKEN
     from workers.settings import Settings
-    from workers.workflow.privacy import ENDS_HERE
 
-    assert definition.WITHOUT_CONVERSATION == ENDS_HERE
     assert Settings.model_fields["prompt_tokens"].default == definition.PROMPT_TOKENS
-    assert definition.BYTES_PER_TOKEN == BYTES_PER_TOKEN

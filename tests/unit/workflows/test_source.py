@@ -1,6 +1,7 @@
 """YAML becomes plain data that keeps the position of everything in it. (Faulty YAML: faulty/yaml_*.)"""
 
 import textwrap
+import time
 
 import pytest
 import yaml
@@ -125,6 +126,13 @@ def test_every_character_of_a_text_has_its_place() -> None:
     places = offsets(raw, value, "|")
     assert len(places) == len(value) + 1
     assert all(raw[place] == char for place, char in zip(places, value, strict=False) if char not in " \n")
+
+
+@pytest.mark.parametrize("line", [" " * 100_000 + "x: [", "x" + " " * 100_000 + "y: [", "a" * 100_000 + ": ["])
+def test_a_long_line_that_cannot_be_parsed_is_explained_at_once(line: str) -> None:
+    started = time.perf_counter()
+    assert Document("x.yaml", f"name: x\n{line}\n").problems
+    assert time.perf_counter() - started < 1.0
 
 
 def test_the_size_is_limited() -> None:

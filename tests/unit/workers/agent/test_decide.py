@@ -1,11 +1,11 @@
 """What a turn does next, from its committed steps alone."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from storage.turns import StepRow
 from workers.agent.decide import (
     CLAIMS,
     MAX_FRUITLESS_CALLS,
@@ -23,31 +23,25 @@ from workers.agent.decide import (
     after_outage,
     next_move,
 )
+from workflows.definition import LimitsSection
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
 CALL = {"id": "c1", "type": "function", "function": {"name": "shopify_data", "arguments": "{}"}}
 
 
-@dataclass(frozen=True)
-class Limits:
-    max_tool_rounds: int = 2
-    pause_between_messages_seconds: float = 1.0
+LIMITS = LimitsSection(max_tool_rounds=2, pause_between_messages_seconds=1.0)
 
 
-@dataclass(frozen=True)
-class Step:
-    step: int
-    assistant: dict[str, Any]
-    tool_results: list[dict[str, Any]] | None = None
-    created_at: datetime = NOW
+def committed(step: int, assistant: dict[str, Any], results: list[dict[str, Any]] | None = None) -> StepRow:
+    return StepRow(step, assistant, results, NOW)
 
 
-def move(*steps: Step, seconds_left: float = 60.0, now: datetime = NOW) -> object:
-    return next_move(steps, Limits(), now=now, seconds_left=seconds_left)
+def move(*steps: StepRow, seconds_left: float = 60.0, now: datetime = NOW) -> object:
+    return next_move(steps, LIMITS, now=now, seconds_left=seconds_left)
 
 
-def calling(step: int, *, text: str | None = None, done: bool = False) -> Step:
-    return Step(step, {"content": text, "tool_calls": [CALL]}, [{"content": {}}] if done else None)
+def calling(step: int, *, text: str | None = None, done: bool = False) -> StepRow:
+    return committed(step, {"content": text, "tool_calls": [CALL]}, [{"content": {}}] if done else None)
 
 
 def test_a_new_turn_asks_the_model_with_tools() -> None:
@@ -63,7 +57,7 @@ def test_results_go_back_to_the_model() -> None:
 
 
 def test_an_answer_without_calls_ends_the_turn() -> None:
-    assert move(calling(0, done=True), Step(1, {"content": "Done."})) == End()
+    assert move(calling(0, done=True), committed(1, {"content": "Done."})) == End()
 
 
 def test_after_the_last_round_the_model_is_asked_without_tools() -> None:
@@ -78,7 +72,9 @@ def test_words_are_left_to_be_read_before_the_next_call_begins(waited: float, ex
 def test_without_a_pause_nothing_waits_even_if_the_clocks_disagree() -> None:
     steps = [calling(0, text="You have 7 customers")]
     earlier = NOW - timedelta(milliseconds=5)
-    assert next_move(steps, Limits(pause_between_messages_seconds=0.0), now=earlier, seconds_left=60) == RunTools(0)
+    assert next_move(
+        steps, LimitsSection(pause_between_messages_seconds=0.0), now=earlier, seconds_left=60
+    ) == RunTools(0)
 
 
 def test_a_silent_step_is_not_paused_after() -> None:
@@ -94,41 +90,42 @@ def test_past_the_deadline_nothing_is_asked() -> None:
 
 
 def test_a_turn_begins_with_what_was_fetched_for_it() -> None:
-    def first(limits: Limits = Limits(), seconds_left: float = 60.0, *steps: Step) -> object:
+    def first(limits: LimitsSection = LIMITS, seconds_left: float = 60.0, *steps: StepRow) -> object:
         return next_move(steps, limits, now=NOW, seconds_left=seconds_left, prefetched=["counts"])
 
     assert first() == TakePrefetched(("counts",))
     assert first(seconds_left=5.0) == AskModel(0, with_tools=False)
-    assert first(Limits(max_tool_rounds=0)) == AskModel(0, with_tools=False)
     call = {"id": f"{PREFETCHED}1_0", "function": {"name": "shopify_data", "arguments": "{}"}}
-    taken = Step(0, {"content": None, "tool_calls": [call]}, [{"content": {"success": True}}])
-    assert first(Limits(max_tool_rounds=1), 60.0, taken) == AskModel(1, with_tools=True), "no round of the model's"
+    taken = committed(0, {"content": None, "tool_calls": [call]}, [{"content": {"success": True}}])
+    assert first(LimitsSection(max_tool_rounds=1), 60.0, taken) == AskModel(1, with_tools=True), (
+        "no round of the model's"
+    )
 
 
 def test_so_many_calls_in_vain_are_the_last() -> None:
     def asked(fruitless: int) -> object:
-        return next_move([calling(0, done=True)], Limits(), now=NOW, seconds_left=60.0, fruitless=fruitless)
+        return next_move([calling(0, done=True)], LIMITS, now=NOW, seconds_left=60.0, fruitless=fruitless)
 
     assert asked(MAX_FRUITLESS_CALLS - 1) == AskModel(1, with_tools=True)
     assert asked(MAX_FRUITLESS_CALLS) == NoAnswer()
 
 
 def test_a_turn_whose_time_went_by_waiting_for_the_model_says_so() -> None:
-    assert next_move([], Limits(), now=NOW, seconds_left=0.5, fruitless=1) == NoAnswer()
+    assert next_move([], LIMITS, now=NOW, seconds_left=0.5, fruitless=1) == NoAnswer()
 
 
 WITHDRAWN = {"role": "assistant", "content": "You have 8.", CLAIMS: {"ungrounded": ["8"], "then": "withdrawn"}}
 
 
 def test_a_withdrawn_answer_is_asked_for_again() -> None:
-    assert move(Step(0, WITHDRAWN)) == AskModel(1, with_tools=True)
-    assert move(Step(0, WITHDRAWN), seconds_left=0.5) == OutOfTime()
+    assert move(committed(0, WITHDRAWN)) == AskModel(1, with_tools=True)
+    assert move(committed(0, WITHDRAWN), seconds_left=0.5) == OutOfTime()
     left_out = {**WITHDRAWN, CLAIMS: {"ungrounded": ["8"], "then": "left_out"}}
-    assert move(Step(0, left_out)) == End()
+    assert move(committed(0, left_out)) == End()
 
 
 def test_a_turn_has_one_correction_if_there_is_time_for_it() -> None:
-    withdrawn = Step(0, WITHDRAWN)
+    withdrawn = committed(0, WITHDRAWN)
     assert about_ungrounded([], "strict", seconds_left=60.0) == "withdrawn"
     assert about_ungrounded([withdrawn], "strict", seconds_left=60.0) == "left_out"
     assert about_ungrounded([], "strict", seconds_left=5.0) == "left_out"

@@ -10,6 +10,8 @@ import pytest
 
 from storage.vault import Vault
 from workers.local.home import STALE, Home, HomeInUse, environment_here, temporary_home
+from workers.local.servers import LocalServers
+from workers.settings import environment
 
 
 def mode(path: Path) -> int:
@@ -71,6 +73,27 @@ def test_other_terminals_find_what_runs_here(tmp_path: Path, monkeypatch: pytest
         assert (here["BROKER_URL"], here["REDIS_URL"]) == ("redis://a/0", "redis://mine/1")
     assert home.announced() == {}
     assert environment_here()["BROKER_URL"] == ""
+
+
+@pytest.mark.parametrize(("url", "left"), [("", False), ("postgresql://cj@db.example/cj", True)])
+def test_what_libpq_reads_from_the_environment_is_not_for_our_own_postgres(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, left: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", url)
+    for read in (environment_here, lambda: servers_environment(tmp_path)):
+        monkeypatch.setenv("PGSERVICE", "production")
+        assert ("PGSERVICE" in read()) is left
+        assert ("PGSERVICE" in os.environ) is left
+
+
+def servers_environment(folder: Path) -> dict[str, str]:
+    """The environment that `cj up` gives its processes; no server is started for it."""
+    servers = LocalServers(Home(folder), environment(), print)
+    for name in ("_check_given", "_start_missing"):
+        setattr(servers, name, dict)
+    with servers:
+        return servers.environ
 
 
 def test_what_a_killed_owner_announced_is_not_believed(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workers.agent.utterance import whole_sentences
 from workers.model import dialects
 from workers.model.dialects import Spoken, inner, named, read, read_object
 
@@ -13,6 +14,41 @@ OFFERED = ["shopify_data"]
 ARGUMENTS = '{"data_type": "counts"}'
 CALL = f'{{"name": "shopify_data", "arguments": {ARGUMENTS}}}'
 TWICE = json.dumps(ARGUMENTS)
+
+LIST = f"[{CALL}]"
+MORE_DIALECTS = [
+    f"✿FUNCTION✿: shopify_data\n✿ARGS✿: {ARGUMENTS}\n✿RESULT✿",  # Qwen-Agent
+    f"shopify_data\n{ARGUMENTS}",  # GLM-4
+    f"<|assistant|>shopify_data\n{ARGUMENTS}<|observation|>",
+    f"<|tool▁calls▁begin|><|tool▁call▁begin|>function<|tool▁sep|>shopify_data\n```json\n{ARGUMENTS}\n```"
+    "<|tool▁call▁end|><|tool▁calls▁end|>",
+    '<｜DSML｜inner_tool_calls>\n<｜DSML｜invoke name="shopify_data">\n<｜DSML｜parameter name="data_type">counts'
+    "</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜inner_tool_calls>",
+    f"<|start|>assistant to=functions.shopify_data<|channel|>commentary json<|message|>{ARGUMENTS}<|call|>",
+    f"analysisWe need counts.assistantcommentary to=functions.shopify_data json{ARGUMENTS}",  # tokens lost
+    f"commentary to=functions.shopify_data json{ARGUMENTS}",
+    '<|python_start|>[shopify_data(data_type="counts")]<|python_end|>',  # Llama 4
+    f"<function=shopify_data{ARGUMENTS}</function>",  # Llama at Groq
+    f"<function=shopify_data,{ARGUMENTS}</function>",
+    f"<function=shopify_data>({ARGUMENTS})</function>",
+    f"<function(shopify_data){ARGUMENTS}</function>",
+    f"<function/shopify_data>{ARGUMENTS}</function>",
+    f'<function name="shopify_data">{ARGUMENTS}</function>',
+    '<xai:function_call name="shopify_data"><parameter name="data_type">counts</parameter></xai:function_call>',  # Grok
+    f"<|START_ACTION|>[\n    {CALL}\n]<|END_ACTION|>",  # Cohere
+    f"Action: ```json\n[\n    {CALL}\n]```",
+    f"<|action_start|><|plugin|>{CALL}<|action_end|>",  # InternLM
+    f"functools{LIST}",  # Phi-4, FireFunction
+    f"<TOOLCALL>{LIST}</TOOLCALL>",  # Nemotron
+    f"<longcat_tool_call>{CALL}</longcat_tool_call>",
+    f">>>shopify_data\n{ARGUMENTS}",  # Functionary
+    '<|tool_call_start|>[shopify_data(data_type="counts")]<|tool_call_end|>',  # LFM2
+    "<start_function_call>call:shopify_data{data_type:<escape>counts<escape>}<end_function_call>",  # Gemma
+    '<|tool_call>call:shopify_data{data_type:<|"|>counts<|"|>}<tool_call|>',
+    f'{{"tool_uses": [{{"recipient_name": "functions.shopify_data", "parameters": {ARGUMENTS}}}]}}',
+    f"assistant to=functions.shopify_data json\n{ARGUMENTS}",
+    '<shopify_data data_type="counts"/>',
+]
 
 
 @pytest.mark.parametrize(
@@ -82,6 +118,8 @@ TWICE = json.dumps(ARGUMENTS)
         ("<shopify_data>\n<data_type>counts</data_type>\n</shopify_data>", ""),
         (f"Thought: I should look.\nAction: shopify_data\nAction Input: {ARGUMENTS}", ""),
         (f"<think>SECRET\n<tool_call>{CALL}</tool_call>", ""),
+        *((text, "") for text in MORE_DIALECTS),
+        *((f"Let me look.\n{text}", "Let me look.") for text in MORE_DIALECTS if not text.startswith("analysis")),
     ],
 )
 def test_a_call_in_the_text_is_taken_out_of_it(text: str, words: str) -> None:
@@ -92,10 +130,22 @@ def test_a_call_in_the_text_is_taken_out_of_it(text: str, words: str) -> None:
     assert (spoken.text, spoken.broken) == (words, False)
 
 
+@pytest.mark.parametrize("before", ["", "Let me look.\n", "Let me look. "])
+@pytest.mark.parametrize("text", [*MORE_DIALECTS, f"<tool_call>{CALL}</tool_call>", f"[TOOL_CALLS]{LIST}"])
+def test_what_is_said_while_a_call_is_being_written(text: str, before: str) -> None:
+    """Cut at any place, no sentence of a call is said."""
+    for end in range(1, len(text) + 1):
+        words = dialects.surely_words(before + text[:end], OFFERED)
+        assert before.startswith(whole_sentences(words)), words
+
+
 def test_several_calls() -> None:
     other = CALL.replace("counts", "overview")
     for text in (f"<tool_call>{CALL}</tool_call>\n<tool_call>{other}</tool_call>", f"<tool_call>{CALL}\n{other}"):
         assert [arguments["data_type"] for _, arguments in read(text, OFFERED).calls] == ["counts", "overview"]
+    both = read('[shopify_data(data_type="counts"), shopify_data(data_type="overview")]', OFFERED)
+    assert both.calls == (("shopify_data", {"data_type": "counts"}), ("shopify_data", {"data_type": "overview"}))
+    assert both.text == ""
 
 
 @pytest.mark.parametrize(
@@ -105,6 +155,8 @@ def test_several_calls() -> None:
         '<tool_call>{"name": "shopi',
         "<tool_call>I would like the counts</tool_call>",
         "[TOOL_CALLS]nonsense",
+        'shopify_data\n{"data_type": "cou',
+        ">>>shopify_data\n",
     ],
 )
 def test_markup_that_is_no_call_is_not_shown_but_told(text: str) -> None:
@@ -132,6 +184,14 @@ def test_without_tools_there_are_no_calls_and_no_markup() -> None:
         "analysisSECRET.assistantfinalYou have 67.",
         "You have 67.<|im_end|>",
         "You have 67.</s>",
+        "<|im_start|>assistant\nYou have 67.<|im_end|>",
+        "<|start_header_id|>assistant<|end_header_id|>\n\nYou have 67.<|eot_id|>",
+        "<|START_RESPONSE|>You have 67.<|END_RESPONSE|>",
+        ">>>all\nYou have 67.",
+        "<think>SECRET</think><answer>You have 67.</answer>",
+        "Here are my reasoning steps:\nSECRET\n[BEGIN FINAL RESPONSE]You have 67.[END FINAL RESPONSE]",
+        '<tool_response>{"customers": 999}</tool_response>You have 67.',
+        "<｜tool▁outputs▁begin｜><｜tool▁output▁begin｜>999<｜tool▁output▁end｜><｜tool▁outputs▁end｜>You have 67.",
     ],
 )
 def test_reasoning_and_tokens_of_templates_are_not_shown(text: str) -> None:
@@ -149,6 +209,9 @@ def test_reasoning_and_tokens_of_templates_are_not_shown(text: str) -> None:
         "The tool shopify_data is what I use.",
         "Action: call your customers!",
         "analysis: sales grew",
+        "analysis of your week",
+        "shopify_data: that is how I read it. Your theme uses {braces}.",
+        'The rule says {"discount": 5}, which is low.',
     ],
 )
 def test_words_stay_as_they_are(text: str) -> None:
@@ -190,6 +253,8 @@ def test_a_name_that_means_no_tool(raw: object) -> None:
         '{/* how many */ "data_type": "counts",}',
         "{'data_type': 'counts'}",
         '{"data_type": "counts"',
+        '{data_type: "counts"}',
+        f"({ARGUMENTS})",
         ARGUMENTS + ARGUMENTS,
         f"[{ARGUMENTS}]",
         f'{{"arguments": {ARGUMENTS}}}',

@@ -200,6 +200,18 @@ def test_a_tool_name_some_provider_would_refuse_is_mended(name: object, kept: st
     assert read(None, call(name=name)).tool_calls[0].name == kept
 
 
+def test_where_no_tool_is_offered_a_call_in_the_text_is_a_call_all_the_same() -> None:
+    """Nobody runs it, and the merchant does not see it."""
+    asked = {"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "shopify_data"}}]}
+    written = 'Let me look.\n{"name": "shopify_data", "arguments": {"data_type": "counts"}}'
+    answer = read_answer(response(written), "m", [asked])
+    assert isinstance(answer, Answer)
+    assert (answer.text, [call.name for call in answer.tool_calls]) == ("Let me look.", ["shopify_data"])
+    unreadable = read_answer(response('Let me look.\nshopify_data {"data_ty'), "m", [asked])
+    assert isinstance(unreadable, Answer)
+    assert (unreadable.text, unreadable.tool_calls) == ("Let me look.", ())
+
+
 def test_the_message_to_keep_has_nothing_but_what_every_provider_takes() -> None:
     answer = Answer("Hi", (ToolCall("call_1", "shopify_data", {"data_type": "counts"}),), "openai/x", 1, 2)
     assert assistant_message(answer) == {

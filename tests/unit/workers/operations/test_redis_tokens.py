@@ -68,6 +68,8 @@ def test_the_key_may_name_the_shop() -> None:
         (raw(merchant_id=True), "merchant_id"),
         (raw(merchant_id=""), "merchant_id"),
         (raw(merchant_id="a\x00b"), "merchant_id"),
+        (raw(merchant_id="a\u200bb"), "merchant_id"),  # no event could name it
+        (raw(merchant_id="  "), "merchant_id"),
     ],
 )
 def test_anything_else_is_refused_without_a_word_of_it(value: bytes | None, reason: str) -> None:

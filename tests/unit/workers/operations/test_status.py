@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from storage.backlog import Backlog, Waiting
-from workers.operations.status import Status, problems
+from workers.operations.status import Status, problems, span
 
 NONE = Waiting(0, 0.0)
 LATE = Backlog(NONE, Waiting(7, 90.0), NONE, 0, 0, 0, 0, 0, 0, {}, 0.0)
@@ -33,3 +33,14 @@ def test_turns_are_late_for_the_reason_that_is_known(found: Backlog, workers: Se
     said = [one.sentence for one in problems(Status(found, {}, QUEUES, workers))]
     [late] = [sentence for sentence in said if sentence.startswith("turns that wait for an agent: 7")]
     assert late.partition("; ")[2].startswith(cause)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        *((0, "0 s"), (0.0049, "0.005 s"), (0.35, "0.35 s"), (3.27, "3.3 s"), (9.97, "10 s"), (12.4, "12 s")),
+        *((119, "119 s"), (120, "2 min"), (7199, "120 min"), (9000, "2.5 h"), (172_800, "2 days")),
+    ],
+)
+def test_how_long_is_said_in_one_way(seconds: float, said: str) -> None:
+    assert span(seconds) == said
