@@ -20,11 +20,19 @@ from logging.config import fileConfig
 from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, event, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from storage import roles
-from storage.database import CLIENT_ENCODING, SCHEMA_REVISION, engine_of, revision, unfit
+from storage.database import (
+    CLIENT_ENCODING,
+    SCHEMA_REVISION,
+    engine_of,
+    read_only_problem,
+    revision,
+    translated,
+    unfit,
+)
 from storage.models import Base
 
 #: Allows one migration at a time per database ("CJMI"); the second finds nothing left to do.
@@ -38,6 +46,12 @@ LOCK_MS, LOCK_MS_MORE, LOCK_MS_MOST = 200, 50, 800
 PAUSE_SECONDS = 0.7
 #: Lock not available; deadlock detected.
 IN_THE_WAY = ("55P03", "40P01")
+#: What to do where Postgres refuses a statement, by SQLSTATE.
+ANSWERS = {
+    "42501": "migrate as the owner of the database, who may create tables in its schema",
+    "3F000": "search_path names no schema that this role may use: ALTER ROLE … SET search_path = public",
+    "57014": "large tables take time: ALTER ROLE … SET statement_timeout = 0 for the role that migrates; run it again",
+}
 
 
 def database_url() -> str:
@@ -73,6 +87,16 @@ def alone(engine: Engine) -> Iterator[None]:
         holder.rollback()
 
 
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what Postgres refuses into a sentence. Raises CommandError."""
+    try:
+        yield
+    except DBAPIError as error:
+        answer = ANSWERS.get(getattr(error.orig, "pgcode", None) or "")
+        raise CommandError("; ".join([str(translated(error)), *([answer] if answer else [])])) from error
+
+
 def migrated(connection: Connection) -> bool:
     """Run what is left to do; False if somebody holds a lock that it needs."""
     context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=True)
@@ -88,9 +112,16 @@ def migrated(connection: Connection) -> bool:
 
 
 def migrate_online() -> None:
-    engine = engine_of(database_url(), poolclass=NullPool, hide_parameters=True, connect_args=CLIENT_ENCODING)
-    with alone(engine), engine.connect() as connection:
-        if problem := unfit(connection):
+    # CREATE INDEX CONCURRENTLY waits for whoever holds a snapshot, as `alone` would at a stricter isolation level.
+    engine = engine_of(
+        database_url(),
+        poolclass=NullPool,
+        isolation_level="READ COMMITTED",
+        hide_parameters=True,
+        connect_args=CLIENT_ENCODING,
+    )
+    with explained(), alone(engine), engine.connect() as connection:
+        if problem := unfit(connection) or read_only_problem(connection):
             raise CommandError(problem)
         connection.commit()
         tries = count()

@@ -61,6 +61,9 @@ SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS wan
 WHERE current_setting(name) <> value
 """
 
+#: Our locks and fences expect each statement to see what others have committed, whatever isolation is the server's
+#: default.
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED;"
 #: Seconds after which an idle connection of the pool is checked before use.
 PING_AFTER_SECONDS = 0.5
 #: The Alembic revision this code is written for.
@@ -70,6 +73,12 @@ _REVISION = re.compile(r"\d{4}")
 #: Tables of the first migration whose names other applications may use as well.
 _FIRST_TABLES = frozenset({"merchants", "merchant_integrations", "conversations", "events", "turns", "replies"})
 LAST_USED = "cj.last_used"
+#: The tables that the current role may read, and of which row-level security lets it see nothing: without a policy.
+HIDDEN_TABLES = text("""
+    SELECT relname FROM pg_class c
+    WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND row_security_active(c.oid)
+      AND has_any_column_privilege(c.oid, 'SELECT') AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid)
+    ORDER BY relname""")
 
 # A peer that vanished silently is noticed within some 20 seconds (TCP only; Unix sockets ignore these).
 KEEPALIVES = {
@@ -82,6 +91,8 @@ KEEPALIVES = {
 #: Overrides the URL, the environment, and the settings of database and role: in another encoding no emoji can be sent.
 CLIENT_ENCODING = {"client_encoding": "utf8"}
 SERVER_ENCODING = "UTF8"
+#: The oldest major version of Postgres that our tables and functions work on.
+OLDEST_SERVER = 14
 
 # SQLSTATE classes about the server, not about data (25 includes a server that became a standby):
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -197,7 +208,7 @@ class Database:
     def transaction(self) -> Iterator[Session]:
         """A session whose work is committed at the end of the block and rolled back if it raises."""
         with _translating(), closing(Session(self._engine)) as session, session.begin():
-            session.first = "BEGIN;"
+            session.first = BEGIN
             yield session
 
     @contextmanager
@@ -294,23 +305,36 @@ def revision(session: Session) -> str | None:
     return None if found is None else str(found)
 
 
-def standby_problem(connection: Session) -> str | None:
+def read_only_problem(connection: Connection) -> str | None:
     """Why this server accepts no writes, and what to do; None if it accepts them."""
-    if not connection.execute(text("SELECT pg_is_in_recovery()")).scalar():
-        return None
-    return (
-        "DATABASE_URL names a standby, which takes no writes: name the primary, or all of them and the parameter "
-        "target_session_attrs=read-write"
-    )
+    if connection.execute(text("SELECT pg_is_in_recovery()")).scalar():
+        return (
+            "DATABASE_URL names a standby, which takes no writes: name the primary, or all of them and the parameter "
+            "target_session_attrs=read-write"
+        )
+    if connection.execute(text("SHOW default_transaction_read_only")).scalar() == "on":
+        return (
+            "Postgres takes no writes, because default_transaction_read_only is on: providers set it while a disk is "
+            "full (free space); else ALTER DATABASE or ALTER ROLE … SET default_transaction_read_only = off"
+        )
+    return None
 
 
 def unfit(connection: Session) -> str | None:
     """Why our tables cannot be in this database, and what to do; None if they can."""
+    version = int(str(connection.execute(text("SHOW server_version_num")).scalar())) // 10000
+    if version < OLDEST_SERVER:
+        return f"the server is Postgres {version}, and CJ needs {OLDEST_SERVER} or later: upgrade it, or name another"
     encoding = connection.execute(text("SHOW server_encoding")).scalar()
     if encoding != SERVER_ENCODING:
         return (
             f"the database's encoding is {encoding}, and it must be {SERVER_ENCODING}: with another one a merchant's "
             "emoji cannot be stored; make a new database with: CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'"
+        )
+    if hidden := connection.execute(HIDDEN_TABLES).scalars().all():
+        return (
+            f"row-level security hides every row of {', '.join(hidden)} from this role: run, for each of them, "
+            "ALTER TABLE … DISABLE ROW LEVEL SECURITY; what each process may do its role says already"
         )
     if (found := revision(connection)) is not None:
         if _REVISION.fullmatch(found):

@@ -1,6 +1,7 @@
 """A Redis that may be down: everything works without it, at the cost of an occasional timeout."""
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,10 @@ WARN_AGAIN_SECONDS = 60.0
 SCHEMES = ("redis", "unix", "sentinel")
 #: Share of maxmemory above which a server will soon accept no messages.
 NEARLY_FULL = 0.9
+#: The oldest version that knows the commands which we and kombu use.
+OLDEST_SERVER = (6, 2)
+#: A server with fewer databases than the URL's number, and a cluster, which has one.
+_NO_SUCH_DATABASE = re.compile("DB index|SELECT is not allowed")
 CONNECT_TIMEOUT = 1.0
 COMMAND_TIMEOUT = 2.0
 
@@ -91,12 +96,22 @@ def _log(problem: str | None) -> None:
         log.warning("Redis is away; going on without cache and shared rate limits (%s)", problem)
 
 
-def unfit(info: Mapping[str, Any], *, keeps_queues: bool) -> Iterator[str]:
-    """What is wrong with a server according to its INFO, and what to do: sentences for operators."""
+class UnfitServer(Exception):
+    """CJ can never work with this server; the sentence says why, and what to do."""
+
+
+def trouble(info: Mapping[str, Any], *, keeps_queues: bool) -> Iterator[str]:
+    """What is wrong with a server according to its INFO, and what to do: sentences for operators. Raises
+    UnfitServer."""
     if info.get("cluster_enabled"):
-        yield "is a cluster, where neither Celery nor our scripts can work: name a single server, or a primary"
+        raise UnfitServer("is a cluster, where neither Celery nor our scripts can work: name a single server")
+    version = str(info.get("redis_version") or "")
+    if version and tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST_SERVER:
+        raise UnfitServer(f"is Redis {version}, and CJ needs {'.'.join(map(str, OLDEST_SERVER))} or later: upgrade it")
     if info.get("role") == "slave":
         yield "is a replica, which takes no writes: name the primary"
+    if failed := [name for name in ("rdb_last_bgsave_status", "aof_last_write_status") if info.get(name) == "err"]:
+        yield f"cannot write to its disk and refuses what is sent ({failed[0]}): free space, or let it write there"
     most, policy = int(info.get("maxmemory") or 0), str(info.get("maxmemory_policy", "noeviction"))
     if keeps_queues and policy != "noeviction":
         yield f"evicts messages when it is full (maxmemory-policy {policy}): set noeviction"
@@ -104,17 +119,44 @@ def unfit(info: Mapping[str, Any], *, keeps_queues: bool) -> Iterator[str]:
         yield f"has used {int(info['used_memory']) / most:.0%} of its maxmemory and will refuse what is sent: raise it"
 
 
-def problems(url: str, *, seconds: float, keeps_queues: bool) -> list[str]:
-    """What is wrong with the Redis at `url`; empty if it is not a Redis, or if its user may not use INFO. Raises
-    redis.RedisError."""
+def problems(url: str, *, seconds: float, keeps_queues: bool, only_sends: bool = False) -> list[str]:
+    """What is wrong with the Redis at `url`; empty if it is not a Redis. Raises UnfitServer, and redis.RedisError.
+
+    `keeps_queues`: whether it is the broker, and not only the cache; `only_sends`: whether its user need not be a
+    worker's.
+    """
     if not url.startswith(SCHEMES):
         return []
     info: Any = {}
-    server = closing(connect(url, socket_timeout=seconds, socket_connect_timeout=seconds))
-    with suppress(redis.exceptions.NoPermissionError), server as client:
-        client.ping()
-        info = client.info()
-    return list(unfit(info, keeps_queues=keeps_queues))
+    sentences = []
+    with closing(connect(url, socket_timeout=seconds, socket_connect_timeout=seconds)) as client:
+        try:
+            client.ping()
+        except redis.ResponseError as error:
+            if _NO_SUCH_DATABASE.search(str(error)):
+                raise UnfitServer(f"refuses the database of its URL ({error}): name database 0") from None
+        with suppress(redis.ResponseError):
+            info = client.info()
+        try:
+            _work(client, keeps_queues=keeps_queues)
+        except redis.exceptions.NoPermissionError as error:
+            if not only_sends:
+                sentences.append(f"refuses its user what workers do ({error}): grant it what workers/users.acl lists")
+        except redis.ResponseError as error:
+            if "unknown command" in str(error):
+                raise UnfitServer("runs no scripts, which CJ and Celery need: allow EVAL, EVALSHA and SCRIPT") from None
+    return [*trouble(info, keeps_queues=keeps_queues), *sentences]
+
+
+def _work(client: Any, *, keeps_queues: bool) -> None:
+    """Do what needs the rights of a worker and changes nothing. Raises redis.RedisError."""
+    client.eval("return 1", 0)
+    client.zrem("unacked_index" if keeps_queues else "cj:bucket", "")
+    if keeps_queues:
+        with client.pubsub() as listener:
+            # Celery's channel for `inspect`; since Redis 7 a new user may use no channel unless it is told to.
+            listener.psubscribe(f"/{client.get_connection_kwargs().get('db') or 0}.celery.pidbox")
+            listener.get_message(timeout=COMMAND_TIMEOUT)
 
 
 def connect(url: str, **options: Any) -> redis.Redis:

@@ -158,7 +158,8 @@ def grant(connection: Connection) -> None:
     """Grant existing roles what is listed, and nothing else, as the owner; called after every migration."""
     existing = (SQL["roles"], SQL["tables"], SQL["functions"])
     roles, tables, functions = (set(connection.execute(query).scalars()) for query in existing)
-    for statement in _statements(roles, tables, functions):
+    schema = str(connection.execute(SQL["schema"]).scalar())
+    for statement in _statements(schema, roles, tables, functions):
         connection.execute(text(statement))
 
 
@@ -185,13 +186,15 @@ def excess(found: Standing, kinds: Collection[str]) -> Iterator[str]:
         )
 
 
-def _statements(roles: Collection[str], tables: Collection[str], functions: Collection[str]) -> Iterator[str]:
+def _statements(
+    schema: str, roles: Collection[str], tables: Collection[str], functions: Collection[str]
+) -> Iterator[str]:
     for role, grants in TABLES.items():
         if role not in roles:
             continue
-        yield from (f'REVOKE ALL ON TABLE "{table}" FROM {role}' for table in sorted(tables))
-        yield from (f"REVOKE ALL ON FUNCTION {function} FROM {role}" for function in sorted(functions))
-        yield f"GRANT USAGE ON SCHEMA public TO {role}"
+        yield from (f"REVOKE ALL ON TABLE {table} FROM {role}" for table in sorted(tables))
+        yield from (f"REVOKE ALL ON ROUTINE {function} FROM {role}" for function in sorted(functions))
+        yield f"GRANT USAGE ON SCHEMA {schema} TO {role}"
         for table, privileges in grants.items():
             if table in tables:
                 yield f"GRANT {privileges} ON {table} TO {role}"

@@ -35,6 +35,6 @@ SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database()) \gexe
 SELECT format('ALTER DATABASE %I OWNER TO cj_owner', current_database()) \gexec
 SELECT format('ALTER TABLE %s OWNER TO cj_owner', oid::regclass) FROM pg_class
 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v') AND relowner <> 'cj_owner'::regrole \gexec
-SELECT format('ALTER FUNCTION %s OWNER TO cj_owner', oid::regprocedure) FROM pg_proc
+SELECT format('ALTER ROUTINE %s OWNER TO cj_owner', oid::regprocedure) FROM pg_proc
 WHERE pronamespace = 'public'::regnamespace AND proowner <> 'cj_owner'::regrole \gexec
 SQL

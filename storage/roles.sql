@@ -5,12 +5,16 @@ SELECT rolname FROM pg_roles WHERE rolname LIKE 'cj\_%'
 
 -- name: tables
 -- Our tables: those owned by the role that migrates.
-SELECT relname FROM pg_class
-WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v') AND pg_has_role(relowner, 'USAGE')
+SELECT quote_ident(relname) FROM pg_class
+WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v') AND pg_has_role(relowner, 'USAGE')
+
+-- name: schema
+SELECT quote_ident(current_schema())
 
 -- name: functions
-SELECT format('%s(%s)', proname, oidvectortypes(proargtypes)) FROM pg_proc
-WHERE pronamespace = 'public'::regnamespace AND pg_has_role(proowner, 'USAGE')
+-- Procedures, too, which somebody else may have put there; not aggregates, whose signatures are written otherwise.
+SELECT format('%I(%s)', proname, oidvectortypes(proargtypes)) FROM pg_proc
+WHERE pronamespace = current_schema()::regnamespace AND prokind <> 'a' AND pg_has_role(proowner, 'USAGE')
 
 -- name: standing
 -- MEMBER, not USAGE: roles reachable by SET ROLE count too.
@@ -19,7 +23,7 @@ WITH reachable AS (
     WHERE oid = (SELECT oid FROM pg_roles WHERE rolname = current_user) OR pg_has_role(oid, 'MEMBER')
 ), tables AS (
     SELECT oid, relname, relowner FROM pg_class
-    WHERE relnamespace = 'public'::regnamespace AND relname IN ('merchants', 'merchant_integrations')
+    WHERE relnamespace = current_schema()::regnamespace AND relname IN ('merchants', 'merchant_integrations')
 )
 SELECT current_user AS role,
        ARRAY(SELECT DISTINCT power FROM reachable, unnest(ARRAY[

@@ -3,8 +3,8 @@
     with PgBouncer(folder, database_url) as pool:
         …                    # DATABASE_URL = pool.url
 
-Every transaction gets whichever server connection is free (`pool_mode=transaction`). Where it is not installed, what
-needs it fails and says so.
+Every transaction gets whichever server connection is free, unless another `mode` is named. Where it is not installed,
+what needs it fails and says so.
 """
 
 import os
@@ -26,11 +26,11 @@ class PgBouncer(EmbeddedServer):
     name = "pgbouncer"
     stop_signal = "SIGTERM"
 
-    def __init__(self, folder: Path, database_url: str) -> None:
+    def __init__(self, folder: Path, database_url: str, *, mode: str = "transaction") -> None:
         super().__init__(folder)
         parts = urlsplit(database_url)
         self._database, self._sockets = parts.path.strip("/"), parse_qs(parts.query)["host"][0]
-        self._port = free_port()
+        self._port, self._mode = free_port(), mode
 
     @property
     def url(self) -> str:
@@ -55,7 +55,7 @@ listen_port = {self._port}
 unix_socket_dir =
 auth_type = trust
 auth_file = {self.folder / "users"}
-pool_mode = transaction
+pool_mode = {self._mode}
 """)
         self._launch([SERVER, str(self.folder / "pgbouncer.ini")], self._answers, user=service_user())
         return self.url

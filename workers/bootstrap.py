@@ -48,7 +48,7 @@ from workers.delivery.sweeper import Duties, Sweeper
 from workers.delivery.wake_ups import WakeUps, broker_breaker, on_broker
 from workers.model.client import Model
 from workers.operations import migrations, token_keys
-from workers.settings import TOKEN_KINDS, Settings, SettingsError, needed_by, proxy_of, spare_secrets
+from workers.settings import SENDING_KIND, TOKEN_KINDS, Settings, SettingsError, needed_by, proxy_of, spare_secrets
 from workers.shop.fetch import ShopifyFetcher
 from workers.shop.reader import ShopReader
 from workers.shop.tokens import Refresh, TokenKeeper
@@ -403,18 +403,25 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
         raise CannotStart(problem)
     if set(TOKEN_KINDS) & set(kinds):
         _once_postgres_answers(lambda: _check_stored_keys(built), built.beat)
-    _check_queues(built.settings)
+    only_sends = SENDING_KIND in kinds
+    _check_queues(built.settings, only_sends=only_sends)
     _warn_of_excess(built, kinds)
-    _warn_of_servers(built)
+    _check_servers(built, only_sends=only_sends)
 
 
-def _warn_of_servers(built: Resources) -> None:
-    """Log what is wrong with the broker and the cache, unless they are just down."""
+def _check_servers(built: Resources, *, only_sends: bool) -> None:
+    """Log what is wrong with the broker and the cache, unless they are just down. Raises CannotStart where they can
+    never do."""
     urls = {built.settings.redis_url: False, built.settings.broker_url.split(";")[0]: True}
     for url, keeps_queues in urls.items():
-        with suppress(redis.RedisError):
-            for sentence in redis_server.problems(url, seconds=2.0, keeps_queues=keeps_queues):
+        try:
+            found = redis_server.problems(url, seconds=2.0, keeps_queues=keeps_queues, only_sends=only_sends)
+            for sentence in found:
                 log.error("a server is of the wrong kind", server=queues.safe_url(url), reason=f"it {sentence}")
+        except redis_server.UnfitServer as error:
+            raise CannotStart(f"{queues.safe_url(url)} {error}") from error
+        except redis.RedisError:
+            pass
 
 
 def _check_models(built: Resources) -> None:
@@ -437,13 +444,13 @@ def _warn_of_excess(built: Resources, kinds: Sequence[str]) -> None:
         log.warning("this process has more rights than it needs", reason=sentence)
 
 
-def _check_queues(settings: Settings) -> None:
+def _check_queues(settings: Settings, *, only_sends: bool) -> None:
     try:
-        queues.check(settings.broker_url)
+        queues.check(settings.broker_url, only_sends=only_sends)
     except WrongQueue as error:
         raise CannotStart(error.message) from error
     except Exception as error:  # noqa: BLE001 - the worker waits for a broker that is down, as it does later
-        log.warning("the queues could not be checked", reason=type(error).__name__)
+        log.warning("the queues could not be checked", reason=queues.cause(error))
 
 
 def _check_stored_keys(built: Resources) -> None:

@@ -58,6 +58,8 @@ SHORTEST_PASSWORD = 16
 """Minimum characters of the console's password."""
 #: The kind that calls models.
 MODEL_KIND = "agent"
+#: The kind whose user of the broker may do no more than put events on the queue.
+SENDING_KIND = "auth"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 

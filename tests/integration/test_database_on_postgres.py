@@ -243,7 +243,7 @@ def test_a_server_that_became_a_standby_is_left(database: Database) -> None:
 
 def test_a_standby_is_named(database: Database) -> None:
     with database.transaction() as session:
-        assert storage_database.standby_problem(session) is None
+        assert storage_database.read_only_problem(session) is None
 
 
 def test_reading_is_no_transaction_and_leaves_none_behind(database: Database) -> None:

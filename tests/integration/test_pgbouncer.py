@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from storage import roles, turns
 from storage.database import SESSION_SETTINGS, Database
+from storage.errors import UnfitDatabase
 from tests.pgbouncer import PgBouncer
 from tests.rows import execute, query
 from tests.servers import PostgresForTests, fast_folder
@@ -38,6 +39,16 @@ def test_migrating_through_it_leaves_neither_a_lock_nor_a_setting(pool: PgBounce
         assert cursor.fetchall() == []
     through.close()
     direct.dispose()
+
+
+def test_a_pooler_without_transactions_is_named(empty_database_url: str) -> None:
+    """All that psycopg2 has of PgBouncer's words is that the connection was closed."""
+    with fast_folder() as folder:
+        folder.chmod(0o755)
+        with PgBouncer(folder / "pgbouncer", empty_database_url, mode="statement") as pool:
+            assert "pool_mode=statement" in str(migrations.problem(pool.url))
+            with pytest.raises(UnfitDatabase, match="set pool_mode=transaction"):
+                migrations.upgrade(pool.url)
 
 
 def test_roles_bring_the_settings_so_that_no_session_sets_them(postgres: PostgresForTests, database_url: str) -> None:

@@ -10,6 +10,7 @@ import redis
 from events import Publisher, queues
 from events.broker.consumer import PlainConsumer
 from events.replies import RepliesConsumer
+from storage import redis_server
 from tests.guarded_valkey import SCRIPT, SECRETS, GuardedValkey
 from tests.waiting import wait_until
 
@@ -164,3 +165,30 @@ def test_a_missing_or_odd_secret_stops_the_start(tmp_path: Path) -> None:
     assert "redis_url" in said()
     (tmp_path / "redis_url").write_text("redis://cache:p/w@valkey/1")
     assert "letters and digits" in said()
+
+
+@pytest.mark.parametrize(("user", "only_sends"), [("workers", False), ("cache", False), ("auth", True)])
+def test_our_own_users_lack_nothing(server: GuardedValkey, user: str, only_sends: bool) -> None:
+    keeps_queues = user != "cache"
+    found = redis_server.problems(server.urls[user], seconds=2, keeps_queues=keeps_queues, only_sends=only_sends)
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "lacks"),
+    [
+        ("~* resetchannels +@all", "channel"),
+        ("~* &* +@all -@scripting", "'eval'"),
+        ("~* &* +@all -@pubsub", "'psubscribe'"),
+        ("~other:* &* +@all", "a key"),
+        ("~* &* +@read +@connection", "'eval'"),
+    ],
+)
+def test_what_another_user_lacks_is_named(server: GuardedValkey, rules: str, lacks: str) -> None:
+    """A worker would end again and again: Unrecoverable error: auth:NoPermissionError."""
+    with redis.Redis.from_url(server.urls["admin"]) as admin:
+        admin.execute_command("ACL", "SETUSER", "other", "reset", "on", ">secret", *rules.split())
+    url = server.urls["admin"].replace("admin:passwordofadmin", "other:secret")
+    [said] = redis_server.problems(url, seconds=2, keeps_queues=True)
+    assert said.startswith("refuses its user what workers do (")
+    assert lacks in said

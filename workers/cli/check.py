@@ -1,14 +1,23 @@
 """`cj check`: is this environment ready to run?"""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import click
 
 from workers.cli.common import WrongUse, examples, explained, json_option, print_json, transaction
 from workers.local.home import Home, environment_here
-from workers.settings import MODEL_KIND, SERVERS, Settings, SettingsError, environment, needed_by, spare_secrets
+from workers.settings import (
+    MODEL_KIND,
+    SENDING_KIND,
+    SERVERS,
+    Settings,
+    SettingsError,
+    environment,
+    needed_by,
+    spare_secrets,
+)
 
 #: Seconds a server has to answer.
 LIMIT = 3.0
@@ -73,8 +82,17 @@ def check(as_json: bool, kind: str | None, worker: str | None) -> None:
 
 def _findings(settings: Settings, kind: str | None) -> list[Finding]:
     asks_models = kind == MODEL_KIND if kind is not None else settings.model is not None
-    wanted = (*CHECKS, *((check_model,) if asks_models else ()))
-    findings = [found for one in wanted if (found := one(settings)) is not None]
+    only_sends = kind == SENDING_KIND
+    found = [
+        check_settings(settings),
+        check_workflows(settings),
+        check_database(settings),
+        check_keys(settings),
+        check_broker(settings, only_sends=only_sends),
+        check_redis(settings, only_sends=only_sends),
+        check_model(settings) if asks_models else None,
+    ]
+    findings = [finding for finding in found if finding is not None]
     if kind is None and all(finding.ok for finding in findings):
         # Not for one kind: a container must not be restarted because the gateway is down.
         findings.append(check_backlog(settings))
@@ -145,7 +163,7 @@ def check_database(settings: Settings) -> Finding:
     try:
         problem = migrations.problem(settings.database_url)
         with transaction() as session:
-            problem = problem or database.standby_problem(session)
+            problem = problem or database.read_only_problem(session)
     except StorageError as error:
         return Finding("database", False, str(error))
     return Finding("database", problem is None, problem or "migrations are up to date")
@@ -170,26 +188,26 @@ def check_keys(settings: Settings) -> Finding | None:
     return Finding("token keys", not wrong, "\n".join(wrong) or "open the stored tokens")
 
 
-def check_broker(settings: Settings) -> Finding:
+def check_broker(settings: Settings, *, only_sends: bool = False) -> Finding:
     from events import queues
     from events.errors import WrongQueue
 
     try:
-        queues.check(settings.broker_url, timeout=LIMIT)
+        queues.check(settings.broker_url, timeout=LIMIT, only_sends=only_sends)
     except WrongQueue as error:
         return Finding("broker", False, error.message)
     except Exception as error:  # noqa: BLE001 - each transport fails in its own way
         return Finding("broker", False, f"{queues.safe_url(settings.broker_url)}: {queues.cause(error)}")
     first = settings.broker_url.split(";")[0]
-    return _redis(first, "broker", queues.safe_url(settings.broker_url), keeps_queues=True)
+    return _redis(first, "broker", queues.safe_url(settings.broker_url), keeps_queues=True, only_sends=only_sends)
 
 
-def check_redis(settings: Settings) -> Finding:
+def check_redis(settings: Settings, *, only_sends: bool = False) -> Finding:
     shown, same = settings.shown()["REDIS_URL"], settings.redis_url == settings.broker_url
-    return _redis(settings.redis_url, "redis", shown, keeps_queues=same)
+    return _redis(settings.redis_url, "redis", shown, keeps_queues=same, only_sends=only_sends)
 
 
-def _redis(url: str, name: str, shown: str, *, keeps_queues: bool) -> Finding:
+def _redis(url: str, name: str, shown: str, *, keeps_queues: bool, only_sends: bool) -> Finding:
     """Does the server answer, and can CJ use it? For RabbitMQ this was checked already."""
     import redis
 
@@ -197,7 +215,9 @@ def _redis(url: str, name: str, shown: str, *, keeps_queues: bool) -> Finding:
     from storage import redis_server
 
     try:
-        wrong = redis_server.problems(url, seconds=LIMIT, keeps_queues=keeps_queues)
+        wrong = redis_server.problems(url, seconds=LIMIT, keeps_queues=keeps_queues, only_sends=only_sends)
+    except redis_server.UnfitServer as error:
+        wrong = [str(error)]
     except redis.RedisError as error:
         return Finding(name, False, f"{shown}: {queues.cause(error)}")
     return Finding(name, not wrong, f"{shown} {'; '.join(wrong) or 'answers'}")
@@ -247,13 +267,3 @@ def check_worker(settings: Settings, name: str) -> Finding:
     if not consumed or (queue is not None and queue not in consumed):
         return Finding("worker", False, f"{name} no longer consumes {queue or 'any queue'}")
     return Finding("worker", True, f"{name} consumes {', '.join(consumed)}")
-
-
-CHECKS: tuple[Callable[[Settings], Finding | None], ...] = (
-    check_settings,
-    check_workflows,
-    check_database,
-    check_keys,
-    check_broker,
-    check_redis,
-)

@@ -7,17 +7,20 @@ migrations.upgrade(url)     does what `alembic upgrade head` does, for the embed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy import text
 from sqlalchemy.pool import NullPool
 
 from storage import database, roles
 from storage.database import SCHEMA_REVISION, Database
-from storage.errors import UnfitDatabase
+from storage.errors import StorageUnavailable, UnfitDatabase
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 FOLDER = Path(__file__).resolve().parents[2] / "alembic"
 COMMAND = "alembic upgrade head"
+CLOSED = "server closed the connection"
+NO_TRANSACTIONS = "DATABASE_URL leads to a pooler without transactions (pool_mode=statement): set pool_mode=transaction"
 
 
 class NoMigrations(Exception):
@@ -61,11 +64,27 @@ def current(database_url: str) -> str | None:
 def _look(database_url: str) -> tuple[str | None, str | None]:
     """Why the database is unfit (None if it is fit), and its revision."""
     # Through PgBouncer, the migration may get the server connection that this one leaves.
-    with (
-        Database(database_url, application_name="cj-migrations", session_settings={}) as connection,
-        connection.transaction() as session,
-    ):
-        return database.unfit(session), database.revision(session)
+    with Database(database_url, application_name="cj-migrations", session_settings={}) as connection:
+        try:
+            with connection.transaction() as session:
+                return database.unfit(session), database.revision(session)
+        except StorageUnavailable:
+            if _allows_only_statements(connection):
+                return NO_TRANSACTIONS, None
+            raise
+
+
+def _allows_only_statements(connection: Database) -> bool:
+    """Whether a statement works and a transaction does not: PgBouncer then closes the connection, and libpq loses what
+    it said."""
+    with connection.reading() as session:
+        session.execute(text("SELECT 1"))
+    try:
+        with connection.transaction() as session:
+            session.execute(text("SELECT 1"))
+    except StorageUnavailable as error:
+        return CLOSED in str(error)
+    return False
 
 
 def problem(database_url: str) -> str | None:

@@ -279,6 +279,7 @@ def _decided(masked: str, found: re.Match[str], trait: str) -> str:
 
 
 _MASKED = re.compile("\ue000+")
+_QUOTES = tuple("\"'“”„«»‘’‚‹›*`")
 
 
 def _mask(found: re.Match[str]) -> str:
@@ -286,6 +287,7 @@ def _mask(found: re.Match[str]) -> str:
 
 
 def named(sentence: Sentence, masked: str, names: Mapping[str, frozenset[str]]) -> str:
+    """Mask what is known by name. A product called "Test" is meant only in quotes: mostly the word is just a word."""
     for name, keys in names.items():
         start = masked.find(name)
         while start >= 0:
@@ -295,11 +297,23 @@ def named(sentence: Sentence, masked: str, names: Mapping[str, frozenset[str]]) 
                 not (masked[start - 1 : start].isalnum() and name[0].isalnum())
                 and not (masked[end : end + 1].isalnum() and name[-1].isalnum())
                 and (not keys or not _overlaps(sentence.names, start, end))
+                and (not _is_a_word(name) or masked[start - 1 : start] in _QUOTES)
             ):
-                sentence.names.append(Mention(start, end, sentence.text[start:end], "name", keys))
+                of_order = next((key.removeprefix("order:") for key in keys if key.startswith("order:")), None)
+                if of_order is None:
+                    sentence.names.append(Mention(start, end, sentence.text[start:end], "name", keys))
+                elif not _overlaps(sentence.orders, start, end):
+                    sentence.orders.append(Mention(start, end, sentence.text[start:end], "order", of_order))
             start = masked.find(name, end)
     sentence.names.sort(key=lambda mention: mention.start)
-    return _without(masked, sentence.names)
+    return _without(masked, sentence.names + sentence.orders)
+
+
+@lru_cache(maxsize=4096)
+def _is_a_word(name: str) -> bool:
+    """Whether it is one of the words that say what a figure is."""
+    found = words_of(name)
+    return any(each.start == 0 and each.end == len(name) for each in (*found.subjects, *found.traits))
 
 
 def _overlaps(found: list[Mention], start: int, end: int) -> bool:

@@ -108,6 +108,7 @@ _OTHER_SIDE = re.compile(
 _RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?\s?(?:\(|:|=)\W*")
 
 _SHIPPING = Wording(r"(?:shipping|deliver(?:y|ies)|freight|porto|\w*versand\w*|fracht\w*)(?!\w)")
+_AND = re.compile(r"(?:,|,? (?:and|und|plus|&)) ?")
 _STATUS = frozenset({"fulfilled", "unfulfilled", "paid", "unpaid"})
 
 
@@ -125,7 +126,8 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     before = [t for t in said.traits if t.kind == "previous"] if "previous" in said.told else ()
     if any(_RIGHT_BEFORE.fullmatch(said.masked, t.end, number.start) for t in before):
         own |= {"previous"}
-    near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper and t not in foreign} - own
+    begins = _neighbours(said, first, first.start, first.end)[0] if (first := _first_of_sum(said, number)) else lower
+    near = {t.kind for t in said.traits if begins <= t.start and t.end <= upper and t not in foreign} - own
     if said.numbers and any(_LABELS.fullmatch(said.masked, t.end, said.numbers[0].start) for t in before):
         near |= {"previous"}  # "Month before: 5 orders, $4"
     wide = set(said.told)
@@ -186,6 +188,19 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         bool(subjects), _names_of(said, number, (said.lead(number, left), right), (lower, upper)), spans, front, late, said,
         number.currencies is not None, tuple(meant for vague, meant in VAGUE.items() if vague in near and vague != "refunding"),
     )  # fmt: skip
+
+
+def _first_of_sum(said: Said, number: Number) -> Number | None:
+    """The amount that the words before this one are said of, too: "after refunds $80 and €40"."""
+    first = None
+    for before in reversed([n for n in said.numbers if n.end <= number.start]):
+        at = first or number
+        if not (before.currencies and at.currencies) or before.currencies & at.currencies:
+            break
+        if not _AND.fullmatch(said.masked, before.end, at.start):
+            break
+        first = before
+    return first
 
 
 def _is_of_all(said: Said, left: int, number: Number) -> bool:

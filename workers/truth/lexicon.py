@@ -9,7 +9,9 @@ from functools import lru_cache
 
 from workers.truth.wording import Wording
 
-DOLLARS = frozenset("USD CAD AUD NZD SGD HKD MXN TWD ARS CLP COP BBD BSD JMD TTD FJD NAD".split())
+DOLLARS = frozenset(
+    "USD CAD AUD NZD SGD HKD MXN TWD ARS CLP COP BBD BSD JMD TTD FJD NAD BMD BND BZD GYD KYD LRD SBD SRD XCD UYU".split()
+)
 
 CROWNS = frozenset({"SEK", "NOK", "DKK", "ISK", "CZK"})
 
@@ -17,10 +19,14 @@ CODES = (
     DOLLARS
     | CROWNS
     | frozenset(
-        "EUR GBP JPY CNY CHF PLN CZK HUF RON BGN INR BRL ZAR TRY KRW ILS AED SAR EGP MAD NGN KES GHS THB VND IDR MYR PHP "
-        "PKR BDT LKR UAH RUB KWD BHD OMR QAR JOD TND PEN UYU BOB PYG GTQ CRC DOP XOF XAF RSD GEL KZT".split()
+        "AED AFN ANG AOA AWG AZN BAM BDT BGN BHD BIF BOB BRL BTN BWP BYN BYR CDF CHF CLF CNY CRC CVE DJF DOP DZD "
+        "EGP ERN ETB EUR FKP GBP GEL GHS GIP GMD GNF GTQ HNL HRK HTG HUF IDR ILS INR IQD IRR JEP JOD JPY KES KGS "
+        "KHR KID KMF KRW KWD KZT LAK LBP LKR LSL LTL LVL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MYR MZN "
+        "NGN NIO NPR OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SCR SDG SHP SLL SSP STN SYP SZL THB "
+        "TJS TMT TND TRY TZS UAH UGX USDC UZS VED VEF VES VND VUV WST XAF XOF XPF YER ZAR ZMW".split()
     )
 )
+"""All of Shopify's, but ALL, AMD, SOS, STD and TOP, which in capitals are ordinary words more often than currencies."""
 
 SYMBOLS: Mapping[str, frozenset[str]] = {
     "$": DOLLARS, "us$": frozenset({"USD"}), "ca$": frozenset({"CAD"}), "c$": frozenset({"CAD"}),

@@ -2,11 +2,13 @@
 
 import logging
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import redis
 
-from storage.redis_server import RedisServer, unfit
+from storage import redis_server
+from storage.redis_server import RedisServer, UnfitServer, trouble
 
 FINE = {"role": "master", "maxmemory": 100, "maxmemory_policy": "noeviction", "used_memory": 50}
 
@@ -14,21 +16,73 @@ FINE = {"role": "master", "maxmemory": 100, "maxmemory_policy": "noeviction", "u
 @pytest.mark.parametrize(
     ("info", "said"),
     [
-        ({"cluster_enabled": 1}, "is a cluster"),
         ({"role": "slave"}, "is a replica, which takes no writes: name the primary"),
         ({"maxmemory_policy": "allkeys-lru"}, "(maxmemory-policy allkeys-lru): set noeviction"),
         ({"used_memory": 95}, "has used 95% of its maxmemory"),
+        ({"rdb_last_bgsave_status": "err"}, "cannot write to its disk"),
     ],
 )
 def test_a_server_of_the_wrong_kind_is_named(info: dict[str, Any], said: str) -> None:
-    [sentence] = unfit(FINE | info, keeps_queues=True)
+    [sentence] = trouble(FINE | info, keeps_queues=True)
     assert said in sentence
 
 
+@pytest.mark.parametrize(
+    ("info", "said"),
+    [
+        ({"cluster_enabled": 1}, "is a cluster"),
+        ({"redis_version": "6.0.9"}, "is Redis 6.0.9, and CJ needs 6.2 or later"),
+    ],
+)
+def test_a_server_that_can_never_do_is_refused(info: dict[str, Any], said: str) -> None:
+    with pytest.raises(UnfitServer, match=said):
+        list(trouble(FINE | info, keeps_queues=False))
+
+
+def asked(refused: dict[str, str]) -> MagicMock:
+    """A client whose server refuses some commands."""
+    client = MagicMock()
+    client.info.return_value = FINE
+    client.get_connection_kwargs.return_value = {}
+    for command, why in refused.items():
+        getattr(client, command).side_effect = redis.ResponseError(why)
+    return client
+
+
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [
+        ({"ping": "DB index is out of range"}, "refuses the database of its URL"),
+        ({"ping": "SELECT is not allowed in cluster mode"}, "name database 0"),
+        ({"eval": "unknown command 'EVAL', with args beginning with: "}, "runs no scripts"),
+    ],
+)
+def test_what_the_server_refuses_is_told_by_asking(
+    refused: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_server, "connect", lambda *_, **__: asked(refused))
+    with pytest.raises(UnfitServer, match=said):
+        redis_server.problems("redis://a", seconds=1, keeps_queues=True)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"info": "unknown command 'INFO', with args beginning with: "},
+        {"ping": "MISCONF Redis is configured to save RDB snapshots", "eval": "MISCONF Redis is configured to"},
+    ],
+)
+def test_what_passes_or_is_no_trouble_is_no_reason_to_refuse(
+    refused: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_server, "connect", lambda *_, **__: asked(refused))
+    assert redis_server.problems("redis://a", seconds=1, keeps_queues=True) == []
+
+
 def test_a_good_server_and_a_cache_that_evicts_are_fine() -> None:
-    assert list(unfit(FINE, keeps_queues=True)) == []
-    assert list(unfit({}, keeps_queues=True)) == []
-    assert list(unfit(FINE | {"maxmemory_policy": "allkeys-lru"}, keeps_queues=False)) == []
+    assert list(trouble(FINE, keeps_queues=True)) == []
+    assert list(trouble({}, keeps_queues=True)) == []
+    assert list(trouble(FINE | {"maxmemory_policy": "allkeys-lru"}, keeps_queues=False)) == []
 
 
 class Refusing:

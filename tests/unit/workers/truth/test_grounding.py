@@ -647,12 +647,67 @@ def test_the_sentences_make_up_the_text_again() -> None:
         ("PLN", ["875,50 zł", "875,50 PLN"], ["875,50 Kč", "875,50 €"]),
         ("INR", ["₹875.50", "875.50 rupees"], ["¥875.50", "$875.50"]),
         ("JPY", ["¥875.50", "875.50 yen"], ["₩875.50", "875.50 USD"]),
+        ("UGX", ["UGX 875.50", "875,50 UGX"], ["KES 875.50", "$875.50"]),
+        ("IQD", ["IQD 875.500", "875,50 IQD"], ["IRR 875.50", "KWD 875.500"]),
     ],
 )
 def test_money_has_its_currency(currency: str, true: list[str], false: list[str]) -> None:
     read = grounds(store(currency))
     assert [money for money in true if found(f"This week came to {money}.", read)] == []
     assert [money for money in false if not found(f"This week came to {money}.", read)] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "EN-1120",
+        "1120-DE",
+        "DE#1120",
+        "POS #1120",
+        "#1120-F1",
+        "S-2026-1120",
+        "Bestellung 1120",
+        "№1120",
+        "#1120.1",
+        "注文1120",
+    ],
+)
+def test_merchants_name_orders_as_they_like(name: str) -> None:
+    rows = [{**order(1120, "84.00", "USD", ("Anna Schmidt", 3), 0), "name": name}]
+    rows += [{**order(1119, "55.00", "USD", ("Ben Fox", 1), 1), "name": name.replace("1120", "1119")}]
+    read = grounds([result("recent_orders", orders=rows, more=False)])
+    for line in (
+        "The newest ({}) came in 12 minutes ago.",
+        "{} from Anna Schmidt came to $84.00.",
+        "Die neueste ist {}.",
+    ):
+        assert found(line.format(name), read) == []
+    other = name.replace("1120", "1119")
+    for line in (f"The newest is {other}.", f"{name} came to $55.00.", f"{other} from Anna Schmidt came to $55.00."):
+        assert found(line, read) != [], line
+
+
+@pytest.mark.parametrize("title", ["Test", "Order", "Sale", "**Mug** XL", "B" * 99 + "…"])
+def test_products_may_have_any_title(title: str) -> None:
+    rows = [
+        order(1, "84.00", "USD", None, 0, (title, 9), ("Mug", 2)),
+        {**order(2, "5.00", "USD", None, 1), "test": True},
+    ]
+    read = grounds([result("recent_orders", orders=rows, more=False, orders_read=2, test_orders=1, cancelled_orders=0)])
+    for line in (f"“{title}” sold best: 9 units.", "I left out 1 test order.", "Your latest order comes to $84.00."):
+        assert found(line, read) == [], line
+    assert found("I left out 2 test orders.", read) != []
+    assert found(f"“{title}” sold best: 8 units.", read) != []
+
+
+def test_what_is_said_of_a_sum_holds_for_each_currency_of_it() -> None:
+    totals = [
+        {"amount": "100.00", "currency": "USD", "orders": 3, "current_amount": "80.00"},
+        {"amount": "50.00", "currency": "EUR", "orders": 1, "current_amount": "40.00"},
+    ]
+    read = grounds([result("week_orders", orders_counted=4, totals=totals)])
+    assert found("After refunds that is $80.00 and €40.00.", read) == []
+    assert found("After refunds that is $80.00 and €50.00.", read) != []
 
 
 @pytest.mark.parametrize(
