@@ -42,7 +42,7 @@ _CAUSES = {
     "AuthenticationError": "wrong user or password",
     "InvalidUsernameOrPasswordError": "wrong user or password",
     "NoPermissionError": "its user lacks a permission: see workers/users.acl",
-    "AccessRefused": "wrong user or password, or its user may not declare queues: see workers/README.md",
+    "AccessRefused": "wrong user or password, or its user lacks a permission: see workers/README.md",
     "NotAllowed": "its user may not use this virtual host",
     "OutOfMemoryError": "it is full: raise its memory limit, or have the gateway consume `replies`",
     "ReadOnlyError": "it is a replica, which accepts no writes",
@@ -143,12 +143,20 @@ def declare(name: str, broker: Connection, channel: StdChannel) -> None:
         raise WrongQueue(name, safe_url(broker.as_uri())) from None
 
 
-def check(broker_url: str, *, timeout: float = 5.0) -> None:
-    """Check that every queue is declared with the right arguments. Raises WrongQueue, and the transport's errors."""
+def check(broker_url: str, *, timeout: float = 5.0, only_sends: bool = False) -> None:
+    """Check that every queue is declared with the right arguments and that RabbitMQ takes messages. Raises WrongQueue,
+    and the transport's errors.
+
+    `only_sends`: whether the URL's user need not be a worker's.
+    """
+    refusals = (AccessRefused,) if only_sends else ()
     with connection(broker_url, timeout=timeout) as broker:
         for name in ALL:
-            with open_channel(broker) as channel, suppress(AccessRefused):  # then it is not ours to use
+            with open_channel(broker) as channel, suppress(*refusals):  # then it is not ours to use
                 declare(name, broker, channel)
+        if broker.transport.driver_type == "amqp":
+            with open_channel(broker) as channel:
+                put(Producer(channel), f"no.{EVENTS}", b"")  # confirmed and dropped: there is no such queue
 
 
 def length(name: str, channel: StdChannel) -> int:

@@ -403,9 +403,10 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
         raise CannotStart(problem)
     if set(TOKEN_KINDS) & set(kinds):
         _once_postgres_answers(lambda: _check_stored_keys(built), built.beat)
-    _check_queues(built.settings)
+    only_sends = SENDING_KIND in kinds
+    _check_queues(built.settings, only_sends=only_sends)
     _warn_of_excess(built, kinds)
-    _check_servers(built, only_sends=SENDING_KIND in kinds)
+    _check_servers(built, only_sends=only_sends)
 
 
 def _check_servers(built: Resources, *, only_sends: bool) -> None:
@@ -443,13 +444,13 @@ def _warn_of_excess(built: Resources, kinds: Sequence[str]) -> None:
         log.warning("this process has more rights than it needs", reason=sentence)
 
 
-def _check_queues(settings: Settings) -> None:
+def _check_queues(settings: Settings, *, only_sends: bool) -> None:
     try:
-        queues.check(settings.broker_url)
+        queues.check(settings.broker_url, only_sends=only_sends)
     except WrongQueue as error:
         raise CannotStart(error.message) from error
     except Exception as error:  # noqa: BLE001 - the worker waits for a broker that is down, as it does later
-        log.warning("the queues could not be checked", reason=type(error).__name__)
+        log.warning("the queues could not be checked", reason=queues.cause(error))
 
 
 def _check_stored_keys(built: Resources) -> None:

@@ -18,9 +18,13 @@ from tests.servers import PostgresForTests
 from tests.stack import ROOT, Gateway, Stack
 from tests.tcp import closed_port
 from tests.waiting import wait_until
+from workers.cli.check import check_broker
 from workers.local.embedded import EmbeddedValkey
+from workers.settings import Settings
 
 KINDS = ("workflow", "agent", "shopify")
+#: Users with less than a worker needs.
+LACKING = {"undeclaring": ("^$", ".*", ".*"), "silent": (".*", "^$", ".*")}
 MERCHANT, SHOP, CONVERSATION = "m_rabbit", "rabbit.myshopify.com", "conv_rabbit"
 
 
@@ -38,7 +42,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     assert permissions().keys() == {"auth", "gateway", "workers", "flower"}
     if not SERVER.exists() and "CI" not in os.environ:  # where its absence is a failure
         pytest.skip("RabbitMQ is not installed: apt-get install rabbitmq-server")
-    with RabbitMQ(tmp_path_factory.mktemp("rabbitmq"), permissions=permissions()) as broker:
+    with RabbitMQ(tmp_path_factory.mktemp("rabbitmq"), permissions={**permissions(), **LACKING}) as broker:
         yield broker
 
 
@@ -65,6 +69,19 @@ def test_the_whole_flow(stack: Stack, broker: RabbitMQ) -> None:
         publisher.publish("message_received", data, source="/gateway")
         stack.gateway.wait_for_ends(CONVERSATION, 2)
     stack.wait_row("select count(*) from replies where acked_at is null", lambda rows: rows == [(0,)])
+
+
+def test_our_own_users_lack_nothing(broker: RabbitMQ) -> None:
+    queues.check(broker.url_of("workers"))
+    queues.check(broker.url_of("auth"), only_sends=True)
+
+
+@pytest.mark.parametrize("user", LACKING)
+def test_what_another_user_lacks_is_named(broker: RabbitMQ, user: str) -> None:
+    """A worker would end again and again: Unrecoverable error: AccessRefused."""
+    found = check_broker(Settings(broker_url=broker.url_of(user)))
+    assert not found.ok
+    assert "its user lacks a permission: see workers/README.md" in found.detail
 
 
 def test_flower_sees_the_workers(stack: Stack, broker: RabbitMQ) -> None:

@@ -193,7 +193,7 @@ def check_broker(settings: Settings, *, only_sends: bool = False) -> Finding:
     from events.errors import WrongQueue
 
     try:
-        queues.check(settings.broker_url, timeout=LIMIT)
+        queues.check(settings.broker_url, timeout=LIMIT, only_sends=only_sends)
     except WrongQueue as error:
         return Finding("broker", False, error.message)
     except Exception as error:  # noqa: BLE001 - each transport fails in its own way

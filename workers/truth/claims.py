@@ -169,7 +169,7 @@ def _words(sentence: Sentence) -> None:
                 trait = _decided(masked, found, trait)
                 if not trait:
                     continue
-            elif trait == "new" and _NEW_THING.match(masked, found.end()):
+            elif trait in _NOT_BEFORE and _NOT_BEFORE[trait].match(masked, found.end()):
                 continue
             trait = "first_time" if trait == "new" else trait
             sentence.traits.append(Mention(found.start(), found.end(), found[0], trait))
@@ -221,13 +221,21 @@ def _is_left_out(masked: str, found: re.Match[str]) -> bool:
     return before is not None or _NOT_COUNTED.match(masked, found.end()) is not None
 
 
+_HALF_OF_TIME = re.compile(
+    r" (?:\ue000|(?:of|through|des) (?:the |this )?(?:\ue000|month|week|year|monats|jahres))|(?<=half)way\b"
+)
+
 _NEW_THING = re.compile(
     r"\s(?:\w+\s)?(?:\w*orders?|\w*bestellung(?:en)?|\w*auftr\w+|sales?|purchases?|products?|\w*produkte?|items?|artikel|reviews?)\b"
 )
 
+_NOT_BEFORE = {"new": _NEW_THING, "middle": _HALF_OF_TIME}
+"""What a word is said of, if it says nothing of a figure: "new orders", "half of March"."""
+
 _DECIDED = {"done": ("unfulfilled", "fulfilled"), "closed": ("open", ""), "finished": ("open", "fulfilled"), "to_do": ("unfulfilled", "shipping"),
             "settled": ("unpaid", "paid"), "unsettled": ("unpaid", "loose"), "left": ("unfulfilled", "fulfilled")}  # fmt: skip
 
+_AT = re.compile(r" (?:at|with|on|mit|bei)\b")
 _ASIDE = re.compile(r"\([^()\d]*\)")
 
 _NEITHER = re.compile(r"\W*(?:neither|keine[rs]? (?:der|von|deiner|ihrer)|weder)\b[^.;]*\ue000")
@@ -240,6 +248,8 @@ _WITH = re.compile(r"\b(?:hast|habt|haben|hat|hatte\w*) (?:\S+ ){0,4}mit\s")
 def _decided(masked: str, found: re.Match[str], trait: str) -> str:
     """Whether it is done, by the words around: "8 are not yet shipped", "still to be paid"."""
     not_yet, done = _DECIDED[trait]
+    if trait == "finished" and _AT.match(masked, found.end()):  # "February finished at 33"
+        return ""
     if found[0] == "abgeschlossen" and _WITH.search(
         masked, 0, found.start()
     ):  # "gestern hast du mit 5 € abgeschlossen"

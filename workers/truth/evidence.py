@@ -171,6 +171,10 @@ class Evidence:
                 found[key] = amount, currency
                 subject = frozenset({"order"}) if currency is None or key == "average_order_value" else NOTHING
                 self._note(Figure(amount, subject, SALES.get(key, NOTHING) | earlier, currency, period=span), place)
+                if key in ("total_sales", "orders") and span[0] != span[1]:
+                    traits = frozenset({"average", "daily"}) | earlier
+                    each = amount / ((span[1] - span[0]).days + 1)
+                    self._note(Figure(each, subject, traits, currency, period=span, derived=True), place)
         self.windows += spans
         for key, (now, currency) in both[0].items():
             before = both[1].get(key, (0.0, None))[0] if key in both[1] else None

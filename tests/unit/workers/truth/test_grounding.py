@@ -1,5 +1,6 @@
 """What CJ says against what was read: lies are found, and what is true is left alone."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -799,6 +800,7 @@ def test_sales_are_of_their_period() -> None:
 Total sales in the last 30 days changed by 44.9% against the 30 days before.
 Der Umsatz stieg in den letzten 30 Tagen auf 1.449,00 $, von 1.000,00 $ in den 30 Tagen davor.
 Sales were $1,449.00 from 40 orders, up from $1,000.00 and 30 orders.
+Der Umsatz hatte ein Plus von 44,9 % auf 1.449,00 $.
 Sales picked up: $1,449.00 in the last 30 days after $1,000.00 in the 30 before that.
 With 40 orders, the last 30 days came in above the 30 days before (30).
 Sales went from $1,000.00 to $1,449.00.
@@ -1146,3 +1148,76 @@ def test_years_plans_days_shares_and_owners_are_judged() -> None:
     read = grounds()
     assert [(line, bad) for line in lines(WITHOUT_NUMBERS_TRUE) if (bad := found(line, read))] == []
     assert [line for line in lines(WITHOUT_NUMBERS_FALSE) if not found(line, read)] == []
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("The newest order is #1120 ($84.00), $29.00 more than #1119 ($55.00).", "The newest order is #1120 ($84.00), $28.00 more than #1119 ($55.00)."),
+        ("#1120 is $84.00 and #1119 $55.00, $139.00 in all.", "#1120 is $84.00 and #1119 $55.00, $138.00 in all."),
+        ("#1120 und #1119 kamen zusammen auf 139,00 $.", "#1120 und #1119 kamen zusammen auf 138,00 $."),
+        ("#1120 makes up 25.8% of the five latest orders' total.", "#1120 makes up 28.5% of the five latest orders' total."),
+        ("You have 232 Titanium Sporks at $12.00, so $2,784.00 worth of stock.", "You have 232 Titanium Sporks at $12.00, so $2,884.00 worth of stock."),
+        ("Roughly 14% of the orders from the last 60 days are still open (12 of 83).", "Roughly 16% of the orders from the last 60 days are still open (13 of 83)."),
+        ("Two in three of your open orders are unfulfilled.", "Three in four of your open orders are unfulfilled."),
+        ("Thursday had 4 of a total of 15 orders this week.", "Thursday had 4 of a total of 16 orders this week."),
+        ("Your latest orders range from $19.90 to $120.50.", "Your latest orders range from $120.50 to $19.90."),
+        ("$875.50 divided by 15 orders gives $58.37.", "$875.50 divided by 15 orders gives $65.00."),
+    ],
+)  # fmt: skip
+def test_what_is_worked_out_is_worked_out_again(true: str, false: str) -> None:
+    assert found(true, grounds()) == []
+    assert found(false, grounds()) != []
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("Orders went from 30 to 40, a gain of 10.", "Orders went from 40 to 30, a gain of 10."),
+        ("Total sales $1,449.00, before that $1,000.00: +$449.00.", "Total sales $1,449.00, before that $1,000.00: -$449.00."),
+        ("On a typical day in the last 30 you made $48.30.", "On a typical day in the last 30 you made $33.33."),
+        ("The last 30 days brought $1,449.00, which is $449.00 (or 44.9%) above the 30 days before.", "The last 30 days brought $1,449.00, which is $449.00 (or 44.9%) below the 30 days before."),
+    ],
+)  # fmt: skip
+def test_a_change_has_an_earlier_and_a_later_side(true: str, false: str) -> None:
+    read = grounds([counts(), sales(1449.0, 40, 1000.0, 30)])
+    assert found(true, read) == []
+    assert found(false, read) != []
+
+
+def test_a_month_needs_no_year() -> None:
+    month, before = sales(1449.0, 40, 1000.0, 30), sales(2000.0, 50, 900.0, 20)
+    month["data"]["current"] |= {"from": "2026-11-01", "to": "2026-11-22"}
+    month["data"]["previous"] |= {"from": "2026-10-01", "to": "2026-10-22"}
+    before["data"]["current"] |= {"from": "2026-10-01", "to": "2026-10-31"}
+    before["data"]["previous"] |= {"from": "2026-09-01", "to": "2026-09-30"}
+    read = grounds([month, before])
+    assert found("November so far: 40 orders. October finished at 50, so you need 10 more to catch up.", read) == []
+    assert found("November so far: 50 orders.", read) != []
+    assert found("Der Oktober hat den November noch klar übertroffen: 2.000,00 $ gegenüber 1.449,00 $.", read) == []
+    assert found("Der November hat den Oktober schon übertroffen: 1.449,00 $ gegenüber 2.000,00 $.", read) != []
+
+
+@pytest.mark.parametrize("junk", ["1 ", "$5 ", "more ", ". ", "? ", " . ", "1-"])
+def test_the_time_a_text_takes_grows_with_its_length(junk: str) -> None:
+    def seconds(length: int) -> float:
+        text, spent = junk * (length // len(junk)), []
+        for _ in range(3):
+            read = grounds([counts()])
+            began = time.thread_time()
+            check(text, read)
+            spent.append(time.thread_time() - began)
+        return min(spent)
+
+    assert seconds(9600) < 8 * seconds(2400) + 0.01  # 16 times as long, if each character were compared with each other
+
+
+def test_each_of_two_comparisons_has_its_own_figures() -> None:
+    report = sales(1449.0, 40, 1000.0, 20)
+    for name, average in (("current", "36.23"), ("previous", "50.00")):
+        report["data"][name]["average_order_value"] = {"amount": average, "currency": "USD"}
+    read = grounds([counts(), report])
+    line = "You sold {} overall ($1,449.00 vs $1,000.00) even though the average order got {} ($36.23 vs $50.00)."
+    assert found(line.format("more", "smaller"), read) == []
+    assert found(line.format("less", "smaller"), read) != []
+    assert found(line.format("more", "bigger"), read) != []
