@@ -49,6 +49,7 @@ _CAUSES = {
     "MasterNotFoundError": "no sentinel answers, or none knows a primary of this name",
     "gaierror": "its host name cannot be resolved",
     "ConnectionRefusedError": "nothing listens there",
+    "Blocked": "it takes no messages, being short of memory or disk: free some, or raise its limit",
     "TimeoutError": "it does not answer in time",
 }
 _PERSISTENT = 2
@@ -77,6 +78,10 @@ def arguments(name: str) -> dict[str, Any]:
 def plain_queue(name: str) -> Queue:
     """A durable queue that the default exchange feeds."""
     return Queue(name, Exchange(""), routing_key=name, durable=True, queue_arguments=arguments(name))
+
+
+class Blocked(TimeoutError):
+    """RabbitMQ answers, and confirms no message."""
 
 
 class VerifiedConnection(Connection):
@@ -156,7 +161,10 @@ def check(broker_url: str, *, timeout: float = 5.0, only_sends: bool = False) ->
                 declare(name, broker, channel)
         if broker.transport.driver_type == "amqp":
             with open_channel(broker) as channel:
-                put(Producer(channel), f"no.{EVENTS}", b"")  # confirmed and dropped: there is no such queue
+                try:
+                    put(Producer(channel), f"no.{EVENTS}", b"")  # confirmed and dropped: there is no such queue
+                except TimeoutError:
+                    raise Blocked from None
 
 
 def length(name: str, channel: StdChannel) -> int:
