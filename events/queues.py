@@ -160,11 +160,12 @@ def check(broker_url: str, *, timeout: float = 5.0, only_sends: bool = False) ->
             with open_channel(broker) as channel, suppress(*refusals):  # then it is not ours to use
                 declare(name, broker, channel)
         if broker.transport.driver_type == "amqp":
-            with open_channel(broker) as channel:
-                try:
-                    put(Producer(channel), f"no.{EVENTS}", b"")  # confirmed and dropped: there is no such queue
-                except TimeoutError:
-                    raise Blocked from None
+            producer = Producer(open_channel(broker))  # closed with its connection: a blocked one would not answer that
+            try:
+                for _ in range(2):  # short of memory it takes one from each connection, and reads no further
+                    put(producer, f"no.{EVENTS}", b"")  # confirmed and dropped: there is no such queue
+            except TimeoutError:
+                raise Blocked from None
 
 
 def length(name: str, channel: StdChannel) -> int:
