@@ -9,7 +9,7 @@ import re
 import select
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import psycopg2
@@ -50,6 +50,11 @@ class ReplyPlace:
             raise ValueError("there is no such place")
         return cls(*numbers)
 
+    def within(self, last_turn: int) -> Self:
+        """This place or, if there was no such turn yet, the end of the latest one: a client may name a place of
+        another conversation, or of a state before Postgres was restored, and would wait for a turn of that number."""
+        return self if self.turn <= last_turn else replace(self, turn=last_turn, sequence=2**31 - 1)
+
     def __str__(self) -> str:
         return f"{self.turn}:{self.sequence}" + (f":{self.apart}" if self.apart else "")
 
@@ -85,10 +90,11 @@ class NextReplies:
 
 @dataclass(frozen=True)
 class Owner:
-    """A conversation's merchant, and whether its replies are read at the door."""
+    """A conversation's merchant, whether its replies are read at the door, and the number of its latest turn."""
 
     merchant_id: str
     by_door: bool
+    last_turn: int
 
 
 def read(session: Session, wanted: Sequence[Wanted], *, limit: int = LIMIT) -> list[NextReplies]:

@@ -34,7 +34,7 @@ LEFT JOIN LATERAL (
 ORDER BY s.number, r.apart, r.turn, r.sequence
 
 -- name: whose(conversation_id text)
-SELECT merchant_id, by_door FROM conversations WHERE id = :conversation_id
+SELECT merchant_id, by_door, last_turn FROM conversations WHERE id = :conversation_id
 
 -- name: under_way
 -- The turn whose messages the client names; else the first that has not ended; else the next one.

@@ -215,10 +215,13 @@ class PlainConsumer:
         if link.redis is None:
             return self._receive_one_by_one(limit)
         try:
-            return [Delivery(message.body, None, message, self._connections) for message in link.redis.take(limit)]
+            taken = link.redis.take(limit)
         except Exception as error:  # noqa: BLE001 - the broker's client fails in many ways that mean the same
             self._lost(error)
             return []
+        if not taken and link.redis.needs_kombu():
+            return self._receive_one_by_one(limit)
+        return [Delivery(message.body, None, message, self._connections) for message in taken]
 
     def _receive_one_by_one(self, limit: int) -> list[Delivery]:
         found: list[Delivery] = []

@@ -64,6 +64,18 @@ def test_replies_come_as_they_are_committed_and_go_on_behind_a_place(door: DoorF
     assert rows.query(database, "SELECT count(*) FROM replies WHERE acked_at IS NULL") == [(0,)]
 
 
+@pytest.mark.parametrize("place", ["9:1", "999999999:1"])
+def test_who_names_a_place_that_is_to_come_gets_what_comes(door: DoorForTests, database: Database, place: str) -> None:
+    """A client has it from another conversation, or from before Postgres was restored."""
+    open_at_door(database)
+    turn = rows.queue(database)
+    say(database, turn, "one")
+    end(database, turn)
+    with replies(door.url, after=place) as stream:
+        say(database, rows.queue(database), "two")
+        assert next(stream)[0] == "2:1"
+
+
 def test_an_ack_finds_by_index_what_is_not_acked(database: Database) -> None:
     open_at_door(database)
     turn = rows.queue(database)

@@ -6,7 +6,7 @@ They are read from the results themselves, since only the words about them are t
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import httpx
@@ -58,7 +58,8 @@ def known(world: World, found: Read) -> World:
     if (change := world.facts.get("day_change")) is not None:
         facts["day_abschange"] = replace(change, name="day_abschange", value=abs(change.value))
     own = {name: fact for name, fact in world.facts.items() if fact.data != "sales"}  # of these here, by period
-    return replace(world, facts=own | facts)
+    facts = own | facts
+    return replace(world, facts=facts | {fact.name: fact for fact in _worked_out(facts)})
 
 
 def _date(text: str) -> date:
@@ -143,3 +144,62 @@ def _sales(world: World, found: Read) -> Iterator[StoreFact]:
                 asked = {"rows": "periods", "metric": metric, "of": of}
                 for fact in _calculated(f"{name}_{short}_abs{what}", kind, source, found, **asked):
                     yield replace(fact, value=abs(fact.value), currency=world.currency if kind == "money" else None)
+
+
+_GAPS: Mapping[str, tuple[str, ...]] = {
+    "top_gap": ("top_item_units", "second_item_units"),
+    "newest_gap": ("newest_total", "second_total"),
+    "today_gap": ("today", "yesterday"),
+    "open_not_waiting": ("open_orders", "unfulfilled_orders"),
+    "sm_sl_gap": ("sl_orders", "sm_orders"),
+    "sm_sl_money_gap": ("sl_total", "sm_total"),
+    "refund_gap": ("week_total", "week_after_refunds"),
+}
+_SUMS: Mapping[str, tuple[str, ...]] = {
+    "stock_sum": ("stocked_units", "second_stocked_units"),
+    "newest_second_sum": ("newest_total", "second_total"),
+    "three_total": ("newest_total", "second_total", "third_total"),
+}
+_SHARES = {
+    "open_share": ("open_orders", "orders"),
+    "guest_share": ("recent_guests", "recent"),
+    "returns_share": ("s30_returns", "s30_gross"),
+    "best_share": ("best_day_orders", "week_orders"),
+    "top_money_share": ("top_money", "week_total"),
+    "max_share": ("recent_maximum", "recent_total"),
+    "sy_share": ("sy_total", "s7_total"),
+}
+_PER_DAY = {"week_perday_money": ("week_total", 7), "s30_perday": ("s30_total", 30)}
+
+
+def _worked_out(facts: Mapping[str, StoreFact]) -> Iterator[StoreFact]:
+    """What a model works out by itself from figures of the same answer."""
+
+    def of(*names: str) -> list[StoreFact]:
+        return [facts[name] for name in names] if set(names) <= facts.keys() else []
+
+    def like(name: str, fact: StoreFact, value: Any, **changed: Any) -> StoreFact:
+        return replace(fact, name=name, value=value, calculate=None, **changed)
+
+    for name, names in _GAPS.items():
+        if found := of(*names):
+            yield like(name, found[0], abs(found[0].value - found[1].value))
+    for name, names in _SUMS.items():
+        if found := of(*names):
+            yield like(name, found[0], sum(fact.value for fact in found))
+    for name, (part, whole) in _SHARES.items():
+        if (found := of(part, whole)) and found[1].value:
+            share = (Decimal(found[0].value) * 100 / Decimal(found[1].value)).quantize(Decimal("0.1"), ROUND_HALF_UP)
+            yield like(name, found[0], share, kind="percent", currency=None)
+    if (found := of("first_time", "returning")) and (buyers := found[0].value + found[1].value):
+        share = (Decimal(found[0].value) * 100 / buyers).quantize(Decimal("0.1"), ROUND_HALF_UP)
+        yield like("new_share", found[0], share, kind="percent")
+    if (found := of("s30_total", "s30_prev_total")) and found[1].value:
+        ratio = (found[0].value / found[1].value).quantize(Decimal("0.1"), ROUND_HALF_UP)
+        yield like("s30_ratio", found[0], ratio, kind="number", currency=None)
+    for name, (total, days) in _PER_DAY.items():
+        for fact in of(total):
+            unit = Decimal(1) if fact.currency == "JPY" else Decimal("0.01")
+            yield like(name, fact, (fact.value / days).quantize(unit, ROUND_HALF_UP))
+    if found := of("stocked_units", "stocked_price"):
+        yield like("stock_value", found[1], found[0].value * found[1].value)

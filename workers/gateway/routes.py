@@ -110,7 +110,7 @@ class Door:
         merchant_id, conversation_id = _merchant(caller), incoming.conversation(request)
         had = request.headers.get("Last-Event-ID") or request.query.get("after")
         place = _place(had or "0:0")
-        await self._must_be_here(merchant_id, conversation_id)
+        place = place.within(await self._must_be_here(merchant_id, conversation_id))
         if place > ReplyPlace():
             await self._acknowledge(merchant_id, conversation_id, place)
         # A client that reconnects, as browsers do automatically, already has the history.
@@ -231,14 +231,16 @@ class Door:
         }
         return web.Response(status=204, headers={**_shared(origin), **allowed})
 
-    async def _must_be_here(self, merchant_id: str, conversation_id: str) -> None:
-        """Refuse a conversation that is another merchant's, or whose replies go to the queue."""
+    async def _must_be_here(self, merchant_id: str, conversation_id: str) -> int:
+        """Refuse a conversation that is another merchant's, or whose replies go to the queue; returns the number of its
+        latest turn, 0 if it was not opened yet."""
         owner = await self._asking(lambda session: door.whose(session, conversation_id))
         if owner is not None and owner.merchant_id != merchant_id:
             message = "conversation_id belongs to another merchant"
             raise NotAllowed(403, "event.conversation_merchant_mismatch", message)
         if owner is not None and not owner.by_door:
             raise NotAllowed(409, "conversation.on_the_queue", "this conversation's replies go to the queue `replies`")
+        return owner.last_turn if owner is not None else 0
 
     async def _asked(self, merchant_id: str, asked: agent_input.AgentInput, traceparent: str | None) -> Wanted:
         """Store what the merchant says; returns what to answer with: everything from the client's latest run, or from

@@ -98,12 +98,7 @@ def _found(status: Status) -> Iterator[Trouble]:
     for sentence in status.unfit:
         yield Trouble(f"the broker {sentence}", "cj check")
     yield from _absent_workers(status)
-    if status.queues is not None and (count := status.queues[queues.EVENTS]):
-        silent = 0.0 if status.backlog is None else status.backlog.silent_seconds
-        if count >= FULL_QUEUE or silent > SILENT_SECONDS:
-            since = f", none stored for {span(silent)}" if silent > SILENT_SECONDS else ""
-            cause = f"intake is not running, or {NO_WRITES}: its log says which"
-            yield Trouble(f"events on the broker: {count:,}{since}; {cause}", "cj check --kind intake")
+    yield from _unstored_events(status)
     if status.backlog is not None:
         yield from _waiting(status.backlog, status)
         yield from _ended(status.backlog)
@@ -116,6 +111,15 @@ def _found(status: Status) -> Iterator[Trouble]:
         if speed is not None and speed.p95 > promised:
             sentence = f"{what}: the 95th percentile is {span(speed.p95)}, the target {span(promised)}"
             yield Trouble(sentence, "cj why CONVERSATION", alarming=False)
+
+
+def _unstored_events(status: Status) -> Iterator[Trouble]:
+    count = 0 if status.queues is None else status.queues[queues.EVENTS]
+    silent = 0.0 if status.backlog is None else status.backlog.silent_seconds
+    if count >= FULL_QUEUE or (count and silent > SILENT_SECONDS):
+        since = f", none stored for {span(silent)}" if silent > SILENT_SECONDS else ""
+        cause = f"intake is not running, or {NO_WRITES}: its log says which"
+        yield Trouble(f"events on the broker: {count:,}{since}; {cause}", "cj check --kind intake")
 
 
 def _absent_workers(status: Status) -> Iterator[Trouble]:

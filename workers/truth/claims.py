@@ -169,7 +169,7 @@ def _words(sentence: Sentence) -> None:
                 trait = _decided(masked, found, trait)
                 if not trait:
                     continue
-            elif trait == "new" and _NEW_THING.match(masked, found.end()):
+            elif trait in _NOT_BEFORE and _NOT_BEFORE[trait].match(masked, found.end()):
                 continue
             trait = "first_time" if trait == "new" else trait
             sentence.traits.append(Mention(found.start(), found.end(), found[0], trait))
@@ -221,13 +221,21 @@ def _is_left_out(masked: str, found: re.Match[str]) -> bool:
     return before is not None or _NOT_COUNTED.match(masked, found.end()) is not None
 
 
+_HALF_OF_TIME = re.compile(
+    r" (?:\ue000|(?:of|through|des) (?:the |this )?(?:\ue000|month|week|year|monats|jahres))|(?<=half)way\b"
+)
+
 _NEW_THING = re.compile(
     r"\s(?:\w+\s)?(?:\w*orders?|\w*bestellung(?:en)?|\w*auftr\w+|sales?|purchases?|products?|\w*produkte?|items?|artikel|reviews?)\b"
 )
 
+_NOT_BEFORE = {"new": _NEW_THING, "middle": _HALF_OF_TIME}
+"""What a word is said of, if it says nothing of a figure: "new orders", "half of March"."""
+
 _DECIDED = {"done": ("unfulfilled", "fulfilled"), "closed": ("open", ""), "finished": ("open", "fulfilled"), "to_do": ("unfulfilled", "shipping"),
             "settled": ("unpaid", "paid"), "unsettled": ("unpaid", "loose"), "left": ("unfulfilled", "fulfilled")}  # fmt: skip
 
+_AT = re.compile(r" (?:at|with|on|mit|bei)\b")
 _ASIDE = re.compile(r"\([^()\d]*\)")
 
 _NEITHER = re.compile(r"\W*(?:neither|keine[rs]? (?:der|von|deiner|ihrer)|weder)\b[^.;]*\ue000")
@@ -240,6 +248,8 @@ _WITH = re.compile(r"\b(?:hast|habt|haben|hat|hatte\w*) (?:\S+ ){0,4}mit\s")
 def _decided(masked: str, found: re.Match[str], trait: str) -> str:
     """Whether it is done, by the words around: "8 are not yet shipped", "still to be paid"."""
     not_yet, done = _DECIDED[trait]
+    if trait == "finished" and _AT.match(masked, found.end()):  # "February finished at 33"
+        return ""
     if found[0] == "abgeschlossen" and _WITH.search(
         masked, 0, found.start()
     ):  # "gestern hast du mit 5 € abgeschlossen"
@@ -269,6 +279,7 @@ def _decided(masked: str, found: re.Match[str], trait: str) -> str:
 
 
 _MASKED = re.compile("\ue000+")
+_QUOTES = tuple("\"'“”„«»‘’‚‹›*`")
 
 
 def _mask(found: re.Match[str]) -> str:
@@ -276,6 +287,7 @@ def _mask(found: re.Match[str]) -> str:
 
 
 def named(sentence: Sentence, masked: str, names: Mapping[str, frozenset[str]]) -> str:
+    """Mask what is known by name. A product called "Test" is meant only in quotes: mostly the word is just a word."""
     for name, keys in names.items():
         start = masked.find(name)
         while start >= 0:
@@ -285,11 +297,23 @@ def named(sentence: Sentence, masked: str, names: Mapping[str, frozenset[str]]) 
                 not (masked[start - 1 : start].isalnum() and name[0].isalnum())
                 and not (masked[end : end + 1].isalnum() and name[-1].isalnum())
                 and (not keys or not _overlaps(sentence.names, start, end))
+                and (not _is_a_word(name) or masked[start - 1 : start] in _QUOTES)
             ):
-                sentence.names.append(Mention(start, end, sentence.text[start:end], "name", keys))
+                of_order = next((key.removeprefix("order:") for key in keys if key.startswith("order:")), None)
+                if of_order is None:
+                    sentence.names.append(Mention(start, end, sentence.text[start:end], "name", keys))
+                elif not _overlaps(sentence.orders, start, end):
+                    sentence.orders.append(Mention(start, end, sentence.text[start:end], "order", of_order))
             start = masked.find(name, end)
     sentence.names.sort(key=lambda mention: mention.start)
-    return _without(masked, sentence.names)
+    return _without(masked, sentence.names + sentence.orders)
+
+
+@lru_cache(maxsize=4096)
+def _is_a_word(name: str) -> bool:
+    """Whether it is one of the words that say what a figure is."""
+    found = words_of(name)
+    return any(each.start == 0 and each.end == len(name) for each in (*found.subjects, *found.traits))
 
 
 def _overlaps(found: list[Mention], start: int, end: int) -> bool:

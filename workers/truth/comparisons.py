@@ -9,7 +9,7 @@ from functools import partial
 from workers.truth.figure import NOTHING, STATUSES, Change, Figure, Range, fits
 from workers.truth.figures import TO, role_of
 from workers.truth.periods import near, ranges
-from workers.truth.said import OF_SALES, THAN, Said, keys, kinds
+from workers.truth.said import AGAINST, OF_SALES, THAN, Said, keys, kinds
 from workers.truth.sentence import Mention, Number
 from workers.truth.wording import Wording
 
@@ -83,7 +83,7 @@ _ONCE = re.compile(
     r" (?:(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:den|diesen|deinen|ihren) (?:letzten|neuesten|jüngsten)\b|(?:than|als) (?:once|one|ever|doubled?|tripled?|twice|halved|doppelt|dreifach|verdoppelt|verdreifacht|halbiert|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
 )
 
-_UP_TO = re.compile(r"[ *]*(?:(?:orders?|customers?|bestellung(?:en)?|kund\w+|units?|stück) )?")
+_UP_TO = re.compile(r"[ *)]*(?:(?:orders?|customers?|bestellung(?:en)?|kund\w+|units?|stück) )?")
 
 _BY_BEFORE = re.compile(r"\b(?:um|by)\s$")
 
@@ -287,6 +287,9 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
         ):
             yield words, False  # a share of something is not by how much it is more
             continue
+        if (behind := _difference_behind(said, found)) is not None:
+            yield words, behind * sign > 0
+            continue
         pair = _pair(said, beside, scope)
         if pair is not None and not _is_of_neither(said, found, pair):
             difference = _difference(said, found, pair, group)
@@ -437,10 +440,18 @@ def _times(said: Said, scope: Scope) -> list[Side]:
     ]
     if len(befores) > 1 or len({tuple(spans) for _, _, spans in named}) != 2 - len(befores):
         return []
-    orders, money = frozenset[str](), frozenset({"revenue"})
+    orders, money, average = frozenset[str](), frozenset({"revenue"}), frozenset({"average"})
     traits, subjects = _words_in(said, scope)
     is_money = _is_of_money(traits, subjects)
-    measures = [money] if is_money else [orders] if subjects & _COUNTED else [orders, money]
+    measures = (
+        [average]
+        if "average" in traits
+        else [money]
+        if is_money
+        else [orders]
+        if subjects & _COUNTED
+        else [orders, money]
+    )
 
     def values(spans: Sequence[Range], *, earlier: bool) -> tuple[float | None, ...]:
         found = []
@@ -533,6 +544,27 @@ def _pair(said: Said, beside: Sequence[Number], scope: Scope) -> tuple[Number, N
     return None
 
 
+def _difference_behind(said: Said, found: re.Match[str]) -> float | None:
+    """ "You sold more ($5 vs $4) though the average order got smaller ($2 vs $3)": by how much the later is more."""
+    numbers = [n for n in said.numbers if n.start >= found.end()][:2]
+    if (
+        len(numbers) < 2
+        or len(said.numbers) == 2
+        or not _IN_BRACKET.fullmatch(said.masked, found.end(), numbers[0].start)
+    ):
+        return None
+    one, other = numbers
+    figures = [said.meant[n.start] for n in numbers if n.start in said.meant]
+    earlier = ["previous" in figure.traits for figure in figures]
+    if sorted(earlier) != [False, True] or not AGAINST.fullmatch(said.masked, one.end, other.start):
+        return None
+    difference = one.readings[0][0] - other.readings[0][0]
+    return difference if earlier[1] else -difference
+
+
+_IN_BRACKET = re.compile(r"[^\d(.;,]{0,30}\(\W*")
+
+
 def _is_of_neither(said: Said, found: re.Match[str], pair: tuple[Number, Number]) -> bool:
     """ "… than last week", where neither figure is of then."""
     than = said.first(THAN, found.end())
@@ -567,6 +599,9 @@ _SO = re.compile(
 )
 
 
+_HAS_DONE = re.compile(r"\b(?:hat|haben|hatte\w*)\s(?:[\w\ue000]+\s){1,8}(?:über\w+|geschlagen)$")
+
+
 def _compared_first(
     said: Said,
     found: re.Match[str],
@@ -598,6 +633,8 @@ def _compared_first(
             return before[-1]
         if not near or (before and near[0] == before[-1]):
             return None
+    if len(set(before)) == 2 and _HAS_DONE.search(masked[: found.end()]):
+        return before[0]  # "A hat B überholt"
     if before:
         return before[-1]
     if after:
@@ -630,6 +667,8 @@ def _is_trend(said: Said, found: re.Match[str], group: str, clause: str) -> bool
     """Whether it tells how the store's figures changed in time."""
     if group.startswith("beside"):
         return False
+    if group in ("rise", "fall") and said.first(THAN, found.end()):
+        return False  # what it is compared with decides
     behind = said.masked[found.end() : found.end() + 70]
     if group in ("more", "less"):
         return re.match(r"[^.,;:]{0,40}?\b(?:than|als)\b", behind) is not None and _PAST.search(behind) is not None

@@ -60,8 +60,8 @@ _BEFORE = Wording(
     r"(?:earlier|before|previous\w*|last time|used to|had|was|were|since then|from|up from|down from|vorher|zuvor|früher|vorhin|damals|hatten|hatte|war|waren|letztes mal)\b",
 )
 
-_RANGE = Wording(
-    r"(?:between|zwischen|values|werte|ranged?|range|reich\w+|beweg\w+|from \W*[\w.,]+ \w* ?(?:up )?to|von \W*[\w.,]+ \w* ?bis)\b"
+RANGE = Wording(
+    r"(?:between|zwischen|values|werte|rang\w+|reich\w+|beweg\w+|from \W*[\w.,]+ \w* ?(?:up )?to|von \W*[\w.,]+ \w* ?bis)\b"
 )
 
 _STARTS_AT = Wording(r"(?:(?:starts?|starting|beginnt|beginnen|los) (?:at|from|bei|ab)\b|ab (?=[$€£]?\d))")
@@ -108,6 +108,7 @@ _OTHER_SIDE = re.compile(
 _RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?\s?(?:\(|:|=)\W*")
 
 _SHIPPING = Wording(r"(?:shipping|deliver(?:y|ies)|freight|porto|\w*versand\w*|fracht\w*)(?!\w)")
+_AND = re.compile(r"(?:,|,? (?:and|und|plus|&)) ?")
 _STATUS = frozenset({"fulfilled", "unfulfilled", "paid", "unpaid"})
 
 
@@ -117,13 +118,16 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     required, own = _traits(said, number, left, right)
     if any(found.end() == number.start for found in said.each(ALL_BUT)):  # "all but two have shipped"
         required, own = (frozenset(_OPPOSITES.get(trait, trait) for trait in traits) for traits in (required, own))
+    if number.currencies is not None and "reversal" in own:  # "$5 returned"
+        required, own = required - {"returning"}, own - {"returning"}
     foreign = [t for t in said.traits if _is_another(said, number, t) or _is_past(said, number, t)]
     required -= {t.kind for t in foreign}
     own -= {t.kind for t in foreign}
     before = [t for t in said.traits if t.kind == "previous"] if "previous" in said.told else ()
     if any(_RIGHT_BEFORE.fullmatch(said.masked, t.end, number.start) for t in before):
         own |= {"previous"}
-    near = {t.kind for t in said.traits if lower <= t.start and t.end <= upper and t not in foreign} - own
+    begins = _neighbours(said, first, first.start, first.end)[0] if (first := _first_of_sum(said, number)) else lower
+    near = {t.kind for t in said.traits if begins <= t.start and t.end <= upper and t not in foreign} - own
     if said.numbers and any(_LABELS.fullmatch(said.masked, t.end, said.numbers[0].start) for t in before):
         near |= {"previous"}  # "Month before: 5 orders, $4"
     wide = set(said.told)
@@ -169,7 +173,7 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     wide |= near
     if whole_of and not subjects:
         nouns = set()
-    if len(said.numbers) > 1 and said.has(_RANGE) and sum(n.currencies is not None for n in said.numbers) > 1:
+    if "revenue" not in own and said.has(RANGE) and sum(n.currencies is not None for n in said.numbers) > 1:
         near |= {"largest", "smallest"}
     if "middle" in near:
         near |= VAGUE["middle"]
@@ -184,6 +188,19 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         bool(subjects), _names_of(said, number, (said.lead(number, left), right), (lower, upper)), spans, front, late, said,
         number.currencies is not None, tuple(meant for vague, meant in VAGUE.items() if vague in near and vague != "refunding"),
     )  # fmt: skip
+
+
+def _first_of_sum(said: Said, number: Number) -> Number | None:
+    """The amount that the words before this one are said of, too: "after refunds $80 and €40"."""
+    first = None
+    for before in reversed([n for n in said.numbers if n.end <= number.start]):
+        at = first or number
+        if not (before.currencies and at.currencies) or before.currencies & at.currencies:
+            break
+        if not _AND.fullmatch(said.masked, before.end, at.start):
+            break
+        first = before
+    return first
 
 
 def _is_of_all(said: Said, left: int, number: Number) -> bool:
@@ -252,6 +269,12 @@ def _neighbours(said: Said, number: Number, left: int, right: int) -> tuple[int,
     offer = OFFER.search(said.masked, number.end)
     upper = min((n.start for n in said.numbers if n.start >= (whole or number).end), default=len(said.masked))
     upper = min(upper, offer.start() if offer else upper)
+    opened = said.masked.rfind("(", 0, number.start)
+    closed = said.masked.find(")", number.end)
+    if (
+        number.currencies is not None and closed > 0 and opened > said.masked.rfind(")", 0, number.start)
+    ):  # what is behind the bracket is not said of it
+        upper = min(upper, closed)
     between = [b for b in said.breaks if right <= b <= upper]
     upper = min(
         (b for b in between if said.masked[b] == ";"),
@@ -387,7 +410,7 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
             return MOST
         distance += 0.5 * len(lacking & {"stock", "sold"})
     unsaid = traits & UNSAID
-    if "price" in unsaid and "largest" in unsaid and said.has(_STARTS_AT) and not said.has(_RANGE):
+    if "price" in unsaid and "largest" in unsaid and said.has(_STARTS_AT) and not said.has(RANGE):
         return MOST
     if "price" in unsaid:  # from, up to
         unsaid -= {"largest", "smallest"}

@@ -4,6 +4,7 @@ Beside the leaves of a result stand what follows from its lists: how many rows t
 sum, average, median and extremes.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -55,6 +56,10 @@ class _Place:
         """The same place, in an object of these entities and this period."""
         found = self.subjects, self.traits, entities, period
         return _Place(*found, self.old, self.aged, self.at_least, self.headline)
+
+
+_OWN_FORM = re.compile(r"(?=.*\d)(?!#\d+$)(?![\d.,\s]+$).{2,}", re.DOTALL)
+"""An order's name with the merchant's own prefix or suffix: EN-1001, #1001-F1, POS #7."""
 
 
 @dataclass
@@ -166,6 +171,10 @@ class Evidence:
                 found[key] = amount, currency
                 subject = frozenset({"order"}) if currency is None or key == "average_order_value" else NOTHING
                 self._note(Figure(amount, subject, SALES.get(key, NOTHING) | earlier, currency, period=span), place)
+                if key in ("total_sales", "orders") and span[0] != span[1]:
+                    traits = frozenset({"average", "daily"}) | earlier
+                    each = amount / ((span[1] - span[0]).days + 1)
+                    self._note(Figure(each, subject, traits, currency, period=span, derived=True), place)
         self.windows += spans
         for key, (now, currency) in both[0].items():
             before = both[1].get(key, (0.0, None))[0] if key in both[1] else None
@@ -300,9 +309,12 @@ class Evidence:
 
     def _order(self, node: Mapping[str, Any]) -> set[str]:
         name = str(node.get("name") or "")
+        key = f"order:{name.lstrip('#').upper()}"
         if name:
             self.order_names.add(name.lstrip("#").upper())
-        entities = {f"order:{name.lstrip('#').upper()}"} if name else set()
+            if _OWN_FORM.fullmatch(name):
+                self.names[name.lower()] = frozenset({key})
+        entities = {key} if name else set()
         if isinstance(node.get("customer"), dict):
             entities |= self._named("customer", node["customer"].get("name"))
         for item in _objects(node.get("items")):
@@ -313,7 +325,7 @@ class Evidence:
     def _named(self, kind: str, name: Any) -> set[str]:
         if not isinstance(name, str) or not name.strip():
             return set()
-        lowered = name.lower().rstrip("…")
+        lowered = _lowered(name)
         key = f"{kind}:{lowered}"
         if key not in self.names.get(lowered, NOTHING):
             for known in _called(kind, lowered):
@@ -334,17 +346,11 @@ class Evidence:
         if key == "top_items":
             self._rank(
                 "units",
-                (
-                    (f"product:{str(row.get('title')).lower()}", row["quantity"])
-                    for row in objects
-                    if row.get("quantity") is not None
-                ),
+                ((_product(row.get("title")), row["quantity"]) for row in objects if row.get("quantity") is not None),
             )
         if key == "best_stocked_products":
             stock = [
-                (f"product:{str(row.get('title')).lower()}", row["inventory"])
-                for row in objects
-                if row.get("inventory") is not None
+                (_product(row.get("title")), row["inventory"]) for row in objects if row.get("inventory") is not None
             ]
             self._rank("stock", stock)
         if key == "by_day":
@@ -506,7 +512,7 @@ class Evidence:
                 if "kind" in item or not isinstance(item.get("title"), str):
                     continue
                 lines += 1
-                name = f"product:{item['title'].lower().rstrip('…')}"
+                name = _product(item["title"])
                 units[name] += item.get("current_quantity", item.get("quantity", 0))
                 ordered[name] += item.get("quantity", 0)
                 seen.add(name)
@@ -669,6 +675,16 @@ def _is_whole(key: str, holder: Mapping[str, Any]) -> bool:
     if isinstance(more, Mapping):
         return not more.get(key)
     return not (more or holder.get("truncated") or holder.get("orders_not_shown"))
+
+
+def _product(title: object) -> str:
+    """A product's entity, also if its title was cut."""
+    return f"product:{_lowered(str(title))}"
+
+
+def _lowered(name: str) -> str:
+    """A name as sentences have it, in which bold type is removed."""
+    return name.lower().replace("**", "").rstrip("…")
 
 
 def _total(row: Mapping[str, Any], *, current: bool = False) -> tuple[float | None, str | None]:

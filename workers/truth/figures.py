@@ -7,9 +7,9 @@ or much better: words that nobody knows may tell the two apart.
 import itertools
 import re
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 
-from workers.truth.description import ALL_BUT, MEASURES, MOST, Description, description, distance_to
+from workers.truth.arithmetic import SELECTED, is_of_latest, is_of_named, sign_of
+from workers.truth.description import MEASURES, MOST, RANGE, Description, description, distance_to
 from workers.truth.figure import BUYERS, NOTHING, STATUSES, Figure, Range, fits
 from workers.truth.lexicon import OFFER
 from workers.truth.periods import ranges
@@ -83,7 +83,6 @@ _SELECTION = re.compile(
     r"|\b(?:the|your|these|those|die|der|den|ihre[nrm]?|deine[nrm]?|diese[nrm]?)\s\|\s(?:latest|last|newest|most recent|recent|neuesten|letzten|jüngsten)\b",
 )
 
-_SELECTED = Wording(r"(?:latest|newest|last|most recent|recent|top|first|neueste|letzte|jüngste|erste)")
 
 _OFFERED = re.compile(rf"\b{OFFER.pattern}")
 
@@ -98,6 +97,8 @@ _NOW_OR_THEN = re.compile(r"\s(?:(?P<now>now|jetzt)|then|damals)\b")
 _NOW_OR_THEN_BEFORE = re.compile(r"\b(?:(?P<now>now|jetzt)|then|damals)\W*$")
 
 _FIRST_READ = Wording(r"(?:only the first|nur die ersten)\b.*\b(?:read|shown|gelesen|gezeigt)\b")
+
+_RANGES = Wording(r"(?:from|von|vom)\b")
 
 _FROM, TO = re.compile(r"\b(?:from|von|vom)\W*$"), re.compile(r"\b(?:to|at|auf)\W*$")
 
@@ -121,10 +122,8 @@ _LOYAL = re.compile(r"[^,;]*\b(?:ordered|bought|purchased|placed|shopped|with|ha
 
 _TIMES_OR_MORE = re.compile(r"\w+\s?(?:times |mal |orders |bestellungen )?(?:or more|oder (?:mehr|öfter|häufiger))\b")
 
-_SUM_OF = re.compile(
-    r"\b(?:leaves?|leaving|remain\w*|left|together|combined|sum|difference|rest|other"
-    r"|zusammen|summe|bleib\w*|übrig\w*|differenz|unterschied|andere\w*|restliche\w*)\b"
-)
+_TO_OR_AND = re.compile(r"\W*(?:to|and|bis|und|–|-)\W*")
+RANGED = re.compile(r"\b(?:between|zwischen|rang\w+|reich\w+|beweg\w+)\b(?: \w+){0,2}\W*$")
 
 
 def _same_number(one: Number, other: Number) -> bool:
@@ -144,6 +143,8 @@ def number(said: Said, number: Number) -> bool | None:
     subjects = _about(said, number, left, right)
     if not _is_claim(said, number, before, after, subjects):
         return None
+    if said.has(RANGE) and _is_backward(said, number):
+        return False
     is_count = number.currencies is None and not number.percent
     if (loyal := _is_loyal(said, number)) is not None:
         return loyal
@@ -158,16 +159,12 @@ def number(said: Said, number: Number) -> bool | None:
         said.context.subjects = subjects - {"money", "foreign"}
     if is_count and said.has(_FIRST_READ):  # how much CJ has looked at
         return None
-    if is_count and said.has(_SELECTED) and _SELECTION.search(before + "|" + after):
+    if is_count and said.has(SELECTED) and _SELECTION.search(before + "|" + after):
         if said.plain.rstrip().endswith("?"):
             return None
         return _is_selection(said, number, subjects) or _was_written(said, number, subjects)
     figure = in_data(said, number, left, right, subjects)
-    if figure is None and (
-        _is_share_of_days(said, number)
-        if number.percent
-        else _is_of_both(said, number) or _is_of_days(said, number) or _is_of_latest(said, number)
-    ):
+    if figure is None and is_of_named(said, number):
         return True
     is_of_them = is_count and _OF_THE.search(before) and (_VERB.match(after) or not after.strip(" .,;:!?"))
     if figure is None and is_of_them and any(_candidates(said, number)):
@@ -177,81 +174,6 @@ def number(said: Said, number: Number) -> bool | None:
     if figure is not None:
         said.meant[number.start] = figure
     return figure is not None or _was_written(said, number, subjects)
-
-
-def _is_of_both(said: Said, number: Number) -> bool:
-    """ "7 of 13 customers had bought before": newcomers and regulars."""
-    part = said.of_which(number)[1]
-    figure = said.meant.get(part.start) if part is not None else None
-    if figure is None or not figure.traits & {"first_time", "returning"}:
-        return False
-    others = {
-        other.value
-        for other in said.grounds.counts.get("customer", ())
-        if other.traits | figure.traits == {"first_time", "returning"} and not other.entities
-        and (other.period, other.derived) == (figure.period, figure.derived)
-    }  # fmt: skip
-    return any(fits(number, figure.value + other) for other in others)
-
-
-def _is_of_days(said: Said, number: Number) -> bool:
-    """ "From Monday to Wednesday you had 28 orders", "since Monday 6, 13, 19": of days in a row."""
-    what = "day totals" if number.currencies is not None else "day orders"
-    known = {k.removeprefix("date:"): v for r in said.grounds.rankings if r.what == what for k, v in r.values.items()}
-    of_days = {f.currency for f in said.grounds.by_kind.get("money", ()) if "date" in f.kinds}
-    if number.currencies is not None and not number.currencies & of_days:
-        return False
-    if what == "day orders" and any(s.kind not in ("order", "sale", "money") for s in said.subjects):
-        return False
-    spans = [span for spans in said.spans_of().values() for span in spans]
-    if said.told & (STATUSES | {"open", "average"}) or any(start == end for start, end in spans):
-        return False
-    values = [value for _, value in sorted(known.items())]
-    told = [
-        n for n in said.numbers if n.percent == number.percent and (n.currencies is None) == (number.currencies is None)
-    ]
-    if spans and len(told) > 2 and number in told:
-        starts = range(len(values) - len(told) + 1)
-        return any(all(map(fits, told, values[start:])) for start in starts)
-    for start, end in spans:
-        days = [(start + timedelta(days=n)).isoformat() for n in range(min((end - start).days, 30) + 1)]
-        if len(days) < len(known) and known.keys() >= set(days) and fits(number, sum(known[day] for day in days)):
-            return True
-    return False
-
-
-def _is_of_latest(said: Said, number: Number) -> bool:
-    """ "Two of your last three orders are paid": of as many as are said."""
-    whole, _ = said.of_which(number)
-    if whole is None or not said.has(_SELECTED) or said.first(ALL_BUT):
-        return False
-    ages = next((r.values for r in said.grounds.rankings if r.what == "newest"), {})
-    latest = sorted((name for name in ages if name.startswith("order:")), key=ages.__getitem__, reverse=True)
-    told = [said.grounds.statuses.get(name, ()) for name in latest[: int(whole.readings[0][0])]]
-    left, right = said.around(number)
-    traits = {t.kind for t in said.traits if left <= t.start < right} & STATUSES
-    return len(traits) == 1 and fits(number, sum(any(traits <= kinds for _, kinds in each) for each in told))
-
-
-def _is_share_of_days(said: Said, number: Number) -> bool:
-    """ "Thursday made up 35% of the week's revenue"."""
-    days = {f"date:{a.isoformat()}" for spans in said.spans_of().values() for a, b in spans if a == b}
-    if not _SHARE.search(said.masked) or len(said.numbers) > 1:
-        return False
-    is_money = any(t.kind == "revenue" for t in said.traits) or any(s.kind == "money" for s in said.subjects)
-    what, shares = "day totals" if is_money else "day orders", []
-    for values in (ranking.values for ranking in said.grounds.rankings if ranking.what == what):
-        shares += (
-            [sum(v for k, v in values.items() if k in days) * 100 / sum(values.values())]
-            if sum(values.values())
-            else []
-        )
-    return any(fits(number, share) for share in shares)
-
-
-_SHARE = re.compile(
-    r"\b(?:made up|makes? up|account(?:s|ed) for|share|contributed|brought in|of|anteil|ausgemacht|machte?n?|entfiel\w*|entfallen)\b"
-)
 
 
 def _is_loyal(said: Said, number: Number) -> bool | None:
@@ -334,7 +256,7 @@ def _is_selection(said: Said, number: Number, subjects: frozenset[str]) -> bool:
     if wanted in listed:
         return True
     part = said.of_which(number)[1]
-    others = [n for n in said.numbers if n is not number and not (n is part and _is_of_latest(said, n))]
+    others = [n for n in said.numbers if n is not number and not (n is part and is_of_latest(said, n))]
     return wanted <= max(listed, default=0) and (not others or wanted == len(said.orders))
 
 
@@ -387,8 +309,11 @@ def in_data(
     _place_in_time(said, number, around)
     if number.currencies is not None and "previous" in around.near and not around.near & MEASURES:
         around.same = _measure_before(said, number)
+    is_end, sign = _is_end(said, number), sign_of(said, number)
     for figure in mine:
         if figure.at_least and number.how != "over":
+            continue
+        if "change" in figure.traits and (is_end or (sign and (sign == "+") != (figure.value > 0))):
             continue
         distance = distance_to(said, figure, around, best)
         if distance <= 0:
@@ -407,6 +332,8 @@ def in_data(
         near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1
         if "change" in rival.traits and not number.percent and "change" not in around.expected:
             continue
+        if number.currencies is None and number.readings[0][1] < 1 and not rival.traits & {"average", "median"}:
+            continue  # "1.9" is no number of orders
         distance = distance_to(said, rival, around, near)
         if distance < near and not fits(number, rival.value):
             distance += 0.0 if subjects else 0.25
@@ -448,6 +375,8 @@ def _place_in_time(said: Said, number: Number, around: Description) -> None:
         return
     if role == "earlier":
         around.near |= {"previous"}
+        if said.grounds.has_previous and _is_end(said, number):
+            around.expected |= {"previous"}
     elif role == "later":
         around.near -= {"previous"}
         around.expected -= {"previous"}
@@ -481,7 +410,10 @@ def role_of(said: Said, number: Number) -> str | None:
     if said_here:  # "$5 now, $4 then"
         return "later" if said_here["now"] else "earlier"
     if len(numbers) != 2:
-        return None
+        if not said.has(_RANGES):
+            return None
+        ends = [(a, b) for a, b in itertools.pairwise(numbers) if number in (a, b) and _is_from_to(masked, a, b)]
+        return None if not ends else "earlier" if number is ends[0][0] else "later"
     if any(t.kind in OF_SALES and 0 <= t.start - numbers[1].end < 14 for t in said.traits):
         return None  # "$5 after $1 of returns"
     one, other = (masked[max(0, n.start - 16) : n.start] for n in numbers)
@@ -490,6 +422,30 @@ def role_of(said: Said, number: Number) -> str | None:
     if _LATER.search(masked[numbers[0].end : numbers[1].start]) or (TO.search(one) and _FROM.search(other)):
         return "later" if number is numbers[0] else "earlier"
     return None
+
+
+def _is_end(said: Said, number: Number) -> bool:
+    """ "From 5 to 4": either number, neither of which is by how much something changed."""
+    if not said.has(_RANGES):
+        return False
+    pairs = itertools.pairwise(said.numbers)
+    alike = [(a, b) for a, b in pairs if (a.percent, a.currencies is None) == (b.percent, b.currencies is None)]
+    return any(number in pair and _is_from_to(said.masked, *pair) for pair in alike)
+
+
+def _is_from_to(masked: str, one: Number, other: Number) -> bool:
+    between = masked[one.end : other.start]
+    return len(between) < 24 and TO.search(between) is not None and _FROM.search(masked, 0, one.start) is not None
+
+
+def _is_backward(said: Said, number: Number) -> bool:
+    """ "Ranging from $9 to $5": what begins a range is the least."""
+    return any(
+        number in (one, other) and one.readings[0][0] > other.readings[0][0]
+        for one, other in itertools.pairwise(said.numbers)
+        if one.currencies is not None and other.currencies is not None
+        if _TO_OR_AND.fullmatch(said.masked, one.end, other.start) and RANGED.search(said.masked, 0, one.start)
+    )
 
 
 def _is_compared(said: Said, number: Number) -> bool:
@@ -554,22 +510,3 @@ def _is_decided(said: Said, number: Number, subjects: frozenset[str]) -> bool:
     return any(_same_kind(number, figure, subjects) for figure in said.grounds.figures) and (
         bool(subjects) or number.currencies is not None
     )
-
-
-def follows(said: Said, number: Number, sure: Sequence[Number]) -> bool:
-    """Whether it is the sum, difference or share of grounded numbers of the same sentence."""
-    left, right = said.around(number)
-    if not sure or not (number.percent or _SUM_OF.search(said.masked[left:right])):
-        return False
-    if number.percent:
-        sure = [other for other in sure if other in said.numbers]
-    values = [
-        other.readings[0][0]
-        for other in sure
-        if not other.percent and (number.percent or (other.currencies is None) == (number.currencies is None))
-    ]
-    if number.percent:
-        return any(fits(number, one * 100 / other) for one in values for other in values if other and one <= other)
-    results = [sum(values)] if len(values) > 1 else []
-    results += [abs(one - other) for place, one in enumerate(values) for other in values[place + 1 :]]
-    return any(fits(number, value) for value in results)

@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from workers.truth import comparisons, existence, extremes, figures, names, shares, statuses
+from workers.truth import arithmetic, comparisons, existence, extremes, figures, names, shares, statuses
 from workers.truth.claims import parse
 from workers.truth.grounds import Grounds
 from workers.truth.periods import ranges
 from workers.truth.said import ITEM, Context, Said, is_german, keys
-from workers.truth.sentence import Number, Sentence, sentences
+from workers.truth.sentence import Number, Sentence, parts, sentences
 from workers.truth.wording import Wording
 
 
@@ -32,13 +32,17 @@ class Verdict:
 def check(text: str, grounds: Grounds) -> list[Verdict]:
     """The text's sentences, which make it up again, each with its verdict."""
     pieces = sentences(text)
-    read = [_parsed(piece, grounds) for piece in pieces]
-    is_current, age_is_told = (any(one.first(words, plain=True) for one in read) for words in (_CURRENT, _AGED_WORDS))
+    read = [[_parsed(part, grounds) for part in parts(piece)] for piece in pieces]
+    is_current, age_is_told = (
+        any(one.first(words, plain=True) for each in read for one in each) for words in (_CURRENT, _AGED_WORDS)
+    )
     judge: _Judge | None = grounds.judged  # a reply is checked as it comes, and once more whole
     if judge is None or not judge.goes_on(pieces, is_current, age_is_told):
         judge = grounds.judged = _Judge(grounds, is_current, age_is_told)
     for place in range(len(judge.verdicts), len(pieces)):
-        judge.verdicts.append(judge.sentence(read[place], pieces[place]))
+        found = [judge.sentence(one) for one in read[place]]
+        bad = dict.fromkeys(claim for _, claims in found for claim in claims)
+        judge.verdicts.append(Verdict(pieces[place], sum(good for good, _ in found), tuple(bad)))
     return list(judge.verdicts)
 
 
@@ -139,8 +143,8 @@ class _Judge:
         told = self.context.is_current, self.context.age_is_told
         return told == (is_current, age_is_told) and pieces[: len(known)] == known
 
-    def sentence(self, read: Sentence, piece: str) -> Verdict:
-        """The verdict of a piece of the text, and what the sentence tells the next ones."""
+    def sentence(self, read: Sentence) -> tuple[int, list[str]]:
+        """How many of its claims have a ground, and those that have none; what it tells the next ones is remembered."""
         context, said = self.context, Said(read, self.context)
         good, bad = 0, []
         sure: list[Number] = []
@@ -151,11 +155,10 @@ class _Judge:
             elif ok is False:
                 doubtful.append(number)
         good += len(sure)
-        mine = list(sure)
-        sure += context.sure
         for number in doubtful:
-            if figures.follows(said, number, sure):
+            if arithmetic.follows(said, number, sure, context.sure):
                 good += 1
+                sure.append(number)
             else:
                 bad.append(number.text)
         for claims in _CLAIMS:
@@ -165,14 +168,16 @@ class _Judge:
         self._remember_periods(said)
         if (good or said.names or said.ages) and context.is_current and not context.age_is_told and said.grounds.is_old:
             bad.append((said.first(_CURRENT, plain=True) or [said.text.strip()])[0])
-        context.sure, context.told = mine, [said.meant[place] for place in sorted(said.meant)]
+        if sure:
+            context.sure = [*context.sure, *sure][-arithmetic.MOST :] if ITEM.match(said.text) else sure
+        context.told = [said.meant[place] for place in sorted(said.meant)]
         context.topic |= frozenset(trait.kind for trait in said.traits)
         context.kinds = {key.partition(":")[0] for name in said.names for key in keys(name)}
         context.named = [
             (kind, keys(mentions[0]), 2, False) for kind, mentions in said.mentions().items() if len(mentions) == 1
         ]
         self._read_layout(said)
-        return Verdict(piece, good, tuple(dict.fromkeys(bad)))
+        return good, bad
 
     def _remember_periods(self, said: Sentence) -> None:
         today = self.context.grounds.now.date()

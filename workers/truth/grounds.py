@@ -10,7 +10,7 @@ from typing import Any
 from workers.truth.claims import parse
 from workers.truth.evidence import Evidence
 from workers.truth.figure import NOTHING, Figure
-from workers.truth.sentence import Sentence, sentences
+from workers.truth.sentence import Sentence, parts, sentences
 
 Result = Mapping[str, Any]
 
@@ -153,4 +153,4 @@ def _kinds_of(entities: frozenset[str]) -> frozenset[str]:
 
 @lru_cache(maxsize=256)
 def _sentences_of(text: str) -> tuple[Sentence, ...]:
-    return tuple(parse(sentence, {}) for sentence in sentences(text))
+    return tuple(parse(part, {}) for sentence in sentences(text) for part in parts(sentence))

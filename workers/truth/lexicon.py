@@ -9,7 +9,9 @@ from functools import lru_cache
 
 from workers.truth.wording import Wording
 
-DOLLARS = frozenset("USD CAD AUD NZD SGD HKD MXN TWD ARS CLP COP BBD BSD JMD TTD FJD NAD".split())
+DOLLARS = frozenset(
+    "USD CAD AUD NZD SGD HKD MXN TWD ARS CLP COP BBD BSD JMD TTD FJD NAD BMD BND BZD GYD KYD LRD SBD SRD XCD UYU".split()
+)
 
 CROWNS = frozenset({"SEK", "NOK", "DKK", "ISK", "CZK"})
 
@@ -17,10 +19,14 @@ CODES = (
     DOLLARS
     | CROWNS
     | frozenset(
-        "EUR GBP JPY CNY CHF PLN CZK HUF RON BGN INR BRL ZAR TRY KRW ILS AED SAR EGP MAD NGN KES GHS THB VND IDR MYR PHP "
-        "PKR BDT LKR UAH RUB KWD BHD OMR QAR JOD TND PEN UYU BOB PYG GTQ CRC DOP XOF XAF RSD GEL KZT".split()
+        "AED AFN ANG AOA AWG AZN BAM BDT BGN BHD BIF BOB BRL BTN BWP BYN BYR CDF CHF CLF CNY CRC CVE DJF DOP DZD "
+        "EGP ERN ETB EUR FKP GBP GEL GHS GIP GMD GNF GTQ HNL HRK HTG HUF IDR ILS INR IQD IRR JEP JOD JPY KES KGS "
+        "KHR KID KMF KRW KWD KZT LAK LBP LKR LSL LTL LVL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MYR MZN "
+        "NGN NIO NPR OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SCR SDG SHP SLL SSP STN SYP SZL THB "
+        "TJS TMT TND TRY TZS UAH UGX USDC UZS VED VEF VES VND VUV WST XAF XOF XPF YER ZAR ZMW".split()
     )
 )
+"""All of Shopify's, but ALL, AMD, SOS, STD and TOP, which in capitals are ordinary words more often than currencies."""
 
 SYMBOLS: Mapping[str, frozenset[str]] = {
     "$": DOLLARS, "us$": frozenset({"USD"}), "ca$": frozenset({"CAD"}), "c$": frozenset({"CAD"}),
@@ -36,7 +42,7 @@ SYMBOLS: Mapping[str, frozenset[str]] = {
     "franken": frozenset({"CHF"}), "schweizer franken": frozenset({"CHF"}), "swiss franc": frozenset({"CHF"}),
     "zloty": frozenset({"PLN"}), "złoty": frozenset({"PLN"}), "rupee": frozenset({"INR", "PKR", "LKR"}),
     "rupie": frozenset({"INR", "PKR", "LKR"}), "rupien": frozenset({"INR", "PKR", "LKR"}), "krone": CROWNS,
-    "kronen": CROWNS, "kronor": CROWNS, "kroner": CROWNS, "krona": CROWNS, "buck": DOLLARS, "real": frozenset({"BRL"}),
+    "kronen": CROWNS, "kronor": CROWNS, "kroner": CROWNS, "krona": CROWNS, "buck": DOLLARS,
     "reais": frozenset({"BRL"}), "won": frozenset({"KRW"}), "rand": frozenset({"ZAR"}), "peso": frozenset({"MXN"}),
     "canadian dollar": frozenset({"CAD"}), "australian dollar": frozenset({"AUD"}), "us dollar": frozenset({"USD"}),
     "kanadische dollar": frozenset({"CAD"}), "australische dollar": frozenset({"AUD"}),
@@ -140,15 +146,15 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
 
 PHRASES = Wording(
     r"(?P<first_time>(?:noch )?nie(?:mals)? (?:\w+ )?(?:gekauft|bestellt|kund(?:e|in))|never (?:\w+ )?(?:bought|ordered|purchased|a customer)|first[- ]time|first ever|(?<='s )first (?:\w+ )?(?:order|purchase)|(?:sein|ihr)(?:e|en)? (?:aller)?erste\w* (?:bestellung|einkauf|kauf)|(?:only|just) once|for the first|zum ersten mal|ersten? (?:kauf|bestellung)|(?:erst|nur) einmal|(?:his|her|their) first|debüt\w*|debut)"
-    r"|(?P<guest>without (?:an? |any )?(?:customer )?account|(?:ohne (?:ein )?|kein )(?:kunden)?konto|(?:not|didn't|never|nicht) (?:sign|log|logged|signed|angemeldet)(?: in)?)|(?P<returning>back again|been (?:here|there) before|old friends|alte bekannte|(?:many|several|multiple) times|schon (?:oft|öfter|mehrmals)|more than (?:once|one order)|(?:ordered|bought|purchased|been here|shopped|customers)(?: (?:from|with|at) (?:you|us))? (?:again|before|already)|repeat|mehr als (?:einmal|eine)|(?:schon|bereits) (?:früher|vorher|einmal|mal|zuvor|öfter)"
+    r"|(?P<guest>without (?:an? |any )?(?:customer )?account|(?:ohne (?:ein )?|kein )(?:kunden)?konto|(?:not|didn't|never|nicht) (?:sign|log|logged|signed|angemeldet)(?: in)?)|(?P<returning>back again|been (?:here|there) before|old friends|alte bekannte|(?:many|several|multiple) times|schon (?:oft|öfter|mehrmals)|more than (?:once|one order(?! (?:a|per|each|every)\b))|(?:ordered|bought|purchased|been here|shopped|customers)(?: (?:from|with|at) (?:you|us))? (?:again|before|already)|repeat|mehr als (?:einmal|eine)|(?:schon|bereits) (?:früher|vorher|einmal|mal|zuvor|öfter)"
     r"|c[oa]mes? back|coming back|kommt (?:immer )?wieder|(?:kamen|kommen|kam|sind|ist) (?:[\w\ue000]+ ){0,3}(?:wieder|zurück)|wieder (?:gekauft|bestellt|da)|knew you|kannten)"
     r"|(?P<change>(?<=[\d%$€£¥] )(?:ahead|behind|voraus)\b|(?:ahead|behind) by\b|(?:dollars|euros?|francs|pounds|percent|orders|bestellungen|prozent|franken) (?:ahead|behind|voraus)\b)"
     r"|(?P<largest>(?:top|record|peak)(?= order| purchase| sale))"
     r"|(?P<left>(?:has|have) left(?= ?[.,!;]|$| the| your| today| yesterday)|(?:on (?:its|their|the)|auf dem) (?:way|weg|road)|zur post|aus dem haus|(?:in den|im) versand|(?:verl[aä]ss\w*|verließ\w*) (?:\w+ )?(?:lager|haus)|(?:lager|haus|depot)(?: \w+){0,3} verlassen|out the door|out of the (?:door|house)|made it to (?:its|the|their) \w+|(?:left|leave|leaving) the (?:building|warehouse|house)|(?:go|gone|went|going) out|(?:geht|gehen|ging|gingen) (?:\w+ )?raus|raus)(?!\w)"
     r"|(?P<open>in (?:the|der) pipeline|in the works|in arbeit)|(?P<postage>shipping (?:charges?|costs?|fees?|income))"
     r"|(?P<unpaid>payment (?:is |are )?(?:still )?pending|pending payment|awaiting payment|zahlung (?:steht|fehlt|offen)|owe(?=s? you)|owed|schulde\w*)"
-    r"|(?P<refunded>(?:money|geld) (?:back|zurück)|sent back|zurückgeschickt|zurückgesandt)|(?P<done>(?:arrived|delivered) (?:at|with|to) (?:the|your) (?:customer|buyer)|beim (?:kund|käuf)\w+ (?:angekommen|eingetroffen))|(?P<paid>(?:got|received|have|erhalten|bekommen|haben) (?:the |das )(?:money|geld))|(?P<finished>(?:wrapp\w+|wound|tied) up|dealt with|taken care of|sorted out)|(?P<cancelled>call(?:ed|ing)? off)|(?P<previous>(?:same|(?:der|dem|den)?selben|gleichen?) (?:days?|period|stretch|time|point|stage|moment|tagen?|zeit\w*|stand|stichtag))|(?P<average>a pop|(?:an order|eine bestellung) (?:brought|brings|came to|comes to|brachte|bringt)|each(?=\s*(?:[.,;:!?)]|$))|(?:also|oder) je(?= \W?\w{0,4}\W{0,2}\d)|per order|(?:pro|je) (?:bestellung|kauf|auftrag|einkauf)|im (?:schnitt|mittel)|each order)"
-    r"|(?P<daily>(?:per|a|each|every) (?:single )?day|(?:pro|je|am|jeden|auf den|einen) tag)"
+    r"|(?P<refunded>(?:money|geld) (?:back|zurück)|sent back|zurückgeschickt|zurückgesandt)|(?P<done>(?:arrived|delivered) (?:at|with|to) (?:the|your) (?:customer|buyer)|beim (?:kund|käuf)\w+ (?:angekommen|eingetroffen))|(?P<paid>(?:got|received|have|erhalten|bekommen|haben) (?:the |das )(?:money|geld))|(?P<finished>(?:wrapp\w+|wound|tied) up|dealt with|taken care of|sorted out)|(?P<cancelled>call(?:ed|ing)? off)|(?P<previous>earlier (?:week|month|year|period|days|one)|(?:same|(?:der|dem|den)?selben|gleichen?) (?:days?|period|stretch|time|point|stage|moment|tagen?|zeit\w*|stand|stichtag))|(?P<average>basket (?:size|value)|a pop|(?:an order|eine bestellung) (?:brought|brings|came to|comes to|brachte|bringt)|each(?=\s*(?:[.,;:!?)]|$))|(?:also|oder) je(?= \W?\w{0,4}\W{0,2}\d)|per order|(?:pro|je) (?:bestellung|kauf|auftrag|einkauf)|im (?:schnitt|mittel)|each order)"
+    r"|(?P<daily>(?:typical|average|normal) day\b|(?:per|a|each|every) (?:single )?day|(?:pro|je|am|jeden|auf den|einen) tag)"
     r"|(?P<price>(?:starts?|starting|sells?|beginnt|beginnen|los) (?:at|from|bei|ab)\b|goes for|ab (?=[$€£]?\d))"
     r"|(?P<revenue>(?:come|comes|came|adds?|added|adding|amounts?|amounted) (?:up )?to|brought in|took in|(?:komme|kommen|kommt|kamen|kam) (?:ich |sie |wir |zusammen |insgesamt )?auf|in total|in all|all told|all in all)"
     r"|(?P<net>(?:abzüglich|less|minus|net of|without) (?:\w+ )?(?:refunds|returns|erstattungen|retouren)|after (?:them|(?:\w+ )?(?:refunds?|returns?|changes|edits|money back))|nach (?:\w+ )?(?:\w*erstattungen|retouren|abzug|änderungen|rückgaben))"

@@ -68,7 +68,7 @@ def _is_word(word: str) -> bool:
 _FUNCTION_WORDS = re.compile(
     r"the|a|an|your|our|my|his|her|its|their|this|that|these|those|in|on|at|by|for|from|of|to|with|and|or|but|so|as|if|when|while|after|before|since|because"
     r"|you|we|i|it|they|he|she|there|here|yes|no|hi|hello|hey|dear|then|also|only|just|now|today|yesterday|overall|total|average|most|top|best|new|next|great|good|ok|okay|sure|thanks"
-    r"|der|die|das|den|dem|des|ein|eine[nmrs]?|im|in|am|an|auf|aus|bei|bis|für|mit|nach|seit|von|vom|vor|zu|zum|zur|über|unter|um|und|oder|aber|wenn|als|wie|da|dann|so|auch|nur"
+    r"|pro|je|der|die|das|den|dem|des|ein|eine[nmrs]?|im|in|am|an|auf|aus|bei|bis|für|mit|nach|seit|von|vom|vor|zu|zum|zur|über|unter|um|und|oder|aber|wenn|als|wie|da|dann|so|auch|nur"
     r"|ich|du|sie|er|es|wir|ihr|ihre[nmrs]?|dein|deine[nmrs]?|mein|meine[nmrs]?|unser|unsere[nmrs]?|diese[nmrs]?|jede[nmrs]?|alle[nmrs]?|ja|nein|hallo|guten|gute|lieber?|danke|heute|gestern|insgesamt|aktuell|derzeit|neue[nmrs]?|beste[nmrs]?"
 )
 

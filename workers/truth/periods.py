@@ -52,10 +52,11 @@ PERIOD = Wording(
     r"(?:last|past|previous|trailing|letzte[nr]?|vergangene[nr]?|vorige[nr]?)\s"
     + _COUNTED.format(1) + r"\s(?:[a-zäöüß]+\s)?" + _UNIT.format(1) + r""
     r"|(?P<then>since then|since that day|seitdem|seither)\b"
-    r"|(?:(?:in|of|over|aus|von|in)\s)?(?:the\s|den\s|der\s|die\s)?(?:last|past|letzten|vergangenen)\s(?P<elided>7|30|seven|thirty|sieben|dreißig)(?=\s*(?:[.,;:!?)]|$)|\s(?:was|is|war|ist|waren|were|with|mit|by|um|nach)\b)"
+    r"|(?:(?:in|of|over|aus|von|in)\s)?(?:the\s|den\s|der\s|die\s)?(?:last|past|letzten|vergangenen)\s(?P<elided>7|30|seven|thirty|sieben|dreißig)(?=\s*(?:[.,;:!?)]|$)|\s(?:was|is|war|ist|waren|were|with|mit|by|um|nach|you|we|i|sie|du|ich|wir)\b)"
     r"|(?:in |over )?(?P<bare>7|14|28|30|60|90|365|sieben|sechzig|dreißig|seven|sixty|thirty) ?(?P<bare_unit>d|days|tagen?|t\b\.?)(?!\w)(?!\s(?:davor|before|window|zuvor))(?=\s?[:)/,.|]|$|\s?\n| (?:gab|kamen|you|up to|bis|ending|ended))"
     r"|(?P<last>(?:im|in der|dem|der|than|than in|the) (?:letzten?|last)(?: one)?(?=\s*(?:[(.,;:!?]|nur\b|only\b|waren\b|war\b|was\b|were\b|$)))"
-    r"|(?P<hyphen>\d{1,3})[- ](?:day|tage)s?(?:[- ](?:window|period|zeitraum|fenster|history|range|sales|orders|revenue|total|average|figures|umsatz))\b"
+    r"|(?<!two\s)(?<!zwei\s)(?<!beiden\s)(?P<hyphen>\d{1,3})(?:[- ](?:day|tage)s?[- ](?:window|period|zeitraum|fenster|history|range|sales|orders|revenue|total|average|figures|umsatz)\b|-(?:day|tage)(?=[- ][a-zäöü]))"
+    r"|(?:(?:in|of|for|during|over|im|vom|of)\s)?(?<!early\s)(?<!late\s)(?<!mid\s)(?<!ende\s)(?<!mitte\s)(?<!anfang\s)(?P<calendar>january|januar|february|februar|march|märz|april|june|juni|july|juli|august|september|october|oktober|november|december|dezember)\b(?!\s?\d)"
     r"|(?P<word>as of (?:today|now)|(?:your|the(?: past)?|ihre|deine|die|der|zur) (?:week|woche)(?! (?:before|prior|after|davor|zuvor|danach))|today so far|today|yesterday|wochen(?:bericht|rückblick|bilanz|überblick|zahlen)|(?:wk|weekly|wöchentlich\w*)(?= )|(?<!\w)(?:week|wk|woche|weekly|wöchentlich)(?=:| \d)|(?:this|the current|the) (?:week|month|year)(?! (?:before|prior|earlier))"
     r"|(?:(?:in|over|during) the )?(?:last|past|previous) (?:calendar |full |whole |complete )?(?:week|month|year|quarter)|all[- ]time|ever|lifetime"
     r"|this quarter|mtd|month to date|since the month (?:began|started)|(?:since|from) the (?:first|start|beginning) of (?:the|this) month|seit monats(?:anfang|beginn)|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
@@ -152,6 +153,8 @@ def period_meant(found: re.Match[str]) -> tuple[str, object] | None:
         return "day", int(found["hyphen"])
     if found["since"]:
         return "since", None
+    if found["calendar"]:
+        return "calendar", _month(found["calendar"])
     if found["weekday"]:
         day = found["weekday"].lower()
         is_english = day[:3] in WEEKDAYS and ("day" in day or len(day) == 3)
@@ -160,6 +163,10 @@ def period_meant(found: re.Match[str]) -> tuple[str, object] | None:
     return "word", found["word"].lower()
 
 
+_SINCE = re.compile(r"\b(?:since|seit)\s$")
+_BY_THEN = re.compile(
+    r"\b(?:by|at) (?:this|the same) (?:point|time|stage|date|day) (?:(?:in|of) )?(?:the )?last month\b"
+)
 _LENGTHS = {"month": r"month|monat", "week": r"week|woche", "year": r"year|jahr"}
 
 EVER = (date.min, date.max)
@@ -206,6 +213,10 @@ def ranges(period: Mention, said: Sentence, today: date) -> list[Range]:
         case "weekday":
             back = (today.weekday() - which) % 7
             return [(today - (back + more) * day, today - (back + more) * day) for more in (0, 7)]
+        case "calendar":
+            first = today.replace(day=1, month=which, year=today.year - (which > today.month))
+            ends = today if _SINCE.search(said.plain, 0, period.start) else (first + 31 * day).replace(day=1) - day
+            return [(first, min(today, ends))]
         case "last":  # "this month …, more than in the last": what is as long
             named = [p for p in said.periods if p.start < period.start and p.value != period.value]
             lengths = [length for p in named for length in _LENGTHS if re.search(_LENGTHS[length], p.text.lower())]
@@ -226,7 +237,7 @@ def ranges(period: Mention, said: Sentence, today: date) -> list[Range]:
         shift = -day if beside["before"] else day
         if spans and all(start == end for start, end in spans):
             return [(start + shift, start + shift) for start, _ in spans]
-    if re.search(r"\b(?:since|seit)\s$", said.plain[: period.start]):
+    if _SINCE.search(said.plain, 0, period.start):
         return [(start, today) for start, _ in _days_of_word(str(which), said, today, monday)]
     return _days_of_word(str(which), said, today, monday)
 
@@ -259,6 +270,8 @@ def _days_of_word(word: str, said: Sentence, today: date, monday: date) -> list[
         return [(first, today)]
     if re.search(r"month|monat", word):
         last = first - day
+        if not is_current and _BY_THEN.search(said.plain):
+            return [(last.replace(day=1), last.replace(day=min(today.day, last.day)))]
         return [(first, today)] if is_current else [(last.replace(day=1), last), (today - 30 * day, today)]
     if re.search(r"year|jahr", word):
         year = today.replace(month=1, day=1)

@@ -59,7 +59,7 @@ OWNED = re.compile(
 )
 
 _PART_OF = re.compile(
-    r"\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?"
+    r"\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:a total of|insgesamt)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?"
     r"(?:(?:latest|last|newest|most recent|recent|letzten|neuesten|jüngsten)\s+)?",
 )
 
@@ -134,7 +134,7 @@ class Context:
     told: list[Figure] = field(default_factory=list)
     """The figures of the sentence before, in order."""
     sure: list[Number] = field(default_factory=list)
-    """Grounded numbers of the sentence before."""
+    """Grounded numbers of the sentence before, and of the items of a list."""
     named: list[Named] = field(default_factory=list)
     """Who alone of a kind was named in the sentence before."""
     kinds: set[str] = field(default_factory=set)
@@ -262,6 +262,9 @@ class Said(Sentence):
         """ "#7 and #8 came to $5 and $6": as many numbers as names or times, all behind or before them, go in order."""
         mentions = sorted(mentions, key=lambda mention: mention.start)
         numbers = [n for n in self.numbers if (n.currencies is None) == (number.currencies is None)]
+        values = [n.readings[0][0] for n in numbers]
+        if len(numbers) == len(mentions) + 1 and abs(sum(values[:-1]) - values[-1]) < 0.005:
+            del numbers[-1]  # their sum
         if len(mentions) < 2 or len(numbers) != len(mentions) or number not in numbers:
             return None
         if mentions[-1].end <= numbers[0].start or numbers[-1].end <= mentions[0].start:

@@ -84,11 +84,14 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 
-_END = re.compile(r"\n+|(?<=[.!?…])[\"”“»’')\]]*\s+(?=[\W\d]*[^\W\d_a-zäöü]|[\W_]*\d)|(?<=[。！？])")
+_END = re.compile(r"\n+|(?<=[.!?…])[\"”“»’')\]]*\s+(?=[\W\d]{0,40}[^\W\d_a-zäöü]|[\W_]{0,40}\d)|(?<=[。！？])")
 
 _STOP = re.compile(r"[\n.!?…。！？]")
 
 _DAY_AND_MONTH, _DATE_ENDS = re.compile(r"\b[0-3]?\d\.[01]?\d\.$"), re.compile(r"\d\.\d{1,2}\.$")
+
+LONGEST = 600
+"""More than anybody says in one sentence."""
 
 _AMOUNT = re.compile(r"\d\s(?:fr|rs)\.$", re.IGNORECASE)
 """An amount with its currency behind it, which is no "Fr. 5"."""
@@ -127,6 +130,15 @@ def sentences(text: str) -> list[str]:
     if start < len(text):
         pieces.append(text[start:])
     return pieces
+
+
+def parts(piece: str) -> Iterator[str]:
+    """A sentence in parts of at most `LONGEST` characters: each number is compared with each other of its part."""
+    while len(piece) > LONGEST:
+        end = piece.rfind(" ", 1, LONGEST) + 1 or LONGEST
+        yield piece[:end]
+        piece = piece[end:]
+    yield piece
 
 
 def lowered(text: str) -> str:

@@ -8,7 +8,7 @@ from workers.truth.periods import near
 from workers.truth.said import Said
 from workers.truth.wording import Wording
 
-_ALL = r"(?:all(?![- ]time)|every|each|alle[nrs]?|allesamt|ausnahmslos|everything|sämtliche[nr]?|jede[rns]?)"
+_ALL = r"(?:all(?![- ]time)|every(?! (?:second|third|other)\b)|each|alle[nrs]?|allesamt|ausnahmslos|everything|sämtliche[nr]?|jede[rns]?(?! (?:zweit|dritt)))"
 _HALF = r"(?:half|(?:die |der )?hälfte)"
 _OF = r"(?= (?:of|der|deiner|ihrer|von|aller)\b)"
 _PARTS: Mapping[str, tuple[float, float, str]] = {
@@ -18,8 +18,8 @@ _PARTS: Mapping[str, tuple[float, float, str]] = {
                          r"|die meisten|überwiegend|mehrheitlich|großteil|mehrzahl|(?:der|ein) (?:größere|größte|überwiegende) teil|the (?:bulk|larger part|greater part)"),
     "few": (0.0, 0.499, rf"(?:less than|fewer than|under|not even|weniger als|unter|nicht einmal) {_HALF}|(?:the|a|die|eine) (?:\w+ )?(?:minority|minderheit)"
                         r"|(?:der|ein) (?:kleinere|kleinste|geringere) teil|the (?:smaller|lesser) part"),
-    "half": (0.43, 0.57, _HALF + _OF),
-    "third": (0.263, 0.403, rf"(?:a|one|ein) (?:third|drittel){_OF}"),
+    "half": (0.43, 0.57, rf"{_HALF}{_OF}|every (?:second|other)|jede[rns]? zweite\w?"),
+    "third": (0.263, 0.403, rf"every third|jede[rns]? dritte\w?|(?:a|one|ein) (?:third|drittel){_OF}"),
     "two_thirds": (0.597, 0.737, rf"(?:two|zwei)[- ](?:thirds|drittel){_OF}"),
     "quarter": (0.18, 0.32, rf"(?:a|one|ein) (?:quarter|viertel){_OF}"),
     "three_quarters": (0.68, 0.82, rf"(?:three|drei)[- ](?:quarters|viertel){_OF}"),

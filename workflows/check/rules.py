@@ -250,15 +250,18 @@ class RuleChecker:
         for slot in template.slots if fields is not None else ():
             for error in value_errors(slot.value.tree, fields or {}, self.elsewhere(event)):
                 self.document.within(path, slot.start + error.start, slot.start + error.end, error.message)
-        for start, end, name in single_braces(tree):
-            if name in (fields or {}):
+        self._single_braces(path, tree, fields or {}, event)
+        self.no_statements(path, tree)
+
+    def _single_braces(self, path: Path, text: str, fields: Fields, event: str) -> None:
+        """Report braces that are sent as they are."""
+        for start, end, name in single_braces(text):
+            if name in fields:
                 message = f"this is sent as is; {{{{{name}}}}} would fill in the field of {event}"
                 self.document.within(path, start, end, message, severity="warning")
-        self.no_statements(path, tree)
-        if (at := tree.find("}}}") + 2) > 1 and tree.count("{") < tree.count("}"):
-            self.document.within(
-                path, at, at + 1, "this brace is sent as is: a template ends with }}", severity="warning"
-            )
+        if (at := text.find("}}}") + 2) > 1 and text.count("{") < text.count("}"):
+            message = "this brace is sent as is: a template ends with }}"
+            self.document.within(path, at, at + 1, message, severity="warning")
 
     def no_statements(self, path: Path, text: str, why: str = _NO_STATEMENTS) -> None:
         """Report syntax of other tools' templates."""

@@ -1,5 +1,6 @@
 """What CJ says against what was read: lies are found, and what is true is left alone."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -646,12 +647,67 @@ def test_the_sentences_make_up_the_text_again() -> None:
         ("PLN", ["875,50 zł", "875,50 PLN"], ["875,50 Kč", "875,50 €"]),
         ("INR", ["₹875.50", "875.50 rupees"], ["¥875.50", "$875.50"]),
         ("JPY", ["¥875.50", "875.50 yen"], ["₩875.50", "875.50 USD"]),
+        ("UGX", ["UGX 875.50", "875,50 UGX"], ["KES 875.50", "$875.50"]),
+        ("IQD", ["IQD 875.500", "875,50 IQD"], ["IRR 875.50", "KWD 875.500"]),
     ],
 )
 def test_money_has_its_currency(currency: str, true: list[str], false: list[str]) -> None:
     read = grounds(store(currency))
     assert [money for money in true if found(f"This week came to {money}.", read)] == []
     assert [money for money in false if not found(f"This week came to {money}.", read)] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "EN-1120",
+        "1120-DE",
+        "DE#1120",
+        "POS #1120",
+        "#1120-F1",
+        "S-2026-1120",
+        "Bestellung 1120",
+        "№1120",
+        "#1120.1",
+        "注文1120",
+    ],
+)
+def test_merchants_name_orders_as_they_like(name: str) -> None:
+    rows = [{**order(1120, "84.00", "USD", ("Anna Schmidt", 3), 0), "name": name}]
+    rows += [{**order(1119, "55.00", "USD", ("Ben Fox", 1), 1), "name": name.replace("1120", "1119")}]
+    read = grounds([result("recent_orders", orders=rows, more=False)])
+    for line in (
+        "The newest ({}) came in 12 minutes ago.",
+        "{} from Anna Schmidt came to $84.00.",
+        "Die neueste ist {}.",
+    ):
+        assert found(line.format(name), read) == []
+    other = name.replace("1120", "1119")
+    for line in (f"The newest is {other}.", f"{name} came to $55.00.", f"{other} from Anna Schmidt came to $55.00."):
+        assert found(line, read) != [], line
+
+
+@pytest.mark.parametrize("title", ["Test", "Order", "Sale", "**Mug** XL", "B" * 99 + "…"])
+def test_products_may_have_any_title(title: str) -> None:
+    rows = [
+        order(1, "84.00", "USD", None, 0, (title, 9), ("Mug", 2)),
+        {**order(2, "5.00", "USD", None, 1), "test": True},
+    ]
+    read = grounds([result("recent_orders", orders=rows, more=False, orders_read=2, test_orders=1, cancelled_orders=0)])
+    for line in (f"“{title}” sold best: 9 units.", "I left out 1 test order.", "Your latest order comes to $84.00."):
+        assert found(line, read) == [], line
+    assert found("I left out 2 test orders.", read) != []
+    assert found(f"“{title}” sold best: 8 units.", read) != []
+
+
+def test_what_is_said_of_a_sum_holds_for_each_currency_of_it() -> None:
+    totals = [
+        {"amount": "100.00", "currency": "USD", "orders": 3, "current_amount": "80.00"},
+        {"amount": "50.00", "currency": "EUR", "orders": 1, "current_amount": "40.00"},
+    ]
+    read = grounds([result("week_orders", orders_counted=4, totals=totals)])
+    assert found("After refunds that is $80.00 and €40.00.", read) == []
+    assert found("After refunds that is $80.00 and €50.00.", read) != []
 
 
 @pytest.mark.parametrize(
@@ -744,6 +800,7 @@ def test_sales_are_of_their_period() -> None:
 Total sales in the last 30 days changed by 44.9% against the 30 days before.
 Der Umsatz stieg in den letzten 30 Tagen auf 1.449,00 $, von 1.000,00 $ in den 30 Tagen davor.
 Sales were $1,449.00 from 40 orders, up from $1,000.00 and 30 orders.
+Der Umsatz hatte ein Plus von 44,9 % auf 1.449,00 $.
 Sales picked up: $1,449.00 in the last 30 days after $1,000.00 in the 30 before that.
 With 40 orders, the last 30 days came in above the 30 days before (30).
 Sales went from $1,000.00 to $1,449.00.
@@ -1091,3 +1148,82 @@ def test_years_plans_days_shares_and_owners_are_judged() -> None:
     read = grounds()
     assert [(line, bad) for line in lines(WITHOUT_NUMBERS_TRUE) if (bad := found(line, read))] == []
     assert [line for line in lines(WITHOUT_NUMBERS_FALSE) if not found(line, read)] == []
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("The newest order is #1120 ($84.00), $29.00 more than #1119 ($55.00).", "The newest order is #1120 ($84.00), $28.00 more than #1119 ($55.00)."),
+        ("#1120 is $84.00 and #1119 $55.00, $139.00 in all.", "#1120 is $84.00 and #1119 $55.00, $138.00 in all."),
+        ("#1120 und #1119 kamen zusammen auf 139,00 $.", "#1120 und #1119 kamen zusammen auf 138,00 $."),
+        ("#1120 makes up 25.8% of the five latest orders' total.", "#1120 makes up 28.5% of the five latest orders' total."),
+        ("You have 232 Titanium Sporks at $12.00, so $2,784.00 worth of stock.", "You have 232 Titanium Sporks at $12.00, so $2,884.00 worth of stock."),
+        ("Roughly 14% of the orders from the last 60 days are still open (12 of 83).", "Roughly 16% of the orders from the last 60 days are still open (13 of 83)."),
+        ("Two in three of your open orders are unfulfilled.", "Three in four of your open orders are unfulfilled."),
+        ("Thursday had 4 of a total of 15 orders this week.", "Thursday had 4 of a total of 16 orders this week."),
+        ("Your latest orders range from $19.90 to $120.50.", "Your latest orders range from $120.50 to $19.90."),
+        ("$875.50 divided by 15 orders gives $58.37.", "$875.50 divided by 15 orders gives $65.00."),
+    ],
+)  # fmt: skip
+def test_what_is_worked_out_is_worked_out_again(true: str, false: str) -> None:
+    assert found(true, grounds()) == []
+    assert found(false, grounds()) != []
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("Orders went from 30 to 40, a gain of 10.", "Orders went from 40 to 30, a gain of 10."),
+        ("Total sales $1,449.00, before that $1,000.00: +$449.00.", "Total sales $1,449.00, before that $1,000.00: -$449.00."),
+        ("On a typical day in the last 30 you made $48.30.", "On a typical day in the last 30 you made $33.33."),
+        ("The last 30 days brought $1,449.00, which is $449.00 (or 44.9%) above the 30 days before.", "The last 30 days brought $1,449.00, which is $449.00 (or 44.9%) below the 30 days before."),
+    ],
+)  # fmt: skip
+def test_a_change_has_an_earlier_and_a_later_side(true: str, false: str) -> None:
+    read = grounds([counts(), sales(1449.0, 40, 1000.0, 30)])
+    assert found(true, read) == []
+    assert found(false, read) != []
+
+
+def test_a_month_needs_no_year() -> None:
+    month, before = sales(1449.0, 40, 1000.0, 30), sales(2000.0, 50, 900.0, 20)
+    month["data"]["current"] |= {"from": "2026-11-01", "to": "2026-11-22"}
+    month["data"]["previous"] |= {"from": "2026-10-01", "to": "2026-10-22"}
+    before["data"]["current"] |= {"from": "2026-10-01", "to": "2026-10-31"}
+    before["data"]["previous"] |= {"from": "2026-09-01", "to": "2026-09-30"}
+    read = grounds([month, before])
+    assert found("November so far: 40 orders. October finished at 50, so you need 10 more to catch up.", read) == []
+    assert found("November so far: 50 orders.", read) != []
+    assert found("Der Oktober hat den November noch klar übertroffen: 2.000,00 $ gegenüber 1.449,00 $.", read) == []
+    assert found("Der November hat den Oktober schon übertroffen: 1.449,00 $ gegenüber 2.000,00 $.", read) != []
+
+
+@pytest.mark.parametrize("junk", ["1 ", "$5 ", "more ", ". ", "? ", " . ", "1-"])
+def test_the_time_a_text_takes_grows_with_its_length(junk: str) -> None:
+    def seconds(length: int) -> float:
+        text, spent = junk * (length // len(junk)), []
+        for _ in range(3):
+            read = grounds([counts()])
+            began = time.thread_time()
+            check(text, read)
+            spent.append(time.thread_time() - began)
+        return min(spent)
+
+    assert seconds(9600) < 8 * seconds(2400) + 0.01  # 16 times as long, if each character were compared with each other
+
+
+def test_each_of_two_comparisons_has_its_own_figures() -> None:
+    report = sales(1449.0, 40, 1000.0, 20)
+    for name, average in (("current", "36.23"), ("previous", "50.00")):
+        report["data"][name]["average_order_value"] = {"amount": average, "currency": "USD"}
+    read = grounds([counts(), report])
+    line = "You sold {} overall ($1,449.00 vs $1,000.00) even though the average order got {} ($36.23 vs $50.00)."
+    assert found(line.format("more", "smaller"), read) == []
+    assert found(line.format("less", "smaller"), read) != []
+    assert found(line.format("more", "bigger"), read) != []
+
+
+def test_what_a_fall_is_compared_with_decides() -> None:
+    assert found("Sales fell less than I expected.", grounds()) == []
+    assert found("Orders dropped earlier in the day than usual.", grounds()) == []
+    assert found("Orders fell again last week, more than the week before.", grounds()) != []
