@@ -49,6 +49,7 @@ _CAUSES = {
     "MasterNotFoundError": "no sentinel answers, or none knows a primary of this name",
     "gaierror": "its host name cannot be resolved",
     "ConnectionRefusedError": "nothing listens there",
+    "Blocked": "it takes no messages, being short of memory or disk: free some, or raise its limit",
     "TimeoutError": "it does not answer in time",
 }
 _PERSISTENT = 2
@@ -77,6 +78,10 @@ def arguments(name: str) -> dict[str, Any]:
 def plain_queue(name: str) -> Queue:
     """A durable queue that the default exchange feeds."""
     return Queue(name, Exchange(""), routing_key=name, durable=True, queue_arguments=arguments(name))
+
+
+class Blocked(TimeoutError):
+    """RabbitMQ answers, and confirms no message."""
 
 
 class VerifiedConnection(Connection):
@@ -155,8 +160,12 @@ def check(broker_url: str, *, timeout: float = 5.0, only_sends: bool = False) ->
             with open_channel(broker) as channel, suppress(*refusals):  # then it is not ours to use
                 declare(name, broker, channel)
         if broker.transport.driver_type == "amqp":
-            with open_channel(broker) as channel:
-                put(Producer(channel), f"no.{EVENTS}", b"")  # confirmed and dropped: there is no such queue
+            producer = Producer(open_channel(broker))  # closed with its connection: a blocked one would not answer that
+            try:
+                for _ in range(2):  # short of memory it takes one from each connection, and reads no further
+                    put(producer, f"no.{EVENTS}", b"")  # confirmed and dropped: there is no such queue
+            except TimeoutError:
+                raise Blocked from None
 
 
 def length(name: str, channel: StdChannel) -> int:

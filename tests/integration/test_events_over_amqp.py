@@ -176,3 +176,11 @@ def test_consuming_from_a_broker_that_falls_silent_does_not_hang(broker: AmqpBro
     broker.silent.clear()
     wait_until(lambda: consumer.receive(0.1) is None and consumer.connected)
     consumer.close()
+
+
+def test_a_rabbitmq_that_takes_no_messages_is_named(broker: AmqpBroker) -> None:
+    """Short of memory or disk it withholds its confirms, and answers everything else."""
+    broker.silent.add("basic.publish")
+    with pytest.raises(queues.Blocked) as blocked:
+        queues.check(broker.url, timeout=0.5)
+    assert "short of memory or disk" in queues.cause(blocked.value)

@@ -8,15 +8,19 @@ from pathlib import Path
 import psycopg2
 import pytest
 from alembic.util import CommandError
+from kombu.exceptions import OperationalError
 from sqlalchemy import text
 
+from events import queues
 from storage import database as storage_database
-from storage import roles
+from storage import redis_server, roles
 from storage.database import Database, engine_of
 from tests.as_role import make_roles, may, url_of
 from tests.rows import execute, query
 from workers import bootstrap
+from workers.cli.check import check_broker
 from workers.operations import migrations
+from workers.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -133,3 +137,16 @@ def test_a_process_does_not_start_with_a_redis_that_can_never_do(database_url: s
     refused = subprocess.run(intake, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=60)
     assert refused.returncode == bootstrap.REFUSED
     assert "/99 refuses the database of its URL (DB index is out of range): name database 0" in refused.stderr
+
+
+def test_what_a_broker_says_of_itself_comes_before_what_its_transport_makes_of_it(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kombu has nothing but an OperationalError for a Redis that cannot save."""
+
+    def unable(*_: object, **__: object) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(queues, "check", unable)
+    monkeypatch.setattr(redis_server, "problems", lambda *_, **__: ["cannot write to its disk"])
+    assert "cannot write to its disk" in check_broker(Settings(broker_url=valkey_url)).detail

@@ -192,14 +192,18 @@ def check_broker(settings: Settings, *, only_sends: bool = False) -> Finding:
     from events import queues
     from events.errors import WrongQueue
 
+    shown, first = queues.safe_url(settings.broker_url), settings.broker_url.split(";")[0]
+    # First what the server says of itself: the transport hides it.
+    found = _redis(first, "broker", shown, keeps_queues=True, only_sends=only_sends)
+    if not found.ok:
+        return found
     try:
         queues.check(settings.broker_url, timeout=LIMIT, only_sends=only_sends)
     except WrongQueue as error:
         return Finding("broker", False, error.message)
     except Exception as error:  # noqa: BLE001 - each transport fails in its own way
-        return Finding("broker", False, f"{queues.safe_url(settings.broker_url)}: {queues.cause(error)}")
-    first = settings.broker_url.split(";")[0]
-    return _redis(first, "broker", queues.safe_url(settings.broker_url), keeps_queues=True, only_sends=only_sends)
+        return Finding("broker", False, f"{shown}: {queues.cause(error)}")
+    return found
 
 
 def check_redis(settings: Settings, *, only_sends: bool = False) -> Finding:
@@ -208,7 +212,7 @@ def check_redis(settings: Settings, *, only_sends: bool = False) -> Finding:
 
 
 def _redis(url: str, name: str, shown: str, *, keeps_queues: bool, only_sends: bool) -> Finding:
-    """Does the server answer, and can CJ use it? For RabbitMQ this was checked already."""
+    """Does the server answer, and can CJ use it? Of RabbitMQ it knows nothing."""
     import redis
 
     from events import queues
