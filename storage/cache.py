@@ -22,6 +22,7 @@ answers those already waiting. Each step is one script, so it is atomic (https:/
 needs a single server, not a cluster: the scripts use keys that they have read.
 
 While Redis is down everything works without it: `get` finds nothing, `join` lets everybody lead, `put` does nothing.
+`land` and `answer` say whether Redis took the answer; one that it did not take goes through `storage.fetch_answers`.
 """
 
 import time
@@ -45,6 +46,7 @@ ANSWER_SECONDS = 60
 #: Longest single wait at the server, well within a command's time limit.
 BLOCK_SECONDS = 1.0
 AWAY_PAUSE_SECONDS = 0.2
+_REFUSED = object()
 #: Seconds for which data is stored, fresh or not; each write also renews the list of the merchant's keys.
 KEPT_SECONDS = 24 * 3600
 
@@ -156,6 +158,11 @@ class Cache:
         (`storage.connections.Integration.connection`)."""
         return f"{quote(merchant_id, safe='')}:{connection}:{data_type}"
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the last command failed."""
+        return self._server.is_away
+
     def get(self, merchant_id: str, connection: int, data_type: str) -> Value | None:
         """The stored data while it is fresh; None if there is none, or if it is unreadable."""
         data, *_, fresh = _keys(self.flight_key(merchant_id, connection, data_type))
@@ -227,24 +234,26 @@ class Cache:
         ttl_s: int,
         request_id: str | None = None,
         accepted: int | None = None,
-    ) -> None:
+    ) -> bool:
         """End a flight: answer all waiting requests, the leader's included, and store the answer as data that is fresh
-        for `ttl_s` seconds (0: do not). `accepted`: the token's version, if Shopify has just accepted it."""
+        for `ttl_s` seconds (0: do not). `accepted`: the token's version, if Shopify has just accepted it. False if
+        Redis did not take it."""
         used = [] if accepted is None else [f"cj:used:{flight_key.partition(':')[0]}:{accepted}"]
         keys = [*_keys(flight_key), *used]
         args: list[str | int] = [dump(dict(answer)), ANSWER_SECONDS, ttl_s, KEPT_SECONDS, request_id or ""]
-        self._do(lambda: self._land(keys=keys, args=args), None)
+        return self._do(lambda: self._land(keys=keys, args=args), None) is not None
 
-    def answer(self, request_id: str, value: Mapping[str, Any]) -> None:
-        """Answer one request."""
+    def answer(self, request_id: str, value: Mapping[str, Any]) -> bool:
+        """Answer one request; False if Redis did not take it."""
         key = f"cj:answer:{request_id}"
 
-        def push() -> None:
+        def push() -> bool:
             with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.rpush(key, dump(dict(value))).expire(key, ANSWER_SECONDS)
                 pipeline.set(f"cj:done:{request_id}", "1", ex=ANSWER_SECONDS).execute()
+            return True
 
-        self._do(push, None)
+        return bool(self._do(push, otherwise=False))
 
     def wait_answer(self, request_id: str, timeout_s: float) -> Value | None:
         """Wait for the answer to a request; None if none comes in time. Keeps waiting while Redis is down."""
@@ -252,11 +261,11 @@ class Cache:
         deadline = self._server.clock() + timeout_s
         while (left := deadline - self._server.clock()) > 0:
             block = max(min(left, BLOCK_SECONDS), 0.01)  # 0 would mean for ever
-            found = self._do(partial(self._redis.blpop, [key], timeout=block), None)
-            if found is not None:
-                return _parsed(found[1])
-            if self._server.is_away:
+            found = self._do(partial(self._redis.blpop, [key], timeout=block), _REFUSED)
+            if found is _REFUSED:
                 time.sleep(min(left, AWAY_PAUSE_SECONDS))
+            elif found is not None:
+                return _parsed(found[1])
         return None
 
 

@@ -67,7 +67,7 @@ BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED;"
 #: Seconds after which an idle connection of the pool is checked before use.
 PING_AFTER_SECONDS = 0.5
 #: The Alembic revision this code is written for.
-SCHEMA_REVISION = "0018"
+SCHEMA_REVISION = "0019"
 #: How our migrations are named.
 _REVISION = re.compile(r"\d{4}")
 #: Tables of the first migration whose names other applications may use as well.

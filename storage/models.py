@@ -346,6 +346,18 @@ class StepTable(Base):
     finished_at: Mapped[datetime | None]
 
 
+class FetchAnswerTable(Base):
+    """What a Shopify worker fetched for a turn and could not put into Redis."""
+
+    __tablename__ = "fetch_answers"
+    __table_args__ = (Index("fetch_answers_turn", "turn_id"), Index("fetch_answers_created", "created_at"))
+
+    request_id: Mapped[str] = mapped_column(primary_key=True)
+    turn_id: Mapped[int] = mapped_column(BigInteger, _cascade("turns.id"))
+    answer: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
 class UsageTable(Base):
     """Tokens that a merchant used of a model on a day (UTC)."""
 

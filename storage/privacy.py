@@ -212,6 +212,7 @@ def close_blanking(session: Session, person: Person, walk: Walk, *, but_event: i
     needles = Needles(person, walk.names)
     where = {"merchant_id": person.merchant_id, "since": walk.since}
     session.execute(SQL["take_back_turns"], {"merchant_id": person.merchant_id})
+    session.execute(SQL["drop_fetch_answers"], {"merchant_id": person.merchant_id})
     for turn in session.execute(SQL["lately_changed"], where).all():
         _blank_turn(session, turn, needles, walk)
     for conversation in session.execute(SQL["contexts_lately_changed"], where).all():

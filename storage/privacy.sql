@@ -71,6 +71,10 @@ UPDATE turns SET status = 'queued', lease_until = NULL, lease_owner = NULL, wake
     attempt = attempt + 1
 WHERE status = 'running' AND merchant_id = :merchant_id
 
+-- name: drop_fetch_answers
+-- Nobody waits for them: they are for turns that start again.
+DELETE FROM fetch_answers a USING turns t WHERE t.id = a.turn_id AND t.merchant_id = :merchant_id
+
 -- name: has_replies_on_the_broker
 SELECT EXISTS (
     SELECT 1 FROM conversations c JOIN turns t ON t.conversation_id = c.id JOIN replies r ON r.turn_id = t.id

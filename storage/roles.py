@@ -3,7 +3,7 @@
     cj_intake     events in, acks, and the sweeper
     cj_workflow   events → conversations and turns, privacy webhooks, and the sweeper
     cj_agent      turns, steps and replies. It talks to a model, so it can read no token and insert no event
-    cj_shopify    tokens, and nothing of conversations
+    cj_shopify    tokens, handing over what it fetched; nothing of conversations
     cj_gateway    the door: inserts events; reads merchants' messages, and replies with the columns that order them
     cj_auth       the auth service: merchants, their tokens, and recording `oauth_complete`
     cj_ops        the ops worker and `cj`: reads everything, retries, reseals and imports tokens. Migrates nothing
@@ -38,6 +38,7 @@ _SWEEPER: Grants = {
     "conversations": "SELECT, DELETE, UPDATE (updated_at)",  # to lock a row takes the right to update some of it
     "usage": "SELECT, DELETE",
     "turn_rates": "SELECT, DELETE",
+    "fetch_answers": "SELECT (created_at), DELETE",
 }
 # Not an event's merchant or type, on which the functions below rely.
 _HANDLING = (
@@ -63,6 +64,7 @@ TABLES: Mapping[str, Grants] = {
         "conversations": "SELECT, INSERT, UPDATE, DELETE",
         "turns": "SELECT, INSERT, UPDATE, DELETE",
         "steps": "SELECT, UPDATE",
+        "fetch_answers": "SELECT, DELETE",
         "tombstones": "SELECT, INSERT, UPDATE",
         "merchants": "SELECT, INSERT, UPDATE (updated_at, invented)",
         "merchant_messages": "SELECT",
@@ -73,6 +75,7 @@ TABLES: Mapping[str, Grants] = {
         "conversations": "SELECT, UPDATE",
         "turns": "SELECT, UPDATE",
         "steps": "SELECT, INSERT, UPDATE",
+        "fetch_answers": "SELECT, DELETE",
         "replies": "SELECT, INSERT, UPDATE",
         "workflow_versions": "SELECT, INSERT",
         "usage": "SELECT, INSERT, UPDATE",
@@ -81,6 +84,7 @@ TABLES: Mapping[str, Grants] = {
     "cj_shopify": {
         **EVERYONE,
         "merchant_integrations": _RENEWING,
+        "fetch_answers": "INSERT",
     },
     "cj_gateway": {
         "alembic_version": "SELECT",
@@ -107,6 +111,7 @@ TABLES: Mapping[str, Grants] = {
         "conversations": "SELECT, UPDATE",
         "turns": "SELECT, INSERT, UPDATE",
         "steps": "SELECT",
+        "fetch_answers": "SELECT",
         "replies": "SELECT",
         "workflow_versions": "SELECT",
         "tombstones": "SELECT",

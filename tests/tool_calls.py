@@ -22,7 +22,7 @@ class ToolCalls:
         self._app = sender(stack.broker_url)
         self._redis = RedisServer(stack.redis_url)
         self.cache = Cache(self._redis)
-        self._tools = Tools(self.cache, WakeUps(self._app, broker_breaker()))
+        self._tools = Tools(self.cache, self._database, WakeUps(self._app, broker_breaker()))
 
     def ask(self, merchant_id: str, data_type: str, *, seconds: float = 15.0) -> dict[str, Any]:
         """The tool's result."""

@@ -168,7 +168,7 @@ class Resources:
 
     @cached_property
     def tools(self) -> Tools:
-        return Tools(self.cache, self.wake_ups, recovery_factor=self.settings.recovery_factor)
+        return Tools(self.cache, self.database, self.wake_ups, recovery_factor=self.settings.recovery_factor)
 
     @cached_property
     def promise_keeper(self) -> PromiseKeeper:

@@ -131,7 +131,7 @@ def test_the_first_leads_and_the_others_get_its_answer(cache: Cache) -> None:
 
 
 def test_an_answer_may_be_there_before_anyone_waits(cache: Cache) -> None:
-    cache.answer("r1", ANSWER)
+    assert cache.answer("r1", ANSWER)
     assert cache.wait_answer("r1", 5) == ANSWER
 
 
@@ -171,7 +171,7 @@ def test_a_request_that_is_sent_twice_is_answered_once(cache: Cache, client: red
     cache.join(FLIGHT, "leader", lead_ttl_ms=10_000)
     for _ in range(3):
         cache.join(FLIGHT, "r1", lead_ttl_ms=10_000)
-    cache.land(FLIGHT, ANSWER, ttl_s=0, request_id="leader")
+    assert cache.land(FLIGHT, ANSWER, ttl_s=0, request_id="leader")
     assert client.llen("cj:answer:r1") == client.llen("cj:answer:leader") == 1
     for late in ("leader", "r1"):  # resent while the answer was on its way: no reason to ask Shopify again
         assert isinstance(cache.join(FLIGHT, late, lead_ttl_ms=10_000), Answered)
@@ -232,6 +232,14 @@ def test_nobody_waits_longer_than_asked(cache: Cache) -> None:
     assert cache.wait_answer("never", 0) is None
 
 
+def test_who_waits_asks_a_redis_that_refuses_only_now_and_then(cache: Cache, client: redis.Redis) -> None:
+    """Such as one that cannot save: each refusal comes at once."""
+    client.set("cj:answer:r1", "no list")
+    client.config_resetstat()
+    assert cache.wait_answer("r1", 0.5) is None
+    assert client.info("commandstats")["cmdstat_blpop"]["calls"] <= 3
+
+
 def test_a_client_of_the_callers_stays_open(client: redis.Redis) -> None:
     RedisServer(client).close()
     assert client.ping()
@@ -266,10 +274,10 @@ def test_everything_goes_on_without_redis(
     for _ in range(3):
         assert shaky.get("m1", 1, "counts") is None
         assert isinstance(shaky.join(FLIGHT, "r1", lead_ttl_ms=1000), Lead)
-        shaky.land(FLIGHT, ANSWER, ttl_s=900)
+        assert not shaky.land(FLIGHT, ANSWER, ttl_s=900)
         shaky.put("m1", 1, "counts", DATA, 900)
         shaky.drop("m1")
-        shaky.answer("r1", ANSWER)
+        assert not shaky.answer("r1", ANSWER)
         assert shaky.wait_answer("r1", 0.1) is None
     assert lines(caplog) == ["Redis is away; going on without cache and shared rate limits (ConnectionError)"]
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from pydantic import ConfigDict, Field
 
 from events.data_types import DEFAULT_COMPARISON, DEFAULT_PERIOD, Comparison, DataType, Period
-from shopify.errors import Temporary
 from storage.connections import Integration
+from storage.errors import StorageError
+from workers.agent.time_limits import LEFT_SECONDS
 from workers.agent.tool import Arguments, Finish, Tool, ToolTurn, at_once
 from workers.model.errors import GivenUp
 from workers.shop import results
@@ -26,7 +27,11 @@ NEEDS_REAUTH = (
     "unauthorized: Shopify no longer accepts the store's connection. Suggest reconnecting the store, unless you have "
     f"already. {KEPT}"
 )
-NO_ANSWER = "Shopify data did not arrive in time. Say so and go on with what is known."
+NO_ANSWER = (
+    "The store's data cannot be read right now. Say so without a reason, say that you will look again by yourself and "
+    "tell then, and go on with what is known."
+)
+NOTHING_NEWER = "The latest data cannot be read right now."
 SEEN = "This was already fetched in this turn; use the result above."
 
 
@@ -60,15 +65,20 @@ def _begin(turn: ToolTurn, arguments: ShopifyDataArguments) -> Finish:
         metrics.cache_read(data_type, "hit")
         return at_once(results.cached(data_type, kept))
     turn.wake_ups.fetch(request.to_json())
-    return lambda deadline: _wait(turn, request, integration, deadline)
+    sent = time.monotonic()
+    return lambda deadline: _wait(turn, request, integration, sent, deadline)
 
 
-def _wait(turn: ToolTurn, request: "FetchRequest", integration: Integration, deadline: float) -> Result:
+def _wait(turn: ToolTurn, request: "FetchRequest", integration: Integration, sent: float, deadline: float) -> Result:
     from shopify.transport import LOOK_SECONDS, is_given_up
 
+    request_id, looked = request.request_id or "", sent
     ask_again = time.monotonic() + turn.ask_again_seconds
     while (left := deadline - time.monotonic()) > 0:
-        answer = turn.cache.wait_answer(request.request_id or "", min(left, turn.ask_again_seconds, LOOK_SECONDS))
+        answer = turn.cache.wait_answer(request_id, min(left, turn.ask_again_seconds, LOOK_SECONDS))
+        look_every = LEFT_SECONDS if turn.cache.is_away else turn.ask_again_seconds
+        if answer is None and time.monotonic() >= looked + look_every:
+            answer, looked = _left(turn, request_id), time.monotonic()
         if answer is not None:
             return answer
         if is_given_up():
@@ -78,8 +88,19 @@ def _wait(turn: ToolTurn, request: "FetchRequest", integration: Integration, dea
             ask_again = time.monotonic() + turn.ask_again_seconds
     found = turn.cache.stale(request.merchant_id, integration.connection, request.key)
     if found is None:
-        return failed(request.data_type, Temporary.code, NO_ANSWER)
-    return results.stale(request.data_type, found, failed(None, Temporary.code, Temporary.blame().sentence))
+        return failed(request.data_type, results.NO_ANSWER, NO_ANSWER)
+    return results.stale(request.data_type, found, failed(None, results.NO_ANSWER, NOTHING_NEWER))
+
+
+def _left(turn: ToolTurn, request_id: str) -> Result | None:
+    """The answer, if the Shopify worker left it in Postgres because Redis did not take it."""
+    from storage import fetch_answers
+
+    try:
+        with turn.database.transaction() as session:
+            return fetch_answers.pick_up(session, request_id)
+    except StorageError:
+        return None
 
 
 TOOL = Tool(

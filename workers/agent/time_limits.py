@@ -10,7 +10,7 @@
                                      straight", and the turn ends with a promise (`decide.after_outage`): agents try a
                                      model again (`storage.turns.MODEL_PAUSES_SECONDS`), and another turn answers; after
                                      LONGEST_OUTAGE_SECONDS "I'm sorry"
-    the tool calls of one step, and  TOOL_SECONDS; requested again each ASK_AGAIN_SECONDS; then "did not arrive in time"
+    the tool calls of one step, and  TOOL_SECONDS; requested again each ASK_AGAIN_SECONDS; then "cannot be read now"
     prefetched data at the start
     Postgres is down                 TRANSACTION_SECONDS; then the turn is left to its lease
     nothing was said                 `storage.turns.CONNECTED_WORDS_SECONDS` after a store was connected, else
@@ -36,6 +36,8 @@ KEEP_SECONDS = 0.3
 quick to get again. Slower results are committed and sent at once."""
 ASK_AGAIN_SECONDS = 1.5
 """A fetch request without an answer is sent again after this time: its message or its worker may be lost."""
+LEFT_SECONDS = 0.5
+"""While Redis is away, an answer is looked for in Postgres this often; else only before it is asked for again."""
 FIRST_LOOK_SECONDS = 5.0
 """From the end of a turn without data that Shopify could not deliver until the first new try."""
 PROMISE_SECONDS = 600.0

@@ -18,6 +18,7 @@ from workers.shop.results import Result, failed
 if TYPE_CHECKING:
     from storage.cache import Cache
     from storage.connections import Integration
+    from storage.database import Database
     from workers.delivery.wake_ups import WakeUps
 
 Finish = Callable[[float], Result]
@@ -37,6 +38,7 @@ class ToolTurn:
     claim: Claim
     shop: "Integration | None"
     cache: "Cache"
+    database: "Database"
     wake_ups: "WakeUps"
     ask_again_seconds: float
     results: Sequence[Result]

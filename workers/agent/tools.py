@@ -25,6 +25,7 @@ from workers.shop.results import Result, failed
 if TYPE_CHECKING:
     from storage.cache import Cache
     from storage.connections import Integration
+    from storage.database import Database
     from workers import tracing
     from workers.delivery.wake_ups import WakeUps
 
@@ -46,8 +47,11 @@ def canonical(name: str) -> str:
 class Tools:
     """Runs tool calls for one process."""
 
-    def __init__(self, cache: "Cache", wake_ups: "WakeUps", *, recovery_factor: float = 1.0) -> None:
+    def __init__(
+        self, cache: "Cache", database: "Database", wake_ups: "WakeUps", *, recovery_factor: float = 1.0
+    ) -> None:
         self._cache = cache
+        self._database = database
         self._wake_ups = wake_ups
         self._ask_again_seconds = ASK_AGAIN_SECONDS * recovery_factor
 
@@ -70,7 +74,7 @@ class Tools:
         started = time.monotonic()
         deadline = started + seconds
         so_far = list(results)
-        turn = ToolTurn(claim, shop, self._cache, self._wake_ups, self._ask_again_seconds, so_far)
+        turn = ToolTurn(claim, shop, self._cache, self._database, self._wake_ups, self._ask_again_seconds, so_far)
         spans = [tracing.tool_call(known_name(call.name), call.id) for call in calls]
         waiting = [_begin(turn, call, allowed, span) for call, span in zip(calls, spans, strict=True)]
         found = []

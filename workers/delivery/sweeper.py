@@ -14,7 +14,7 @@ from functools import partial
 from sqlalchemy import text
 
 from events import queues
-from storage import agui, inbox, outbox, privacy, turns, usage
+from storage import agui, fetch_answers, inbox, outbox, privacy, turns, usage
 from storage.database import Database, Session
 from storage.errors import StorageError
 from storage.outbox import NewReply, OutgoingReply
@@ -147,6 +147,7 @@ class Duties:
         """Delete what is past its retention time."""
         pruned = privacy.prune(session)
         usage.prune(session)
+        fetch_answers.prune(session)
         if pruned.turns or pruned.events:
             log.info("deleted what was kept long enough", turns=pruned.turns, events=pruned.events)
         return Found(is_cut_off=pruned.is_cut_off)

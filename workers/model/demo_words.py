@@ -40,6 +40,7 @@ CUT_OFF = frozenset({_CONNECT, _RECONNECT})
 _WHY = {
     "shopify.throttled": "Shopify asks me to slow down, so I'll try again in a moment and tell you then.",
     "shopify.unavailable": "Shopify does not answer at the moment. I'll look again by myself and tell you then.",
+    "tool.no_answer": "The data cannot be read right now. I'll look again by myself and tell you then.",
 }
 LOOKS_AGAIN = frozenset(_WHY)
 """The errors after which CJ looks again by itself."""

@@ -15,7 +15,7 @@ from events.data_types import COMPARISONS, DATA_TYPES, DEFAULT_COMPARISON, DEFAU
 from shopify.errors import ShopifyError, Temporary, Throttled, Unauthorized
 from shopify.rate_limit import OWN_BUCKET
 from shopify.retries import SECOND_LOOK_SECONDS
-from storage import connections
+from storage import connections, fetch_answers
 from storage.cache import Answered, Cache, Hit, Joined, Lead
 from storage.connections import Integration
 from storage.database import Database
@@ -192,7 +192,8 @@ class ShopifyFetcher:
         seconds = results.fresh_seconds(result) if result["success"] else 0
         result = self._or_stale(result, request, token.integration)
         failpoint("fetch.after")
-        self._cache.land(flight, result, ttl_s=seconds, request_id=request.request_id, accepted=accepted)
+        if not self._cache.land(flight, result, ttl_s=seconds, request_id=request.request_id, accepted=accepted):
+            self._leave(request, result)
         took, outcome = time.monotonic() - started, results.outcome(result)
         metrics.fetch(request.data_type, outcome, took)
         tracing.note(result=outcome, error=result.get("error_code"))
@@ -311,8 +312,18 @@ class ShopifyFetcher:
             return connections.integration_of(session, request.merchant_id)
 
     def _answer(self, request: FetchRequest, result: Result) -> None:
-        if request.request_id is not None:
-            self._cache.answer(request.request_id, result)
+        if request.request_id is not None and not self._cache.answer(request.request_id, result):
+            self._leave(request, result)
+
+    def _leave(self, request: FetchRequest, result: Result) -> None:
+        """Leave in Postgres what Redis did not take. Others who joined the flight ask again."""
+        if request.request_id is None or request.turn_id is None:
+            return
+        try:
+            with self._database.transaction() as session:
+                fetch_answers.leave(session, request.request_id, request.turn_id, result)
+        except StorageError as error:  # or the turn is gone, and nobody waits
+            log.warning("neither Redis nor Postgres takes the answer", reason=str(error))
 
 
 def _whose(token: AccessToken) -> tuple[str, int]:

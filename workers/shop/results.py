@@ -29,7 +29,9 @@ TTL_SECONDS: Mapping[str, int] = {
 """Seconds for which each data type stays fresh."""
 INCOMPLETE_SECONDS = 30
 """Seconds for which data stays fresh if a missing part may be available on the next try."""
-TRANSIENT = frozenset({Temporary.code, Throttled.code})
+NO_ANSWER = "tool.no_answer"
+"""The error when no Shopify worker answered: of Shopify nothing is known then."""
+TRANSIENT = frozenset({Temporary.code, Throttled.code, NO_ANSWER})
 AWAITED = frozenset({Unauthorized.code, "shopify.not_connected"})
 """Errors that are resolved when the merchant (re)connects the store."""
 THE_STORE = frozenset(error.code for error in ACCESS_LOST)

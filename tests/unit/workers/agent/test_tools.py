@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from storage.cache import Cache
+from storage.database import Database
 from storage.turns import Claim
 from workers.agent.tools import REGISTRY, Tools, canonical, definitions
 from workers.delivery.wake_ups import WakeUps
@@ -22,7 +23,7 @@ FETCHED = [
 
 
 def refusal(name: str, arguments: dict[str, Any] | None) -> dict[str, Any]:
-    tools = Tools(cast(Cache, None), cast(WakeUps, None))
+    tools = Tools(cast(Cache, None), cast(Database, None), cast(WakeUps, None))
     [result] = tools.run(CLAIM, [ToolCall("c", name, arguments)], shop=None, allowed=None, results=FETCHED, seconds=1.0)
     assert result["success"] is False
     return result
@@ -48,7 +49,7 @@ def test_a_model_is_told_plain_schemas() -> None:
 def test_what_a_turn_began_with_may_be_asked_for() -> None:
     call = ToolCall("c", "shopify_data", {"data_type": "counts"})
     began_with = [{**FETCHED[0], "prefetched": True}]
-    tools = Tools(cast(Cache, None), cast(WakeUps, None))
+    tools = Tools(cast(Cache, None), cast(Database, None), cast(WakeUps, None))
     [result] = tools.run(CLAIM, [call], shop=None, allowed=None, results=began_with, seconds=1.0)
     assert result["error_code"] == "shopify.not_connected", "the model takes the prompt by its word: it is looked for"
 

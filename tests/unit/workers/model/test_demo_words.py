@@ -345,6 +345,7 @@ def test_the_same_failure_is_explained_once() -> None:
         ("shopify.no_token", "Unable to access store data.", "a fault on our side"),
         ("shopify.not_connected", "No Shopify store is connected. Suggest …", "Shall we connect your store?"),
         ("shopify.unavailable", "Say so and go on.", "Shopify does not answer at the moment."),
+        ("tool.no_answer", "Say so without a reason.", "The data cannot be read right now. I'll look again by myself"),
         ("shopify.store_unavailable", "Your store is frozen at Shopify.", "activity. Your store is frozen at Shopify."),
         ("tool.too_large", "The data is too large to show.", "I could not see your recent activity."),
         ("odd", None, "I could not see your recent activity."),
