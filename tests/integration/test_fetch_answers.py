@@ -118,7 +118,7 @@ def test_what_redis_answers_costs_no_query(
     """Nor if Shopify takes its time."""
 
     def answer_late(request: FetchRequest) -> None:
-        threading.Timer(2 * LEFT_SECONDS, cache.answer, (str(request.request_id), ANSWER)).start()
+        threading.Timer(1.5 * LEFT_SECONDS, cache.answer, (str(request.request_id), ANSWER)).start()
 
     seen = statements_seen(monkeypatch)
     assert ShopifyWorker(answer_late).asked_by(running, cache, database) == ANSWER
