@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,12 +10,14 @@ from typing import Any, cast
 import pytest
 import redis
 
+from shopify.data.fetched import Fetched
 from storage import fetch_answers, privacy
 from storage.cache import Cache
 from storage.connections import Integration
 from storage.database import Database
 from storage.errors import StorageRefused
 from storage.mentions import Person
+from storage.merchants import AccessToken
 from storage.redis_server import RedisServer
 from storage.turns import Claim
 from tests import rows
@@ -161,6 +164,17 @@ def test_with_older_data_it_is_said_that_there_is_none_newer(
 # The Shopify worker
 
 
+class Token:
+    """Of a connected shop."""
+
+    integration = SimpleNamespace(merchant_id="m1", connection=1, token_version=1)
+    read_at = datetime.now(UTC)
+    age = 0.0
+
+    def aged(self, _seconds: float) -> "Token":
+        return self
+
+
 class NoToken:
     """Nobody is connected."""
 
@@ -202,6 +216,24 @@ def test_of_a_turn_that_is_gone_nothing_is_left(
     kill(server)
     fetcher(database, cache).fetch(FetchRequest.for_turn(running, "counts", "r1"))
     assert everything_left(database) == []
+
+
+def test_a_prefetch_that_nothing_would_keep_does_not_reach_shopify(
+    database: Database, server: EmbeddedValkey, cache: Cache
+) -> None:
+    read: list[str] = []
+
+    class Reader:
+        def read(self, _token: AccessToken, data_type: str, **_details: Any) -> Fetched:
+            read.append(data_type)
+            return Fetched({})
+
+    token = cast(AccessToken, Token())
+    worker = ShopifyFetcher(database, cast(TokenKeeper, NoToken()), cache, cast(ShopReader, Reader()))
+    worker.fetch(FetchRequest("m1", "counts"), token)
+    kill(server)
+    assert worker.fetch(FetchRequest("m1", "overview"), token) is token
+    assert read == ["counts"]
 
 
 # The rows

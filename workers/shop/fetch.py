@@ -172,6 +172,8 @@ class ShopifyFetcher:
                 log.info("request was already answered", data_type=request.data_type)
             case Lead(failure=failure):
                 metrics.cache_read(request.data_type, "miss")
+                if request.request_id is None and self._cache.is_away:  # a prefetch that nothing would keep
+                    return True
                 return self._lead(request, token, flight, failure)
         return True
 
