@@ -5,6 +5,7 @@ A result is what the tool `shopify_data` answers (`workers.shop.results`); its d
 Absent fields are left out; what is in `missing` is named with its reason.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -47,6 +48,7 @@ LOOKS_AGAIN = frozenset(_WHY)
 _CURRENCIES = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
 """Other currencies are written as their code before the amount."""
 _LEFT_OUT = "I left out "
+_SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+")
 _DAY = timedelta(days=1)
 
 
@@ -87,7 +89,9 @@ def unseen(results: Mapping[str, Result], said: str = "") -> list[str]:
             denied += permissions
             if what and not permissions:
                 missing.setdefault(reason, {})[what] = None
-    gone += [f"I could not see {_any_of(whats)}. {reason}".rstrip() for reason, whats in missing.items()]
+    for reason, whats in missing.items():
+        why = [part for part in _SENTENCE_ENDS.split(reason) if part and part not in " ".join([said, *gone])]
+        gone.append(" ".join([f"I could not see {_any_of(whats)}.", *why]))
     gone += [not_permitted(list(dict.fromkeys(denied)))] if denied else []
     return [sentence for sentence in dict.fromkeys(gone) if sentence not in said]
 

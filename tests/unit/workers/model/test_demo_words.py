@@ -12,6 +12,7 @@ from shopify.data.scalars import Problems
 from shopify.data.week import Week, summary
 from shopify.errors import not_permitted
 from workers.model.demo_words import cut_off, seen, sentences, tell
+from workers.shop.results import failed
 
 AS_OF = "2026-11-22T10:00:00+00:00"
 WINDOW = {
@@ -463,3 +464,17 @@ def test_no_sentence_and_no_note_is_said_twice_in_one_answer() -> None:
     assert "I left out 1 test order and 2 cancelled orders." in sentences(week)
     assert not any("left out" in sentence for sentence in sentences(week, said)), "of what, does not matter"
     assert sum("left out" in sentence for sentence in sentences(latest | week)) == 1
+
+
+def test_a_reason_is_not_said_twice_in_one_answer_though_other_data_lacks_for_it_or_for_a_similar_one() -> None:
+    counts = {"counts": failed(None, "tool.no_answer", "x")}
+    said = " ".join(sentences(counts))
+    assert said.endswith("The data cannot be read right now. I'll look again by myself and tell you then.")
+    both = counts | {"overview": failed(None, "shopify.unavailable", "x")}
+    for answer in (
+        " ".join([said, *sentences({"overview": failed(None, "tool.no_answer", "x")}, said)]),
+        " ".join(sentences(both)),
+    ):
+        told = re.split(r"(?<=[.!?])\s", answer)
+        assert len(told) == len(set(told))
+        assert sum(sentence.startswith("I could not see ") for sentence in told) == 2
