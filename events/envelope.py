@@ -13,7 +13,7 @@ Each returns a valid Event or raises InvalidEvent, and nothing else.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -137,8 +137,8 @@ def decode(body: object, *, now: datetime | None = None) -> Event:
     return _event(decode_json(body), now)
 
 
-def decode_json(body: object, **limits: int) -> Any:
-    """The JSON value in a message's body; `limits` as `strict_json.loads` takes them. Raises InvalidEvent."""
+def decode_json(body: object, **limits: Unpack[strict_json.Limits]) -> Any:
+    """The JSON value in a message's body. Raises InvalidEvent."""
     if body is None:
         body = b""
     if isinstance(body, str):

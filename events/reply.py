@@ -17,7 +17,7 @@ from events.fields import EventId, Identifier, validated
 REPLY_TYPE = "cj.reply"
 #: Wider than an event's: a reply may hold long texts, in which a character takes up to six bytes, a history of 500
 #: messages, a dozen tool calls, or what an event brought, some levels deeper.
-REPLY_LIMITS = {"max_bytes": 1_048_576, "max_depth": 40, "max_keys": 10_000}
+REPLY_LIMITS: strict_json.Limits = {"max_bytes": 1_048_576, "max_depth": 40, "max_keys": 10_000}
 MAX_ACK_BYTES = 4096
 
 #: The AG-UI events that end a turn: exactly one of them per turn, always.

@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypedDict
 
 from events.errors import InvalidEvent, plain_key, quoted
 
@@ -20,6 +20,15 @@ MAX_BYTES = 65_536
 MAX_DEPTH = 20
 MAX_KEYS = 200
 MAX_DIGITS = 40
+
+
+class Limits(TypedDict, total=False):
+    """What `loads` and `check` accept at most; absent ones are an event's."""
+
+    max_bytes: int
+    max_depth: int
+    max_keys: int
+
 
 # Possessive, and an unterminated string extends to the end: one pass, whatever the input.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)

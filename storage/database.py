@@ -74,7 +74,7 @@ _REVISION = re.compile(r"\d{4}")
 _FIRST_TABLES = frozenset({"merchants", "merchant_integrations", "conversations", "events", "turns", "replies"})
 LAST_USED = "cj.last_used"
 #: The tables that the current role may read, and of which row-level security lets it see nothing: without a policy.
-HIDDEN_TABLES = text("""
+_HIDDEN_TABLES = text("""
     SELECT relname FROM pg_class c
     WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND row_security_active(c.oid)
       AND has_any_column_privilege(c.oid, 'SELECT') AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid)
@@ -331,7 +331,7 @@ def unfit(connection: Session) -> str | None:
             f"the database's encoding is {encoding}, and it must be {SERVER_ENCODING}: with another one a merchant's "
             "emoji cannot be stored; make a new database with: CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'"
         )
-    if hidden := connection.execute(HIDDEN_TABLES).scalars().all():
+    if hidden := connection.execute(_HIDDEN_TABLES).scalars().all():
         return (
             f"row-level security hides every row of {', '.join(hidden)} from this role: run, for each of them, "
             "ALTER TABLE … DISABLE ROW LEVEL SECURITY; what each process may do its role says already"

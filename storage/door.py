@@ -25,6 +25,8 @@ PROBE = "-"
 #: How many replies are read for a stream at a time.
 LIMIT = 100
 
+#: A sequence number after all of a turn's.
+_END = 2**31 - 1
 PLACE = re.compile(r"([0-9]{1,9}):([0-9]{1,9})(?::([0-9]{1,18}))?")
 
 SQL = sql.load("door")
@@ -45,15 +47,12 @@ class ReplyPlace:
         found = PLACE.fullmatch(text.strip())
         if found is None:
             raise ValueError(f"a place is turn:sequence, such as 3:2, not {text[:40]!r}")
-        numbers = [int(part or 0) for part in found.groups()]
-        if max(numbers[:2]) > 2**31 - 1:
-            raise ValueError("there is no such place")
-        return cls(*numbers)
+        return cls(*(int(part or 0) for part in found.groups()))
 
     def within(self, last_turn: int) -> Self:
         """This place or, if there was no such turn yet, the end of the latest one: a client may name a place of
         another conversation, or of a state before Postgres was restored, and would wait for a turn of that number."""
-        return self if self.turn <= last_turn else replace(self, turn=last_turn, sequence=2**31 - 1)
+        return self if self.turn <= last_turn else replace(self, turn=last_turn, sequence=_END)
 
     def __str__(self) -> str:
         return f"{self.turn}:{self.sequence}" + (f":{self.apart}" if self.apart else "")

@@ -100,7 +100,7 @@ class UnfitServer(Exception):
     """CJ can never work with this server; the sentence says why, and what to do."""
 
 
-def trouble(info: Mapping[str, Any], *, keeps_queues: bool) -> Iterator[str]:
+def shortcomings(info: Mapping[str, Any], *, keeps_queues: bool) -> Iterator[str]:
     """What is wrong with a server according to its INFO, and what to do: sentences for operators. Raises
     UnfitServer."""
     if info.get("cluster_enabled"):
@@ -145,7 +145,7 @@ def problems(url: str, *, seconds: float, keeps_queues: bool, only_sends: bool =
         except redis.ResponseError as error:
             if "unknown command" in str(error):
                 raise UnfitServer("runs no scripts, which CJ and Celery need: allow EVAL, EVALSHA and SCRIPT") from None
-    return [*trouble(info, keeps_queues=keeps_queues), *sentences]
+    return [*shortcomings(info, keeps_queues=keeps_queues), *sentences]
 
 
 def _work(client: Any, *, keeps_queues: bool) -> None:

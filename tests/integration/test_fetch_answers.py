@@ -24,8 +24,8 @@ from tests import rows
 from tests.as_role import make_roles, url_of
 from tests.rows import execute, query, statements_seen
 from tests.servers import fast_folder, kill
-from workers.agent.shopify_data import NO_ANSWER, NOTHING_NEWER
-from workers.agent.time_limits import LEFT_SECONDS
+from workers.agent.shopify_data import NOT_NOW, NOTHING_NEWER
+from workers.agent.time_limits import PICK_UP_SECONDS
 from workers.agent.tools import Tools
 from workers.delivery.sweeper import Duties
 from workers.delivery.wake_ups import WakeUps
@@ -121,7 +121,7 @@ def test_what_redis_answers_costs_no_query(
     """Nor if Shopify takes its time."""
 
     def answer_late(request: FetchRequest) -> None:
-        threading.Timer(1.5 * LEFT_SECONDS, cache.answer, (str(request.request_id), ANSWER)).start()
+        threading.Timer(1.5 * PICK_UP_SECONDS, cache.answer, (str(request.request_id), ANSWER)).start()
 
     seen = statements_seen(monkeypatch)
     assert ShopifyWorker(answer_late).asked_by(running, cache, database) == ANSWER
@@ -138,8 +138,8 @@ def test_when_nothing_comes_nothing_is_said_of_shopify(
     kill(server)
     seen = statements_seen(monkeypatch)
     worker = ShopifyWorker(lambda _request: None)
-    found = worker.asked_by(running, cache, database, seconds=4 * LEFT_SECONDS)
-    assert (found["error_code"], found["error"]) == (results.NO_ANSWER, NO_ANSWER)
+    found = worker.asked_by(running, cache, database, seconds=4 * PICK_UP_SECONDS)
+    assert (found["error_code"], found["error"]) == (results.NO_ANSWER, NOT_NOW)
     assert 2 <= sum("fetch_answers" in statement for statement, _ in seen) <= 4
     assert list(results.awaited([found])) == ["counts"], "CJ looks again by itself"
 
@@ -147,7 +147,7 @@ def test_when_nothing_comes_nothing_is_said_of_shopify(
 def test_without_postgres_it_goes_on_too(running: Claim, server: EmbeddedValkey, cache: Cache) -> None:
     kill(server)
     with Database("postgresql://nobody@127.0.0.1:1/none", pool_size=1) as nowhere:
-        found = ShopifyWorker(lambda _request: None).asked_by(running, cache, nowhere, seconds=3 * LEFT_SECONDS)
+        found = ShopifyWorker(lambda _request: None).asked_by(running, cache, nowhere, seconds=3 * PICK_UP_SECONDS)
     assert found["error_code"] == results.NO_ANSWER
 
 
@@ -209,7 +209,7 @@ def test_what_redis_does_not_take_is_left_once_for_who_waits(
     assert found["error_code"] == "shopify.not_connected"
 
 
-def test_of_a_turn_that_is_gone_nothing_is_left(
+def test_of_a_turn_that_is_gone_nothing_is_picked_up(
     database: Database, running: Claim, server: EmbeddedValkey, cache: Cache
 ) -> None:
     execute(database, "DELETE FROM turns")

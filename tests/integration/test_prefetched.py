@@ -9,7 +9,7 @@ from storage.database import Database
 from storage.turns import TurnInput
 from tests import rows
 from tests.agent_turns import AgentWorker, counts
-from workers.agent.shopify_data import NO_ANSWER
+from workers.agent.shopify_data import NOT_NOW
 from workers.agent.time_limits import TOOL_SECONDS
 from workers.model import litellm_call
 from workers.model.response import Answer
@@ -82,7 +82,7 @@ def test_what_was_fetched_is_in_the_first_prompt(clocked: Database, model: Model
 def test_a_failure_is_an_answer_too(clocked: Database, model: Model) -> None:
     """Asking again at once would return the same."""
     worker = AgentWorker(clocked, load_folder(), names=["openai/x"])
-    worker.results = lambda calls: [failed("counts", "shopify.unavailable", NO_ANSWER) for _ in calls]
+    worker.results = lambda calls: [failed("counts", "shopify.unavailable", NOT_NOW) for _ in calls]
     worker.ends(rows.queue(clocked, SAID, conversation_id="refused"))
     assert [message["role"] for message in model.asked[0]][-2:] == ["tool", "tool"]
 

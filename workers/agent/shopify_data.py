@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from events.data_types import DEFAULT_COMPARISON, DEFAULT_PERIOD, Comparison, DataType, Period
 from storage.connections import Integration
 from storage.errors import StorageError
-from workers.agent.time_limits import LEFT_SECONDS
+from workers.agent.time_limits import PICK_UP_SECONDS
 from workers.agent.tool import Arguments, Finish, Tool, ToolTurn, at_once
 from workers.model.errors import GivenUp
 from workers.shop import results
@@ -27,7 +27,7 @@ NEEDS_REAUTH = (
     "unauthorized: Shopify no longer accepts the store's connection. Suggest reconnecting the store, unless you have "
     f"already. {KEPT}"
 )
-NO_ANSWER = (
+NOT_NOW = (
     "The store's data cannot be read right now. Say so without a reason, say that you will look again by yourself and "
     "tell then, and go on with what is known."
 )
@@ -76,9 +76,9 @@ def _wait(turn: ToolTurn, request: "FetchRequest", integration: Integration, sen
     ask_again = time.monotonic() + turn.ask_again_seconds
     while (left := deadline - time.monotonic()) > 0:
         answer = turn.cache.wait_answer(request_id, min(left, turn.ask_again_seconds, LOOK_SECONDS))
-        look_every = LEFT_SECONDS if turn.cache.is_away else turn.ask_again_seconds
+        look_every = PICK_UP_SECONDS if turn.cache.is_away else turn.ask_again_seconds
         if answer is None and time.monotonic() >= looked + look_every:
-            answer, looked = _left(turn, request_id), time.monotonic()
+            answer, looked = _picked_up(turn, request_id), time.monotonic()
         if answer is not None:
             return answer
         if is_given_up():
@@ -88,11 +88,11 @@ def _wait(turn: ToolTurn, request: "FetchRequest", integration: Integration, sen
             ask_again = time.monotonic() + turn.ask_again_seconds
     found = turn.cache.stale(request.merchant_id, integration.connection, request.key)
     if found is None:
-        return failed(request.data_type, results.NO_ANSWER, NO_ANSWER)
+        return failed(request.data_type, results.NO_ANSWER, NOT_NOW)
     return results.stale(request.data_type, found, failed(None, results.NO_ANSWER, NOTHING_NEWER))
 
 
-def _left(turn: ToolTurn, request_id: str) -> Result | None:
+def _picked_up(turn: ToolTurn, request_id: str) -> Result | None:
     """The answer, if the Shopify worker left it in Postgres because Redis did not take it."""
     from storage import fetch_answers
 

@@ -36,7 +36,7 @@ KEEP_SECONDS = 0.3
 quick to get again. Slower results are committed and sent at once."""
 ASK_AGAIN_SECONDS = 1.5
 """A fetch request without an answer is sent again after this time: its message or its worker may be lost."""
-LEFT_SECONDS = 0.5
+PICK_UP_SECONDS = 0.5
 """While Redis is away, an answer is looked for in Postgres this often; else only before it is asked for again."""
 FIRST_LOOK_SECONDS = 5.0
 """From the end of a turn without data that Shopify could not deliver until the first new try."""

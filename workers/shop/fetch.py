@@ -19,7 +19,7 @@ from storage import connections, fetch_answers
 from storage.cache import Answered, Cache, Hit, Joined, Lead
 from storage.connections import Integration
 from storage.database import Database
-from storage.errors import StorageError, StorageUnavailable, TokenUnreadable
+from storage.errors import StorageError, StorageRefused, StorageUnavailable, TokenUnreadable
 from storage.merchants import AccessToken
 from storage.turns import Claim
 from workers import logs, metrics, tracing
@@ -324,8 +324,10 @@ class ShopifyFetcher:
         try:
             with self._database.transaction() as session:
                 fetch_answers.leave(session, request.request_id, request.turn_id, result)
-        except StorageError as error:  # or the turn is gone, and nobody waits
-            log.warning("neither Redis nor Postgres takes the answer", reason=str(error))
+        except StorageRefused:  # the turn is gone, and nobody waits
+            pass
+        except StorageError as error:
+            log.warning("neither Redis nor Postgres takes the answer; the agent asks again", reason=str(error))
 
 
 def _whose(token: AccessToken) -> tuple[str, int]:

@@ -160,14 +160,12 @@ def _is_share_of_days(said: Said, number: Number) -> bool:
     if not _SHARE.search(said.masked) or len(said.numbers) > 1:
         return False
     is_money = any(t.kind == "revenue" for t in said.traits) or any(s.kind == "money" for s in said.subjects)
-    what, shares = "day totals" if is_money else "day orders", []
-    for values in (ranking.values for ranking in said.grounds.rankings if ranking.what == what):
-        shares += (
-            [sum(v for k, v in values.items() if k in days) * 100 / sum(values.values())]
-            if sum(values.values())
-            else []
-        )
-    return any(fits(number, share) for share in shares)
+    what = "day totals" if is_money else "day orders"
+    return any(
+        fits(number, sum(value for day, value in ranking.values.items() if day in days) * 100 / whole)
+        for ranking in said.grounds.rankings
+        if ranking.what == what and (whole := sum(ranking.values.values()))
+    )
 
 
 def _is_share_of_orders(said: Said, number: Number) -> bool:

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from storage import redis_server
-from storage.redis_server import RedisServer, UnfitServer, trouble
+from storage.redis_server import RedisServer, UnfitServer, shortcomings
 
 FINE = {"role": "master", "maxmemory": 100, "maxmemory_policy": "noeviction", "used_memory": 50}
 
@@ -23,7 +23,7 @@ FINE = {"role": "master", "maxmemory": 100, "maxmemory_policy": "noeviction", "u
     ],
 )
 def test_a_server_of_the_wrong_kind_is_named(info: dict[str, Any], said: str) -> None:
-    [sentence] = trouble(FINE | info, keeps_queues=True)
+    [sentence] = shortcomings(FINE | info, keeps_queues=True)
     assert said in sentence
 
 
@@ -36,7 +36,7 @@ def test_a_server_of_the_wrong_kind_is_named(info: dict[str, Any], said: str) ->
 )
 def test_a_server_that_can_never_do_is_refused(info: dict[str, Any], said: str) -> None:
     with pytest.raises(UnfitServer, match=said):
-        list(trouble(FINE | info, keeps_queues=False))
+        list(shortcomings(FINE | info, keeps_queues=False))
 
 
 def asked(refused: dict[str, str]) -> MagicMock:
@@ -80,9 +80,9 @@ def test_what_passes_or_is_no_trouble_is_no_reason_to_refuse(
 
 
 def test_a_good_server_and_a_cache_that_evicts_are_fine() -> None:
-    assert list(trouble(FINE, keeps_queues=True)) == []
-    assert list(trouble({}, keeps_queues=True)) == []
-    assert list(trouble(FINE | {"maxmemory_policy": "allkeys-lru"}, keeps_queues=False)) == []
+    assert list(shortcomings(FINE, keeps_queues=True)) == []
+    assert list(shortcomings({}, keeps_queues=True)) == []
+    assert list(shortcomings(FINE | {"maxmemory_policy": "allkeys-lru"}, keeps_queues=False)) == []
 
 
 class Refusing:
