@@ -5,6 +5,8 @@
     with database.reading() as session:         # no transaction: one round trip instead of three
         found = merchants.integration_of(session, …)
 
+`session.execute(…)` takes a round trip; `session.defer(…)`, for what returns nothing, goes with the next one.
+
 Errors: StorageUnavailable (away, busy, or too slow), StorageRefused, SchemaMissing; see `storage.errors`.
 
 psycopg2 writes values into the SQL text, so Postgres' LINE and DETAIL and SQLAlchemy's rendering of a statement show
