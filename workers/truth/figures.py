@@ -8,7 +8,7 @@ import itertools
 import re
 from collections.abc import Iterable, Sequence
 
-from workers.truth.arithmetic import SELECTED, is_of_latest, is_of_named, sign_of
+from workers.truth.arithmetic import SELECTED, is_of_latest, is_of_named, latest_totals, sign_of
 from workers.truth.description import MEASURES, MOST, RANGE, Description, description, distance_to
 from workers.truth.figure import BUYERS, NOTHING, STATUSES, Figure, Range, fits
 from workers.truth.lexicon import OFFER
@@ -257,7 +257,10 @@ def _is_selection(said: Said, number: Number, subjects: frozenset[str]) -> bool:
         return True
     part = said.of_which(number)[1]
     others = [n for n in said.numbers if n is not number and not (n is part and is_of_latest(said, n))]
-    return wanted <= max(listed, default=0) and (not others or wanted == len(said.orders))
+    if wanted > max(listed, default=0):
+        return False
+    totals = latest_totals(said, wanted)
+    return not others or wanted == len(said.orders) or all(n.currencies and fits(n, sum(totals)) for n in others)
 
 
 def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:
