@@ -209,7 +209,7 @@ def _is_share_of_money(said: Said, number: Number) -> bool:
         if not (figure.entities or figure.old):
             key = figure.currency, figure.period, figure.partial, "previous" in figure.traits
             amounts.setdefault(key, {}).setdefault(figure.traits - {"revenue", "previous"}, figure.value)
-    parts = said.told & (OF_SALES | {"largest", "smallest"})
+    parts = said.told & (OF_SALES | {"largest", "smallest"}) | ({"reversal"} if "refunding" in said.told else set())
     wholes = [NOTHING, *(frozenset({kind}) for kind in parts & {"gross", "net"})]
     return any(
         fits(number, known[frozenset({part})] * 100 / known[whole])

@@ -273,6 +273,8 @@ class Said(Sentence):
         values = [n.readings[0][0] for n in numbers]
         if len(numbers) == len(mentions) + 1 and abs(sum(values[:-1]) - values[-1]) < 0.005:
             del numbers[-1]  # their sum
+        elif len(numbers) == len(mentions) + 1 and values[0] == len(mentions):
+            del numbers[0]  # "the two best sellers, …": how many they are
         if len(mentions) < 2 or len(numbers) != len(mentions) or number not in numbers:
             return None
         if mentions[-1].end <= numbers[0].start or numbers[-1].end <= mentions[0].start:

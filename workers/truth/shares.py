@@ -81,7 +81,7 @@ def _spoken_of(said: Said, found: re.Match[str]) -> tuple[set[str], str]:
 
 def part_of_kind(said: Said, kind: str, subject: str, *, is_of_open: bool = False) -> Iterator[float]:
     """What part is of the kind: of the open orders, of all, of those that are listed."""
-    figures = [f for f in said.grounds.counts.get(subject, ()) if not (f.entities or f.old)]
+    figures = [f for f in said.grounds.counts.get(subject, ()) if not (f.entities or f.old or "uncounted" in f.traits)]
     spans = [span for spans in said.spans_of().values() for span in spans]
     dated = [f for f in figures if f.period is not None and any(near(span, f.period) for span in spans)]
     is_recent = "recent" in said.told
