@@ -236,7 +236,7 @@ class _Checker:
             message = f"'{node.op}' compares texts letter by letter; for an age write {older} {ages[0].value!r}"
             self.error(ages[0], message)
             return
-        named = isinstance(left, Choice | Shaped) or isinstance(right, Choice | Shaped)
+        named = isinstance(left, Shaped) or isinstance(right, Shaped)
         if named and (a, b) == ("string", "string"):
             self.error(node, f"'{node.op}' compares texts letter by letter, and these are names: write == or !=")
             return
