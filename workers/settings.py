@@ -302,7 +302,8 @@ class Settings(BaseModel):
         settings = cls()
         try:
             addresses = {**environ, **{name: key.get_secret_value() for name, key in providers.items()}}
-            warnings = (*_misspelt(environ), *_quoted(given), *_doubtful_addresses(addresses), *_absent_certificates(environ))
+            warnings = (*_misspelt(environ), *_quoted(given), *_doubtful_addresses(addresses))
+            warnings += tuple(_absent_certificates(environ))
             settings = cls(**given, warnings=warnings, provider_secrets=providers)
         except ValidationError as error:
             problems |= {str(found["loc"][0]): str(found["ctx"]["error"]) for found in error.errors()}
