@@ -64,6 +64,7 @@ _SCRIPTED = {
     _SHOW_INSIGHTS: "",
     _CROSSED: "",
     f"{_EVENT} model_back": "",
+    f"{_EVENT} claims_without_ground": "I can't tell you that for certain.",
     _EVENT: "I've taken note of that.",
 }
 #: What it cannot answer, and why. The first that fits is the whole answer.

@@ -265,8 +265,9 @@ def _week_orders(data: Result, now: datetime | None, asked: str, *, are_items_mi
         left = [{**total, "amount": total.get("current_amount", total["amount"])} for total in totals]
         yield f"After refunds and changes that is {_money(left)}."
     counted = " of what I could count" if is_partial or are_items_missing else ""
-    for item in data["top_items"][:1]:
-        yield f"“{item['title']}” sold best{counted}: {_many(item['quantity'], 'unit')}."
+    best, *others = data["top_items"] or [None]
+    if best and all(item["quantity"] < best["quantity"] for item in others):
+        yield f"“{best['title']}” sold best{counted}: {_many(best['quantity'], 'unit')}."
     if returning := data.get("customers", {}).get("returning"):
         yield f"Among the buyers {_be(returning, 'was')} {_many(returning, 'returning customer')}."
     yield from _left_out(data.get("test_orders", 0), data.get("cancelled_orders", 0))
