@@ -285,6 +285,11 @@ def test_events_get_a_sentence(event: str, said: str) -> None:
 # --- questions --------------------------------------------------------------------------------------------------
 
 
+def test_a_question_that_was_stopped_is_not_answered_later() -> None:
+    (only,) = Talk(user("How was my week?"), user("[system event] stopped: …"), user("hello")).to_the_end()
+    assert str(only.text).startswith("Hello!")
+
+
 @pytest.mark.parametrize(
     ("question", "data_types"),
     [
