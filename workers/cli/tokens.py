@@ -130,8 +130,9 @@ def tokens() -> None:
 def new_key(key_id: int | None) -> None:
     """Print a new key in CJ_TOKEN_KEYS format. Needs no settings.
 
-    To rotate keys: put the new one first (the first key seals, all open), restart the workers,
-    run `cj tokens reseal`, then remove the old key. Never reuse an id: a token only records the id of its key.
+    To rotate keys: put the new one last and restart the workers, then first and restart them again (the first key
+    seals, all open), run `cj tokens reseal`, then remove the old key. Never reuse an id: a token only records the id
+    of its key.
     """
     from storage.vault import new_key_text, next_id
 
