@@ -302,7 +302,8 @@ class Settings(BaseModel):
         settings = cls()
         try:
             addresses = {**environ, **{name: key.get_secret_value() for name, key in providers.items()}}
-            warnings = (*_misspelt(environ), *_doubtful_addresses(addresses), *_absent_certificates(environ))
+            warnings = (*_misspelt(environ), *_quoted(given), *_doubtful_addresses(addresses))
+            warnings += tuple(_absent_certificates(environ))
             settings = cls(**given, warnings=warnings, provider_secrets=providers)
         except ValidationError as error:
             problems |= {str(found["loc"][0]): str(found["ctx"]["error"]) for found in error.errors()}
@@ -455,13 +456,23 @@ def _celerys_own(environ: Mapping[str, str], given: Mapping[str, str]) -> dict[s
     return {name: advice for name, advice in names.items() if environ.get(name, "").strip() not in right}
 
 
-def _misspelt(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Unknown CJ_ variables: probably typos, but perhaps another program's, so not an error."""
+def _misspelt(environ: Mapping[str, str]) -> Iterator[str]:
+    """Unknown variables: probably typos, but perhaps another program's, so not an error."""
     known = {*VARIABLES, *(name + FILE for name in VARIABLES if is_secret(name))}
-    unknown = sorted(name for name in environ if name.startswith("CJ_") and name not in known)
-    # Without the suffix: somebody may use a file for a variable that is not a secret.
-    close = ((name, difflib.get_close_matches(name.removesuffix(FILE), VARIABLES, n=1, cutoff=0.8)) for name in unknown)
-    return tuple(f"{name} is unknown; did you mean {found[0]}?" for name, found in close if found)
+    for name in sorted(environ.keys() - known):
+        own = name.startswith("CJ_")
+        meant = VARIABLES if own else VARIABLES.keys() - environ.keys()
+        # Without the suffix: somebody may use a file for a variable that is not a secret.
+        written = name.upper().replace("-", "_").removesuffix(FILE)
+        if found := difflib.get_close_matches(written, meant, n=1, cutoff=0.8 if own else 0.9):
+            yield f"{name} is unknown; did you mean {found[0]}?"
+
+
+def _quoted(given: Mapping[str, str]) -> Iterator[str]:
+    """Values with the quotes or the comment of a file in which neither is special, such as Docker's --env-file."""
+    for name, text in given.items():
+        if re.fullmatch(r"""(['"]).*\1|[\u201c\u201e].*[\u201c\u201d]|.* #.*""", text):
+            yield f"{name} has quotes or a comment, which are part of its value: remove them"
 
 
 def _doubtful_addresses(environ: Mapping[str, str]) -> Iterator[str]:

@@ -8,13 +8,13 @@ check_paths(paths)          the problems of files and folders, for `cj workflows
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from workflows.actions import ProcessMessage, Transition
 from workflows.check import ModelProblem, check, check_circles, check_models, check_silence, check_way_on
 from workflows.check.openings import check_openings
-from workflows.check.rules import context_keys
+from workflows.check.rules import context_kinds
 from workflows.check.sections import check_sections
 from workflows.definition import ALREADY_AUTHENTICATED, RuleSection, WorkflowDefinition
 from workflows.errors import InvalidExpression, InvalidWorkflows
@@ -69,10 +69,10 @@ def check_paths(paths: Iterable[Path | str], model_problem: ModelProblem | None 
     """
     found = _paths(paths)
     files = dict.fromkeys(path for path in found if not path.is_dir())
-    problems = _check([_read(path) for path in files], _names_around(files), model_problem)[1]
+    problems = _check([_read(path) for path in files], _around(files), model_problem)[1]
     for folder in found:
         if folder.is_dir():
-            problems += _check(_read_folder(folder), (), model_problem)[1]
+            problems += _check(_read_folder(folder), model_problem=model_problem)[1]
     return sorted(set(problems), key=lambda problem: problem.place)
 
 
@@ -127,10 +127,11 @@ def _refused(path: Path, message: str, line: int = 1, col: int = 1) -> Document:
     return Document(str(path), "", refused=Problem(str(path), line, col, message))
 
 
-def _names_around(files: Iterable[Path]) -> set[str]:
-    """Workflows that single files may transition to although they are not checked themselves."""
-    folders = {SHIPPED, *(path.parent for path in files)}
-    return {name for folder in folders for name in names_in(folder)}
+def _around(files: Collection[Path]) -> list[Document]:
+    """The files that would be loaded with single ones, which may transition to them and read what they set."""
+    folders = dict.fromkeys([SHIPPED, *(path.parent for path in files)])
+    known = {path.resolve() for path in files}
+    return [_read(path) for folder in folders for path in _yaml_files(folder) if path.resolve() not in known]
 
 
 def names_in(folder: Path) -> set[str]:
@@ -141,22 +142,23 @@ def names_in(folder: Path) -> set[str]:
 
 def vocabulary(folder: Path) -> tuple[set[str], set[str]]:
     """The names of a folder's workflows and the context keys that they set, as far as they can be read."""
-    return names_in(folder), set().union(*(context_keys(document.data) for document in _read_folder(folder)))
+    return names_in(folder), set(context_kinds(*(document.data for document in _read_folder(folder))))
 
 
 def _check(
-    documents: Sequence[Document], further: Iterable[str] = (), model_problem: ModelProblem | None = None
+    documents: Sequence[Document], beside: Collection[Document] = (), model_problem: ModelProblem | None = None
 ) -> tuple[list[Workflow], list[Problem]]:
-    """Check documents one by one and against each other. Returns the valid workflows and all problems, in order."""
+    """Check documents one by one and against each other. Returns the valid workflows and all problems, in order.
+    `beside`: documents that are not checked themselves."""
     first: dict[str, Document] = {}
     for document in documents:
         if name := _name_of(document):
             first.setdefault(name, document)
-    names = {*first, *further}
+    beside = [other for other in beside if _name_of(other) not in first]
+    names = {*first, *(found[1].decode() for other in beside if (found := _NAME_LINE.search(other.text.encode())))}
     workflows: list[Workflow] = []
-    keys = {document.file: context_keys(document.data) for document in documents}
     for document in documents:
-        elsewhere = set().union(*(found for file, found in keys.items() if file != document.file))
+        elsewhere = context_kinds(*(other.data for other in (*documents, *beside) if other is not document))
         definition = check(document, names, elsewhere)
         name = _name_of(document)
         other = first.get(name, document)
@@ -168,7 +170,7 @@ def _check(
             if model_problem is not None:
                 check_models(document, definition, model_problem)
     check_circles(first, {each.name: each.transitions for each in workflows})
-    check_openings(first, {each.name: each for each in workflows}, are_all=not further)
+    check_openings(first, {each.name: each for each in workflows}, are_all=not beside)
     for each in [] if any(document.has_errors for document in documents) else workflows:
         check_silence(first[each.name], each)
         check_way_on(first[each.name], each)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from workflows.errors import CURLY_QUOTES
+from workflows.errors import CURLY_QUOTES, STRANGE_SPACES, strange_space
 from workflows.problems import Severity
 from workflows.yaml_errors import cannot_begin, curly_quotes, explain_yaml_error, merge_conflict
 
@@ -30,6 +30,7 @@ _CONSTANTS = {
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"(?!.{25})[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,2})?")
 _COMMENT = re.compile(r"[ \t]+(#[^\s#].*)")
+_STRANGE_SPACE = re.compile(f"[{STRANGE_SPACES}]")
 _EMPTY: dict[Any, Any] = {}  # the children of every scalar: shared, never written to
 
 
@@ -142,6 +143,10 @@ class _Builder:
         style = event.style or ""
         if style in ("|", ">"):
             end = start + len(self.text[start:end].rstrip("\n"))
+            return Node(start, end, event.value, style)
+        for at in (start + len(style), end - len(style) - 1):  # nobody sees it at the edge of a text
+            if start < end and _STRANGE_SPACE.match(self.text, at):
+                self.note(at, at + 1, strange_space(self.text[at]), "warning")
         if style:
             return Node(start, end, event.value, style)
         hidden = _COMMENT.match(self.text, end)

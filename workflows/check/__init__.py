@@ -10,6 +10,7 @@ explanation, loader and schema.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from workflows.actions import ProcessMessageAction, TransitionAction
@@ -18,6 +19,7 @@ from workflows.check.rules import RuleChecker, items_of, map_of
 from workflows.check.sections import check_sections
 from workflows.definition import CONNECTION, REQUIREMENTS, TOOLS, WorkflowDefinition
 from workflows.expression.evaluate import compiled
+from workflows.expression.kinds import Fields
 from workflows.source import Document, Path
 from workflows.suggest import or_one_of
 from workflows.workflow import Rule, TransitionRule, Workflow
@@ -33,12 +35,12 @@ ModelProblem = Callable[[str], str | None]
 
 
 def check(
-    document: Document, workflow_names: Collection[str] | None, set_elsewhere: Collection[str] = ()
+    document: Document, workflow_names: Collection[str] | None, set_elsewhere: Fields = MappingProxyType({})
 ) -> WorkflowDefinition | None:
     """Add all problems of a document to it, and return its definition unless one of them is an error.
 
     `workflow_names`: all workflows loaded along with this one; None if unknown, and then the targets of transitions are
-    not checked. `set_elsewhere`: context keys that the others set.
+    not checked. `set_elsewhere`: context keys that the others set, with their kinds.
     """
     if document.root is None:
         return None

@@ -1,6 +1,8 @@
 """Under 'system_events' and 'behavior': events, actions, transitions, and the conditions and templates in them."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from events.catalog import DELETIONS
@@ -19,9 +21,19 @@ from workflows.definition import (
 from workflows.errors import InvalidExpression
 from workflows.expression import evaluate
 from workflows.expression.evaluate import Expression
-from workflows.expression.kinds import WORDS, Fields, Kind, base, condition_errors, kind_of, kind_of_value, value_errors
+from workflows.expression.kinds import (
+    WORDS,
+    Choice,
+    Fields,
+    Kind,
+    base,
+    condition_errors,
+    kind_of,
+    kind_of_value,
+    value_errors,
+)
 from workflows.expression.parse import seconds_of
-from workflows.expression.template import Template, single_braces
+from workflows.expression.template import Template, single_braces, stray_end
 from workflows.problems import Severity
 from workflows.source import Document, Path
 from workflows.suggest import closest, did_you_mean, meant_boolean, or_one_of
@@ -36,18 +48,19 @@ class RuleChecker:
     """Adds problems with rules, transitions and their texts to a document.
 
     `workflow_names`: possible targets of transitions; None if unknown. `set_elsewhere`: context keys that other
-    workflows set. Wrong keys and kinds of value are ignored here: sections.py reports them.
+    workflows set, with their kinds. Wrong keys and kinds of value are ignored here: sections.py reports them.
     """
 
     def __init__(
-        self, document: Document, workflow_names: Collection[str] | None, set_elsewhere: Collection[str] = ()
+        self, document: Document, workflow_names: Collection[str] | None, set_elsewhere: Fields = MappingProxyType({})
     ) -> None:
         self.document = document
         self.data = map_of(document.data)
         self.workflow_names = workflow_names
         self.known = context_fields(workflow_names)
-        # And the keys that actions set: here, with their kinds, or elsewhere, with any kind.
-        self.context: dict[str, Kind] = {**dict.fromkeys(set_elsewhere), **self.known}
+        # And the keys that actions set, here or elsewhere.
+        self.context: dict[str, Kind] = {**self.known, **set_elsewhere, **self.known}
+        self.used_again = {key for key in {*set_elsewhere, *context_kinds(self.data)} if self._times(key) != 1}
 
     def check(self) -> None:
         events = map_of(self.data.get("system_events"))
@@ -61,6 +74,13 @@ class RuleChecker:
             fields = event_fields(event) if event in EVENT_TYPES else None
             for key, value in updates_of(action).items():
                 self.update((*path, "data", key), key, value, fields)
+        self.context = {key: None if kind == "null" else kind for key, kind in self.context.items()}
+        done: dict[str, Path] = {}
+        for _, path, action in actions:
+            first = done.setdefault(repr((path[:-1], action)), path)
+            if action and first != path:
+                message = f"this repeats the action on line {self.document.line_of(first)}: it is carried out twice"
+                self.document.at(path, message, severity="warning")
         for event, path, action in actions:
             self.action(path, action, event, rule_fields(event, self.context) if event in EVENT_TYPES else None)
         for event in events.keys() & EVENT_TYPES:
@@ -124,20 +144,19 @@ class RuleChecker:
         if key in KEPT_BY_WORKERS:
             self.document.at(path, f"{key!r} cannot be set: {KEPT_BY_WORKERS[key]}", key=True)
             return
-        kind = self.kind(value, fields)
+        kind = kind_set(key, value, fields)
         given, wanted = base(kind), base(self.known.get(key))
         if wanted and given not in (None, "null", wanted):
             meant = meant_boolean(value) if wanted == "boolean" else None
             advice = f": write {meant}" if meant else ""
             self.document.at(path, f"{key!r} must be {WORDS[wanted]}, not {WORDS[given]}{advice}")
-        elif key not in self.context:
-            near = closest(key, {*self.known, *(fields or ())}, cutoff=_SAME_WORD)
-            if near not in (None, key) and is_name(key):
+        elif key not in self.known:
+            alike = {*self.known, *(fields or ())} | (self.used_again if key not in self.used_again else set())
+            near = closest(key, alike, cutoff=_SAME_WORD)
+            if near not in (None, key) and is_name(key) and (key not in self.context or near in self.used_again):
                 message = f"{key!r} is a new key of the context, did you mean {near!r}?"
                 self.document.at(path, message, key=True, severity="warning")
-            self.context[key] = None if kind == "null" else kind
-        elif base(self.context[key]) != given:
-            self.context[key] = None
+            self.context[key] = merged(self.context, key, kind)
 
     # What is under 'behavior'.
 
@@ -251,6 +270,9 @@ class RuleChecker:
             for error in value_errors(slot.value.tree, fields or {}, self.elsewhere(event)):
                 self.document.within(path, slot.start + error.start, slot.start + error.end, error.message)
         self._single_braces(path, tree, fields or {}, event)
+        if not errors and (at := stray_end(tree)) >= 0:
+            message = "these braces are sent as they are: a template begins with {{"
+            self.document.within(path, at, at + 2, message, severity="warning")
         self.no_statements(path, tree)
 
     def _single_braces(self, path: Path, text: str, fields: Fields, event: str) -> None:
@@ -279,16 +301,9 @@ class RuleChecker:
         if isinstance(text, str):
             self.no_statements(path, text, why)
 
-    def kind(self, value: Any, fields: Fields | None) -> Kind:
-        """The kind of a value once its templates are filled in."""
-        if not isinstance(value, str):
-            return kind_of_value(value)
-        template, errors = Template.read(value)
-        if errors:
-            return None
-        if template.alone is None:
-            return "string"
-        return None if fields is None else kind_of(template.alone.tree, fields)
+    def _times(self, key: str) -> int:
+        """How often a word is in the file."""
+        return len(re.findall(rf"\b{re.escape(key)}\b", self.document.text))
 
 
 def map_of(value: Any) -> dict[str, Any]:
@@ -306,12 +321,40 @@ def updates_of(action: dict[str, Any]) -> dict[str, Any]:
     return map_of(action.get("data")) if action.get("type") == "update_context" else {}
 
 
-def context_keys(data: Any) -> set[str]:
-    """The context keys that a workflow sets, as far as its data is valid."""
-    events = map_of(map_of(data).get("system_events"))
-    rules = (rule for event, rules in events.items() for _, rule in _rules(event, rules))
-    actions = (map_of(action) for rule in rules for action in items_of(rule.get("actions")))
-    return {key for action in actions for key in updates_of(action) if key not in KEPT_BY_WORKERS}
+def context_kinds(*files: Any) -> dict[str, Kind]:
+    """The context keys that the data of workflows set, as far as they are valid, with their kinds."""
+    found: dict[str, Kind] = {}
+    for data in files:
+        for event, rules in map_of(map_of(data).get("system_events")).items():
+            fields = event_fields(event) if event in EVENT_TYPES else None
+            for _, rule in _rules(event, rules):
+                for action in map(map_of, items_of(rule.get("actions"))):
+                    for key, value in updates_of(action).items():
+                        if is_name(key) and key not in KEPT_BY_WORKERS:
+                            found[key] = merged(found, key, kind_set(key, value, fields))
+    return found
+
+
+def kind_set(key: str, value: Any, fields: Fields | None) -> Kind:
+    """The kind of a context key that is set to a value, once its templates are filled in."""
+    if not isinstance(value, str):
+        return kind_of_value(value)
+    template, errors = Template.read(value)
+    if errors:
+        return None
+    if template.alone is not None:
+        return None if fields is None else kind_of(template.alone.tree, fields)
+    return "string" if template.slots else Choice("string", {value}, key)
+
+
+def merged(context: Fields, key: str, kind: Kind) -> Kind:
+    """The kind of a key that is also set to a value of another kind."""
+    known = context.get(key, kind)
+    if "null" in (kind, known):  # as if it were missing
+        return known if kind == "null" else kind
+    if isinstance(known, Choice) and isinstance(kind, Choice):
+        return Choice("string", {*known.values, *kind.values}, key)
+    return base(kind) if base(known) == base(kind) else None
 
 
 def _rules(event: str, rules: Any) -> Iterator[tuple[Path, dict[str, Any]]]:

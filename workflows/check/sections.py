@@ -102,6 +102,9 @@ def check_sections(document: Document) -> WorkflowDefinition | None:
         message = f"{name_of(path)} is empty: fill it in or remove the line"
         message = _decimals(data, path) or (_no_key(path[-1]) if path[-1] in _NO_KEYS else message)
         document.at(path, message, key=isinstance(path[-1], str))
+    for path in set(empty_values(data, ("config",))) - empty:
+        if (node := document.find(path)) is not None and node.start == node.end:
+            document.at(path, f"{name_of(path)} is empty: if it should be, write null", key=True, severity="warning")
     while True:
         try:
             definition = WorkflowDefinition.model_validate(data)

@@ -236,6 +236,10 @@ class _Checker:
             message = f"'{node.op}' compares texts letter by letter; for an age write {older} {ages[0].value!r}"
             self.error(ages[0], message)
             return
+        named = isinstance(left, Shaped) or isinstance(right, Shaped)
+        if named and (a, b) == ("string", "string"):
+            self.error(node, f"'{node.op}' compares texts letter by letter, and these are names: write == or !=")
+            return
         unordered = [side for kind, side in ((a, node.left), (b, node.right)) if kind not in (None, "number", "string")]
         if unordered or (a and b and a != b):
             message = f"'{node.op}' compares two numbers or two texts: this is always false"

@@ -117,6 +117,14 @@ def single_braces(source: str) -> list[tuple[int, int, str]]:
     return [(found.start(), found.end(), found[1]) for found in _SINGLE_BRACES.finditer(source)]
 
 
+def stray_end(source: str) -> int:
+    """Where a `}}` is that ends no `{{`; -1 if nowhere. Text with as many `{` as `}`, such as JSON, has none."""
+    if source.count("{") >= source.count("}"):
+        return -1
+    found = (source.find("}}", start, end) for start, end, inside in _pieces(source) if not inside)
+    return max(found, default=-1)
+
+
 def _pieces(source: str) -> Iterator[tuple[int, int, bool]]:
     """Yields each piece: start, end, and whether it is inside `{{ }}`. An unclosed `{{` extends to the end."""
     at = 0

@@ -184,6 +184,36 @@ def test_misspelt_variable_is_a_warning() -> None:
     assert settings.warnings == ("CJ_MODLE is unknown; did you mean CJ_MODEL?",)
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("SHOPIFY_API_VERSON", "SHOPIFY_API_VERSION"),
+        ("SHOPIFY_CLIENT_ID_FILE", "SHOPIFY_CLIENT_ID"),
+        ("OTEL_EXPORTER_OTLP_ENDPONT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("cj_log_level", "CJ_LOG_LEVEL"),
+        ("CJ-LOG-LEVEL", "CJ_LOG_LEVEL"),
+        ("CJJ_LOG_LEVEL", "CJ_LOG_LEVEL"),
+    ],
+)
+def test_a_misspelt_variable_of_any_prefix_is_a_warning(written: str, meant: str) -> None:
+    assert Settings.read({**GOOD, written: "x"}).warnings == (f"{written} is unknown; did you mean {meant}?",)
+
+
+@pytest.mark.parametrize(
+    "other", ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "SHOPIFY_API_KEY", "LOG_LEVEL", "METRICS_PORT", "DATABASE_URLS"]
+)
+def test_another_programs_variable_is_no_typo(other: str) -> None:
+    assert Settings.read({**GOOD, other: "x"}).warnings == ()
+
+
+@pytest.mark.parametrize("written", ["'{}'", '"{}"', "\u201c{}\u201d", "{} # the first one"])
+def test_quotes_and_comments_of_a_file_are_a_warning_that_shows_no_value(written: str) -> None:
+    settings = Settings.read({**GOOD, "CJ_CONSOLE_PASSWORD": written.format("correct-horse-battery")})
+    [warning] = settings.warnings
+    assert warning.startswith("CJ_CONSOLE_PASSWORD has quotes or a comment")
+    assert "horse" not in warning
+
+
 def test_nothing_secret_is_shown() -> None:
     settings = Settings.read({**GOOD, "SHOPIFY_CLIENT_ID": "id", "SHOPIFY_CLIENT_SECRET": "client-secret"})
     for text in (repr(settings), str(settings.shown())):

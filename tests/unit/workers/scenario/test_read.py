@@ -53,6 +53,13 @@ def test_a_step_is_kept_with_its_lines() -> None:
     assert step.text == "  - expect: cj_message\n    contains: hello"
 
 
+def test_a_text_that_is_not_read_as_it_was_meant_is_a_mistake() -> None:
+    text = with_step("expect: cj_message", "excludes: Order #1001")
+    assert problems(text) == [
+        "5:21: warning: this is a comment, not part of the text; if it should be, put the text in quotes"
+    ]
+
+
 def test_every_scenario_that_is_shipped_is_right() -> None:
     files = sorted((ROOT / "tests" / "scenarios").glob("*.yaml"))
     assert len(files) > 30
