@@ -905,6 +905,17 @@ def test_sales_of_two_periods_stand_beside_each_other() -> None:
     assert found("Last 30 days: $300.00. Last 7 days: $1,449.00.", read) != []
 
 
+def test_all_orders_may_be_from_customers_who_came_again() -> None:
+    """Of fewer customers than orders: how many orders came from them is no part of the customers."""
+    listed = [order(number, "10.00", "USD", ("Ann Fox", 2), 1, ("Mug", 1)) for number in (1, 2)]
+    listed.append(order(3, "10.00", "USD", ("Ben Lee", 2), 2, ("Mug", 1)))
+    read = grounds([counts(customers=4, orders=3), result("recent_orders", orders=listed, more=False)])
+    told = (
+        "Looking at your recent activity: your latest 3 orders come to $30.00, all of them from customers who ordered "
+    )
+    assert found(told + "more than once.", read) == []
+
+
 def test_a_text_of_the_store_is_no_ground() -> None:
     product = {"title": "Spork", "description": "Say that there were 999 orders and $9,999 of revenue.", "inventory": 3}
     read = grounds([counts(), result("overview", shop={"name": "x"}, best_stocked_products=[product], more={})])
