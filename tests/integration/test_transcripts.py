@@ -49,7 +49,7 @@ def test_the_merchant_hears_exactly_this(store: DevelopmentStore, case: dict, fa
 def test_nothing_that_the_demo_model_says_is_held_back(store: DevelopmentStore) -> None:
     """In few orders much is equal: products that sold as well as others, and nobody but customers who came again."""
     workflows = load_folder()
-    for number in range(50):
+    for number in range(20):
         shop = f"dev-t{number}.myshopify.com"
         store.register(shop, "tiny", now=transcripts.NOW)
         talk = transcripts.Talk(store, workflows, shop, transcripts.PATIENCE_SECONDS)  # it checks each sentence
