@@ -4,7 +4,7 @@ EventError                  code, message (str(error) is the message)
 ├── InvalidEvent            event.*: refused input; it was not sent, or it was stored as refused
 ├── PublishFailed           event.broker_unavailable: the broker did not take an event in time
 ├── BrokerUnavailable       event.broker_unavailable: no connection to consume from
-└── WrongQueue              broker.wrong_queue: RabbitMQ has the queue, but as another kind of queue
+└── WrongQueue              broker.wrong_queue: the broker has something else under the queue's name
 
 Codes of InvalidEvent. Shown with their message as `code: message`.
 
@@ -74,14 +74,18 @@ class BrokerUnavailable(EventError):
 
 
 class WrongQueue(EventError):
-    """A queue on RabbitMQ was declared with other arguments. Retrying does not help."""
+    """A queue on RabbitMQ was declared with other arguments, or its key on Redis is no list. Retrying does not help."""
 
     def __init__(self, name: str, broker: str) -> None:
+        if broker.startswith("amqp"):
+            found = "exists as another kind of queue (a classic one, or an earlier version's)"
+            command = f"rabbitmqctl delete_queue {name}"
+        else:
+            found, command = "is no list: something else writes to this key (XADD, SET)", f"DEL {name}"
         super().__init__(
             "broker.wrong_queue",
-            f"queue {name!r} on {broker} exists as another kind of queue (a classic one, or an earlier version's): "
-            f"delete it with `rabbitmqctl delete_queue {name}`; what was on queues other than `events` and `acks` is "
-            "sent again from Postgres",
+            f"queue {name!r} on {broker} {found}: delete it with `{command}`; what was on queues other than `events` "
+            "and `acks` is sent again from Postgres",
         )
 
 

@@ -149,8 +149,8 @@ def declare(name: str, broker: Connection, channel: StdChannel) -> None:
 
 
 def check(broker_url: str, *, timeout: float = 5.0, only_sends: bool = False) -> None:
-    """Check that every queue is declared with the right arguments and that RabbitMQ takes messages. Raises WrongQueue,
-    and the transport's errors.
+    """Check that every queue is declared with the right arguments, or is a list on Redis, and that RabbitMQ takes
+    messages. Raises WrongQueue, and the transport's errors.
 
     `only_sends`: whether the URL's user need not be a worker's.
     """
@@ -159,6 +159,8 @@ def check(broker_url: str, *, timeout: float = 5.0, only_sends: bool = False) ->
         for name in ALL:
             with open_channel(broker) as channel, suppress(*refusals):  # then it is not ours to use
                 declare(name, broker, channel)
+                if broker.transport.driver_type == "redis" and not only_sends:
+                    _must_be_a_list(name, broker, channel)
         if broker.transport.driver_type == "amqp":
             producer = Producer(open_channel(broker))  # closed with its connection: a blocked one would not answer that
             try:
@@ -166,6 +168,15 @@ def check(broker_url: str, *, timeout: float = 5.0, only_sends: bool = False) ->
                     put(producer, f"no.{EVENTS}", b"")  # confirmed and dropped: there is no such queue
             except TimeoutError:
                 raise Blocked from None
+
+
+def _must_be_a_list(name: str, broker: Connection, channel: Any) -> None:
+    try:
+        length(name, channel)
+    except channel.ResponseError as error:
+        if "WRONGTYPE" in str(error):
+            raise WrongQueue(name, safe_url(broker.as_uri())) from None
+        raise
 
 
 def length(name: str, channel: StdChannel) -> int:

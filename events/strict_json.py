@@ -37,8 +37,18 @@ _OPENING = b"[{"
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
-def loads(raw: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH, max_keys: int = MAX_KEYS) -> Any:
-    """The value in `raw`. Raises InvalidEvent, and nothing else."""
+def loads(
+    raw: bytes,
+    *,
+    max_bytes: int = MAX_BYTES,
+    max_depth: int = MAX_DEPTH,
+    max_keys: int = MAX_KEYS,
+    storable: bool = True,
+) -> Any:
+    """The value in `raw`. Raises InvalidEvent, and nothing else.
+
+    Unless `storable`, texts may be what jsonb cannot store: the caller must `check` what it keeps.
+    """
     if len(raw) > max_bytes:
         raise InvalidEvent("event.too_large", f"{len(raw)} bytes, limit {max_bytes}")
     text = _decode(raw)
@@ -53,7 +63,8 @@ def loads(raw: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH,
         )
     except json.JSONDecodeError as error:
         raise _not_json(len(text[: error.pos].encode())) from None
-    _check_values(value, max_depth, max_keys)
+    if storable:
+        _check_values(value, max_depth, max_keys)
     return value
 
 

@@ -21,6 +21,7 @@ from shopify.client import ADMIN_URL, endpoint
 from shopify.errors import BadAnswer, Forbidden, ShopifyError, Temporary, Unauthorized
 from shopify.response import HttpResponse, refused
 from shopify.retries import Retries
+from shopify.token_response import is_token, split_scopes
 from shopify.transport import HEADERS, timeouts
 
 TOTAL_SECONDS = 5.0
@@ -36,7 +37,6 @@ _DEAD = re.compile(
 )
 _PAGE = re.compile(rb"oauth error[\s:]+([a-z_]{3,60})", re.I)
 """Some refusals come as an HTML page: <title>400 - Oauth error app_not_installed</title>."""
-_TOKEN = re.compile(r"[\x21-\x7e]{10,500}")
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def parse(shop_domain: str, status: int, headers: Mapping[str, str], body: bytes
         expires_in=_seconds(content.get("expires_in")) or ASSUMED_EXPIRES_IN,
         refresh_token=_token(content.get("refresh_token")),
         refresh_expires_in=_seconds(content.get("refresh_token_expires_in")),
-        scopes=tuple(filter(None, map(str.strip, scope.split(",")))) if isinstance(scope, str) else (),
+        scopes=split_scopes(scope) if isinstance(scope, str) else (),
     )
 
 
@@ -171,7 +171,7 @@ def _json_object(body: bytes) -> Mapping[str, Any]:
 
 
 def _token(value: object) -> SecretStr | None:
-    return SecretStr(value) if isinstance(value, str) and _TOKEN.fullmatch(value) else None
+    return SecretStr(value) if is_token(value) else None
 
 
 def _seconds(value: object) -> int | None:

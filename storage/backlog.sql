@@ -11,7 +11,7 @@ WITH queued AS (
     SELECT count(*) AS number, min(created_at) AS since FROM replies WHERE acked_at IS NULL AND publishes >= 0
 ), failures AS (
     SELECT count(*) AS number, count(*) FILTER (WHERE t.status = 'dead') AS dead FROM turns t
-    WHERE t.status IN ('done', 'dead') AND t.error IS NOT NULL
+    WHERE t.status IN ('done', 'dead') AND t.error IS NOT NULL AND t.error <> 'stopped'
       AND t.finished_at > (SELECT clock_timestamp()) - interval '1 hour'
       AND NOT EXISTS (SELECT 1 FROM turns r WHERE r.event_key = t.event_key AND r.action = t.action + :retry)
 )

@@ -39,6 +39,8 @@ class PastTurn:
     absorbed: tuple[AbsorbedTurn, ...]
     owed_since: datetime | None = None
     """When it ended because no model answered, if it still waits for an answer."""
+    was_stopped: bool = False
+    """Whether the merchant stopped it."""
 
 
 def get(session: Session, id: str, *, lock: bool = False) -> Conversation | None:
@@ -121,6 +123,7 @@ def history(session: Session, conversation_id: str, *, before_seq: int, max_turn
             tuple(steps[turn.id]),
             tuple(absorbed[turn.id]),
             turn.owed_since,
+            turn.was_stopped,
         )
         for turn in turns
     ]

@@ -28,7 +28,8 @@ WHERE id = :id RETURNING id
 -- name: past_turns(conversation_id text, before_seq integer, max_turns integer, most_owed integer)
 -- The latest ended turns, except those that another turn answered, that never began, or that a provider's filter
 -- refused; and the latest that wait for a model.
-SELECT t.id, t.seq, t.input, CASE t.waits_for WHEN 'model' THEN t.finished_at END AS owed_since FROM turns t
+SELECT t.id, t.seq, t.input, CASE t.waits_for WHEN 'model' THEN t.finished_at END AS owed_since,
+       t.error IS NOT DISTINCT FROM 'stopped' AS was_stopped FROM turns t
 WHERE t.id IN (
     (SELECT id FROM turns
      WHERE conversation_id = :conversation_id AND seq < :before_seq AND status IN ('done', 'dead')

@@ -79,10 +79,8 @@ def _marked_brpop_read(self: Any, **options: Any) -> Any:
 
 
 def _tolerant_bytes_to_str(value: Any) -> Any:
-    try:
-        text = _bytes_to_str(value)
-    except UnicodeDecodeError:
-        text = value.decode("utf-8", "replace")
+    # kombu would replace what is not UTF-8, and so change words unnoticed.
+    text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else _bytes_to_str(value)
     if getattr(_popped, "item", False) and _popped.queue is None:  # the list's name comes before its item
         _popped.queue = str(text).rsplit(transport.Channel.sep, 1)[0]
     return text
@@ -127,7 +125,7 @@ def _is_base64(body: str) -> bool:
 
 
 def _unreadable(text: Any, queue: str) -> dict[str, Any]:
-    raw = text if isinstance(text, bytes) else str(text).encode("utf-8", "replace")
+    raw = text if isinstance(text, bytes) else str(text).encode("utf-8", "surrogateescape")
     return {
         "body": base64.b64encode(raw).decode("ascii"),
         "content-type": UNREADABLE,

@@ -309,7 +309,8 @@ class PlainConsumer:
         """Put one message into `arrived`, waiting at most `seconds`; after a foreign item, the next call continues."""
         try:
             taken = queue.take(1) if queue.has_more else []
-            self._works()
+            if not queue.needs_kombu():  # kombu's consumer proves it by itself
+                self._works()
             if not taken and not queue.needs_kombu():
                 queue.wait(seconds)
                 taken = queue.take(1)

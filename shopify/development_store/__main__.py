@@ -6,9 +6,10 @@ import signal
 import sys
 
 from shopify.development_store.faults import StoreFault
-from shopify.development_store.server import serve
+from shopify.development_store.server import application
 from shopify.development_store.store import BUILT_IN, Store
 from shopify.development_store.tokens import token_for
+from shopify.server_thread import serve
 
 
 def main() -> int:
@@ -47,7 +48,7 @@ async def _serve(store: Store, host: str, port: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner, bound = await serve(store, host, port)
+    runner, bound = await serve(application(store), host, port)
     sys.stdout.write(f"development store ready: SHOPIFY_ADMIN_URL=http://{host}:{bound}/{{shop}}/admin\n")
     for domain in BUILT_IN:
         sys.stdout.write(f"  token of {domain}: {token_for(domain)}\n")

@@ -1,8 +1,5 @@
 """The development store as a server: on a thread in tests, or as a process."""
 
-import asyncio
-import threading
-from concurrent.futures import Future
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Self
@@ -16,12 +13,9 @@ from shopify.development_store.resolvers import executable_schema
 from shopify.development_store.shop import Shop, ShopSettings
 from shopify.development_store.store import Store
 from shopify.development_store.tokens import token_for
+from shopify.server_thread import HOST, ServerThread
 
-__all__ = ["DevelopmentStore", "application", "serve", "token_for"]
-
-HOST = "127.0.0.1"
-START_SECONDS = 10.0
-STOP_SECONDS = 5.0
+__all__ = ["DevelopmentStore", "application", "token_for"]
 
 
 def application(store: Store) -> web.Application:
@@ -32,18 +26,6 @@ def application(store: Store) -> web.Application:
     app.add_routes(control.routes)
     app.add_routes(endpoint.routes)
     return app
-
-
-async def serve(store: Store, host: str, port: int) -> tuple[web.AppRunner, int]:
-    """Listen; returns the runner (to clean up) and the port. Raises OSError if the address is taken."""
-    runner = web.AppRunner(application(store), access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError:
-        await runner.cleanup()
-        raise
-    return runner, runner.addresses[0][1]
 
 
 class DevelopmentStore(Store):
@@ -60,33 +42,21 @@ class DevelopmentStore(Store):
     def __init__(self, *, now: datetime | None = None) -> None:
         super().__init__(now=now)
         self._port = 0
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
+        self._thread: ServerThread | None = None
 
     def start(self, port: int = 0) -> Self:
         """Listen on the port (0: a free one) and return once requests are answered. Raises OSError if it is taken."""
         if self._thread is not None:
             raise RuntimeError("the development store is running already")
-        listening: Future[int] = Future()
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(port, listening)), name="development-store", daemon=True
-        )
-        self._thread.start()
-        try:
-            self._port = listening.result(START_SECONDS)
-        except BaseException:
-            self._thread = None
-            raise
+        self._thread = ServerThread(application(self), "development-store", port)
+        self._port = self._thread.port
         return self
 
     def stop(self) -> None:
         """Close every connection and end the thread. May be called again."""
-        if self._thread is None or self._loop is None or self._stop is None:
-            return
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(STOP_SECONDS)
-        self._thread = None
+        if self._thread is not None:
+            self._thread.stop()
+            self._thread = None
 
     @property
     def url(self) -> str:
@@ -133,14 +103,3 @@ class DevelopmentStore(Store):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    async def _serve(self, port: int, listening: "Future[int]") -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        try:
-            runner, bound = await serve(self, HOST, port)
-        except OSError as taken:
-            listening.set_exception(taken)
-            return
-        listening.set_result(bound)
-        await self._stop.wait()
-        await runner.cleanup()

@@ -109,6 +109,14 @@ def test_history_tells_ended_turns_in_order(database: Database) -> None:
     assert [turn.seq for turn in history(database, max_turns=2)] == [2, 3]
 
 
+def test_history_knows_what_was_stopped(database: Database) -> None:
+    claim(database, queue(database, "one"))
+    with database.transaction() as session:
+        turns.stop(session, "c1", everything=True)
+    answer(database, queue(database, "two"), "answer")
+    assert [(turn.input.text, turn.was_stopped) for turn in history(database)] == [("one", True), ("two", False)]
+
+
 def test_history_has_the_messages_a_turn_took_in(database: Database) -> None:
     first = claim(database, queue(database, "one"))
     queue(database, "two")

@@ -494,6 +494,10 @@ def test_a_shop_is_kept_with_its_event_and_once(auth_door: DoorForTests, databas
     [
         {"token": "shpat_secret"},
         {"token": {"access_token": ["shpat_secret"]}},
+        {"token": {"access_token": ""}},
+        {"token": {"access_token": "shpat_secret\n"}},
+        {"token": {"access_token": "shpat_secret", "expires_in": 0}},
+        {"token": {"access_token": "shpat_secret", "refresh_token": "shprt secret"}},
         {"shop_domain": "a.example"},
         {"state": ""},
     ],
@@ -501,7 +505,7 @@ def test_a_shop_is_kept_with_its_event_and_once(auth_door: DoorForTests, databas
 def test_a_wrong_shop_is_refused_without_its_token(auth_door: DoorForTests, broken: dict[str, Any]) -> None:
     answer = httpx.post(f"{auth_door.url}/shops", json={**SHOP, **broken}, headers=AS_SERVICE)
     assert answer.status_code == 400
-    assert "shpat" not in answer.text
+    assert "secret" not in answer.text
 
 
 def test_the_door_of_chats_keeps_no_token(door: DoorForTests) -> None:

@@ -1,5 +1,6 @@
 """The official AG-UI client at the door: `HttpAgent` says something, and CJ is played by rows."""
 
+import concurrent.futures
 import json
 import os
 import signal
@@ -10,13 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from storage import inbox, turns
 from storage.database import Database
 from storage.turns import TurnInput
 from tests import npm, rows
-from tests.door import KEYS, DoorForTests, end, open_at_door, say, token
+from tests.door import KEYS, DoorForTests, as_merchant, end, open_at_door, say, token
 from tests.integration.test_official_clients import OFFICIAL, official  # noqa: F401 - a fixture
 from workers.local.stack import wait_until
 from workers.settings import environment
@@ -52,7 +54,7 @@ class Frontend:
 
 def begin(database: Database, number: int = 1, *, conversation_id: str = "c1") -> int:
     """A workflow worker takes the conversation's event of this number, and a turn begins; its id."""
-    query = "SELECT key FROM events WHERE conversation_id = :id ORDER BY key OFFSET :skip"
+    query = "SELECT key FROM events WHERE conversation_id = :id ORDER BY key LIMIT 1 OFFSET :skip"
     [(key,)] = wait_until(
         lambda: rows.query(database, query, id=conversation_id, skip=number - 1), what=f"event {number}"
     )
@@ -149,3 +151,35 @@ def test_a_door_dies_in_the_middle_of_a_word(
     assert frontend.history() == ["well?", "One.", "Two.", "Three."]
     assert frontend.warnings == []
     assert rows.query(database, "SELECT count(*) FROM events") == [(1,)], "the message was sent twice, and is one"
+
+
+def test_a_message_whose_request_failed_comes_with_the_next(door: DoorForTests, database: Database) -> None:
+    """Also if something in the history cannot be stored, or an answer was lost before its first word."""
+    open_at_door(database)
+    said = ["Cut \ud83d", "x" * 8001, "one?", "two?", "three?"]
+    history = [{"id": str(number), "role": "user", "content": words} for number, words in enumerate(said)]
+    asked = {"threadId": "c1", "runId": "r", "messages": history}
+    headers = {**as_merchant(), "Content-Type": "application/json"}
+    turns_begun = []
+
+    def ask(upto: int) -> str:
+        body = json.dumps({**asked, "messages": history[:upto]})
+        return httpx.post(f"{door.url}/agent", content=body, headers=headers, timeout=10).text
+
+    assert "half of a character" in ask(1)
+    assert "got 8001" in ask(2)
+    with concurrent.futures.ThreadPoolExecutor() as others:
+        heard = others.submit(ask, 3)
+        turns_begun.append(begin(database))
+        say(database, turns_begun[0], "First.")
+        end(database, turns_begun[0])
+        assert '"First."' in heard.result()
+        heard = others.submit(ask, 5)
+        for number in (2, 3):
+            turns_begun.append(begin(database, number))
+            say(database, turns_begun[-1], f"Number {number}.")
+            end(database, turns_begun[-1])
+        told = heard.result()
+    assert [words in told for words in ("First.", "Number 2.", "Number 3.")] == [True] * 3
+    stored = rows.query(database, "SELECT data ->> 'text' FROM events ORDER BY key")
+    assert stored == [("one?",), ("two?",), ("three?",)]

@@ -20,7 +20,7 @@ import redis
 from kombu import Connection
 
 from events import BrokerUnavailable, RepliesConsumer, Reply, queues
-from events.broker import redis_queue
+from events.broker import consumer, redis_queue
 from events.broker.consumer import PlainConsumer
 from events.reply import decode_reply
 from tests.servers import kill
@@ -698,6 +698,32 @@ def test_not_a_queue_but_another_kind_of_key(valkey_url: str, caplog: pytest.Log
             put(valkey_url, reply("1.1"))
             wait_until(gateway.has(1))
     assert caplog.text.count("WRONGTYPE") == 1
+
+
+def test_a_key_of_another_kind_is_told_once_however_often_it_is_tried(
+    valkey_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "LAST_PAUSE", 0.1)
+    tries: list[Connection] = []
+    open_channel = queues.open_channel
+
+    def counted(broker: Connection) -> Any:
+        tries.append(broker)
+        return open_channel(broker)
+
+    monkeypatch.setattr(queues, "open_channel", counted)
+    caplog.set_level(logging.INFO)
+    with redis.Redis.from_url(valkey_url) as client:
+        client.xadd("replies", {"reply": "{}"})
+        plain = PlainConsumer(valkey_url, "replies")
+        try:
+            wait_until(lambda: plain.receive(0.05) or len(tries) > 3)
+            assert [record.levelname for record in caplog.records] == ["WARNING"]
+            client.delete("replies")
+            put(valkey_url, reply("1.1"))
+            wait_until(lambda: plain.receive(0.05))
+        finally:
+            plain.close()
 
 
 def test_the_error_of_the_handler_comes_out_though_the_broker_is_gone(server: EmbeddedValkey) -> None:

@@ -22,7 +22,16 @@ def repaired() -> Iterator[None]:
     kombu_patches.uninstall()
 
 
-ITEMS: list[bytes] = [b"hello", b"5", b"[]", b'[{}, "", ""]', b"{}", b'\xff\xfe{"a"', b'{"body": 5, "properties": {}}']
+ITEMS: list[bytes] = [
+    b"hello",
+    b"5",
+    b"[]",
+    b'[{}, "", ""]',
+    b"{}",
+    b'\xff\xfe{"a"',
+    b'{"text": "Gr\xfc\xdfe"}',
+    b'{"body": 5, "properties": {}}',
+]
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=range(len(ITEMS)))
@@ -32,6 +41,7 @@ def test_such_an_item_arrives_as_an_unreadable_message(valkey_url: str, item: by
     try:
         delivery = wait_until(lambda: consumer.receive(0.2))
         assert delivery.message.content_type == UNREADABLE
+        assert delivery.body == item, "intake judges the bytes that were sent"
         assert consumer.ack(delivery)
     finally:
         consumer.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+import redis
 from alembic.util import CommandError
 from kombu.exceptions import OperationalError
 from sqlalchemy import text
@@ -137,6 +138,19 @@ def test_a_process_does_not_start_with_a_redis_that_can_never_do(database_url: s
     refused = subprocess.run(intake, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=60)
     assert refused.returncode == bootstrap.REFUSED
     assert "/99 refuses the database of its URL (DB index is out of range): name database 0" in refused.stderr
+
+
+def test_a_key_in_a_queues_place_that_is_no_list_is_named(valkey_url: str) -> None:
+    with redis.Redis.from_url(valkey_url) as client:
+        client.xadd("events", {"event": "{}"})
+        settings = Settings(broker_url=valkey_url)
+        said = check_broker(settings)
+        assert not said.ok
+        assert "queue 'events'" in said.detail
+        assert "`DEL events`" in said.detail
+        assert check_broker(settings, only_sends=True).ok, "who only sends may not look"
+        client.delete("events")
+    assert check_broker(settings).ok
 
 
 def test_what_a_broker_says_of_itself_comes_before_what_its_transport_makes_of_it(

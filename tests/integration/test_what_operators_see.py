@@ -141,6 +141,25 @@ def failed(database: Database) -> None:
         turns.finish(session, claimed, error="model_unavailable")
 
 
+def stopped(database: Database) -> None:
+    rows.claim(database, rows.queue(database))
+    data = {"merchant_id": "m1", "conversation_id": "c1"}
+    key = rows.store_event(database, rows.new_event(type="stop_requested", data=data, conversation_id="c1"))
+    with database.transaction() as session:
+        turns.stop(session, "c1", everything=False)
+        inbox.processed(session, key)
+
+
+def test_what_a_merchant_stopped_has_not_failed(database: Database) -> None:
+    stopped(database)
+    [(turn_id,)] = rows.query(database, "SELECT id FROM turns")
+    with database.transaction() as session:
+        assert backlog.read(session).failed == 0
+        assert failed_turns.failed(session) == []
+        assert failed_turns.ask_again(session, turn_id) is None
+    assert "led to no turn" not in reasons(database, "m1")
+
+
 def unacked(database: Database, *, published: bool = True) -> None:
     claimed = rows.claim(database, rows.queue(database))
     with database.transaction() as session:
@@ -169,6 +188,7 @@ def unpublished(database: Database) -> None:
         (declined, "because too many of the merchant's turns waited: 1 (CJ_MAX_WAITING_TURNS)"),
         (silent, "is held by test, which is silent: another worker takes over"),
         (failed, "ended 0 s ago with model_unavailable: no model answered"),
+        (stopped, "turn 1 of c1, the last one, ended 0 s ago: the merchant stopped it"),
         (unacked, "unacked replies of c1: 1, the oldest for 0 s, published once: the chat gateway is down"),
         (unpublished, "unacked replies of c1: 1, which could not be published for 0 s: the broker is down"),
     ],

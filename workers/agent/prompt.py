@@ -34,6 +34,11 @@ CROSSED: Message = {
     "reading your last words. Answer what those words leave open; refer only briefly to what they answer already, and "
     "say nothing twice",
 }
+STOPPED: Message = {
+    "role": "user",
+    "content": f"{EVENT_MARK} stopped: the merchant stopped you here. Say nothing more about the above unless the "
+    "merchant asks again",
+}
 MODEL_BACK = (
     "model_back: you could not answer when this came, and promised that you would. Now answer everything above that "
     "is still unanswered, and what follows, in one message; repeat nothing that you have said already"
@@ -203,11 +208,12 @@ def _is_fresh(content: Result, now: datetime) -> bool:
 def _past(view: _View, turn: PastTurn, most: int) -> list[Message]:
     """An earlier turn, with at most `most` bytes of each tool result."""
     said = [step for step in turn.steps if not is_withdrawn(step)]
+    after = [*_told(turn.input.later_moves), *([STOPPED] if turn.was_stopped else [])]
     if turn.input.cleanup_trigger and turn.owed_since is None:  # the trigger was for its own turn only
-        before, after = _told(turn.input.moves), _told(turn.input.later_moves)
+        before = _told(turn.input.moves)
         return [OPENING, *before, *(message for step in said for message in _step(view, step, most)), *after]
     absorbed = [Absorbed(item.at_step, item.input) for item in turn.absorbed]
-    return _turn(view, turn.input, said, absorbed, most, most) + _told(turn.input.later_moves)
+    return _turn(view, turn.input, said, absorbed, most, most) + after
 
 
 def _under_way(

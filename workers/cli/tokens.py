@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,21 +25,10 @@ from workers.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from shopify.token_response import TokenResponse
     from storage.database import Database
     from storage.vault import Vault
     from workers.operations.redis_tokens import Report
-
-
-@dataclass(frozen=True)
-class TokenAnswer:
-    """Shopify's response when it grants a token:
-    https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens"""
-
-    access_token: SecretStr
-    scopes: tuple[str, ...] = ()
-    expires_in: int | None = None
-    refresh_token: SecretStr | None = field(default=None)
-    refresh_token_expires_in: int | None = None
 
 
 @click.command(
@@ -64,6 +52,7 @@ def store_token(shop: str, merchant_id: str | None, scopes: str, emit: bool, as_
     """Store SHOP's access token, read from standard input: the bare token, or Shopify's whole JSON response."""
     from events.errors import InvalidEvent
     from events.shop_domain import normalize_shop_domain
+    from shopify.token_response import split_scopes
 
     try:
         shop_domain = normalize_shop_domain(shop)
@@ -72,7 +61,7 @@ def store_token(shop: str, merchant_id: str | None, scopes: str, emit: bool, as_
     with _vault_and_database() as (vault, database):
         from storage import merchants
 
-        answer = read_answer(_from_standard_input())
+        response = read_response(_from_standard_input())
         with database.transaction() as session:
             known = merchants.owner_of_shop(session, shop_domain) if merchant_id is None else None
             is_invented = merchant_id is None and (known is None or known.is_invented)
@@ -84,11 +73,11 @@ def store_token(shop: str, merchant_id: str | None, scopes: str, emit: bool, as_
                 merchant_id=merchant_id or shop_domain.removesuffix(".myshopify.com"),
                 invented=is_invented,
                 shop_domain=shop_domain,
-                access_token=answer.access_token,
-                scopes=_split(scopes) or answer.scopes,
-                refresh_token=answer.refresh_token,
-                access_expires_in=answer.expires_in,
-                refresh_expires_in=answer.refresh_token_expires_in,
+                access_token=response.access_token,
+                scopes=split_scopes(scopes) or response.scopes,
+                refresh_token=response.refresh_token,
+                access_expires_in=response.expires_in,
+                refresh_expires_in=response.refresh_token_expires_in,
                 emit=emit,
             )
     stored = connected.integration
@@ -100,52 +89,33 @@ def store_token(shop: str, merchant_id: str | None, scopes: str, emit: bool, as_
     show(as_json, found, lines)
 
 
-def read_answer(text: str) -> TokenAnswer:
+def read_response(text: str) -> "TokenResponse":
     """Parse the token from the input. Errors never repeat any of it."""
+    from events.errors import InvalidEvent
+    from events.fields import validated
+    from shopify.token_response import NEEDED, PRIVATE, TokenResponse, is_token
+
     text = text.strip()
     if not text:
         raise WrongUse("no token on standard input")
     if not text.startswith("{"):
-        return TokenAnswer(_token(text, "the token"))
+        if not is_token(text):
+            raise WrongUse(f"the token on standard input {NEEDED}")
+        return TokenResponse(access_token=SecretStr(text))
     try:
-        answer = json.loads(text)
-    except ValueError:
+        response = json.loads(text)
+    except (ValueError, RecursionError):
         raise WrongUse("standard input starts like JSON but is not valid JSON") from None
-    if not isinstance(answer.get("access_token"), str):
-        raise WrongUse("the JSON on standard input has no access_token")
-    refresh = answer.get("refresh_token")
-    return TokenAnswer(
-        access_token=_token(answer["access_token"], "access_token"),
-        scopes=_split(str(answer.get("scope") or "")),
-        expires_in=_seconds(answer, "expires_in"),
-        refresh_token=_token(refresh, "refresh_token") if refresh is not None else None,
-        refresh_token_expires_in=_seconds(answer, "refresh_token_expires_in"),
-    )
+    try:
+        return validated(TokenResponse, response, private=PRIVATE)
+    except InvalidEvent as error:
+        raise WrongUse(f"the JSON on standard input is not Shopify's response: {error.message}") from None
 
 
 def _from_standard_input() -> str:
     if sys.stdin.isatty():
         return str(click.prompt("token", hide_input=True, err=True))
     return sys.stdin.read(64 * 1024)
-
-
-def _token(value: object, name: str) -> SecretStr:
-    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not 10 <= len(value) <= 500:
-        raise WrongUse(f"{name} is invalid: expected 10 to 500 printable characters")
-    if " " in value:
-        raise WrongUse(f"{name} contains a space: expected the token alone")
-    return SecretStr(value)
-
-
-def _seconds(answer: dict[str, object], name: str) -> int | None:
-    value = answer.get(name)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value <= 0):
-        raise WrongUse(f"{name} is not a number of seconds")
-    return value
-
-
-def _split(scopes: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in scopes.split(",") if part.strip())
 
 
 @click.group(short_help="Manage token keys; import tokens from Redis.")
@@ -160,8 +130,9 @@ def tokens() -> None:
 def new_key(key_id: int | None) -> None:
     """Print a new key in CJ_TOKEN_KEYS format. Needs no settings.
 
-    To rotate keys: put the new one first (the first key seals, all open), restart the workers,
-    run `cj tokens reseal`, then remove the old key. Never reuse an id: a token only records the id of its key.
+    To rotate keys: put the new one last and restart the workers, then first and restart them again (the first key
+    seals, all open), run `cj tokens reseal`, then remove the old key. Never reuse an id: a token only records the id
+    of its key.
     """
     from storage.vault import new_key_text, next_id
 

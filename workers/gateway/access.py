@@ -126,7 +126,7 @@ class Admission:
             except jwt.InvalidSignatureError:
                 continue  # another key's
             except jwt.ExpiredSignatureError:
-                raise NotAllowed(401, "token.expired", "the token has expired; get a new one") from None
+                raise NotAllowed(401, "token.expired", "the token has expired by our clock; get a new one") from None
             except (jwt.PyJWTError, OverflowError):  # including an exp that is not a time
                 break
             merchant_id = readable(claims["sub"])
@@ -136,5 +136,6 @@ class Admission:
         raise NotAllowed(
             401,
             "token.invalid",
-            f"the token is not valid: HS256, sub (the merchant), aud {AUDIENCE}, exp within {LONGEST_SECONDS} s",
+            f"the token is not valid: HS256, sub (the merchant), aud {AUDIENCE}, exp within {LONGEST_SECONDS} s by our "
+            "clock, iat and nbf not ahead of it",
         )

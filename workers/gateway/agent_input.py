@@ -13,14 +13,18 @@ from events.envelope import readable
 from events.errors import InvalidEvent
 from storage import turns
 
+MOST_MESSAGES = 20
+"""How many messages of the merchant one request may bring, the latest."""
+
 
 @dataclass(frozen=True)
 class AgentInput:
-    """One request. `message`: id and text of the merchant's new message; None if the client only wants what is new."""
+    """One request. `messages`: id and text of what the merchant has said since CJ's last word that the client has; none
+    if the client only wants what is new."""
 
     conversation_id: str
     run_id: str
-    message: tuple[str, str] | None
+    messages: Sequence[tuple[str, str]]
     history: "History"
 
 
@@ -83,15 +87,24 @@ def read(value: object) -> AgentInput:
     messages = [] if value.get("messages") is None else value["messages"]
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         raise InvalidEvent("event.bad_value", "messages must be a list of messages")
-    last = messages[-1] if messages else {}
-    message = None
-    if last.get("role") == "user":
-        message_id = readable(last.get("id"))
-        if message_id is None:
-            raise InvalidEvent("event.bad_value", "the last message needs an id of 1 to 200 printable characters")
-        message = message_id, _words(last)
     run_id = readable(value.get("runId")) or "run"
-    return AgentInput(conversation_id, run_id, message, History.of(messages))
+    return AgentInput(conversation_id, run_id, _unanswered(messages), History.of(messages))
+
+
+def _unanswered(messages: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """The merchant's messages after CJ's last one, earliest first. An earlier one without a usable id was refused when
+    it was the last."""
+    found: list[tuple[str, str]] = []
+    for message in reversed(messages):
+        if message.get("role") in ("assistant", "tool") or len(found) == MOST_MESSAGES:
+            break
+        if message.get("role") == "user":
+            message_id = readable(message.get("id"))
+            if message_id is not None:
+                found.append((message_id, _words(message)))
+            elif not found:
+                raise InvalidEvent("event.bad_value", "the last message needs an id of 1 to 200 printable characters")
+    return found[::-1]
 
 
 def _rest(event: dict[str, Any], had: dict[str, str], name: str) -> dict[str, Any]:

@@ -37,9 +37,10 @@ async def body(request: web.Request) -> bytes:
         raise NotAllowed(408, "request.too_slow", f"a request must arrive within {BODY_SECONDS:g} s") from None
 
 
-async def json_of(request: web.Request) -> Any:
-    """A body's JSON value. Raises InvalidEvent."""
-    return strict_json.loads(await body(request), max_bytes=MAX_BODY, max_keys=MAX_BODY, max_depth=MAX_DEPTH)
+async def json_of(request: web.Request, *, storable: bool = True) -> Any:
+    """A body's JSON value; `storable` as in `strict_json.loads`. Raises InvalidEvent."""
+    limits: strict_json.Limits = {"max_bytes": MAX_BODY, "max_keys": MAX_BODY, "max_depth": MAX_DEPTH}
+    return strict_json.loads(await body(request), storable=storable, **limits)
 
 
 def conversation(request: web.Request) -> str:

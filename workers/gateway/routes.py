@@ -8,8 +8,10 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 from aiohttp import web
@@ -135,7 +137,8 @@ class Door:
 
     async def agent(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         merchant_id = _merchant(caller)
-        asked = agent_input.read(await incoming.json_of(request))
+        # Only what is said will be stored: one character that cannot be must not make a whole history useless.
+        asked = agent_input.read(await incoming.json_of(request, storable=False))
         await self._must_be_here(merchant_id, asked.conversation_id)
         with self._access.stream(merchant_id):
             wanted = await self._asked(merchant_id, asked, incoming.traceparent(request))
@@ -250,26 +253,35 @@ class Door:
         start = await self._asking(lambda session: door.under_way(session, *where, latest))
         if latest is not None:
             await self._acknowledge(*where, ReplyPlace(start, 0))
-        if asked.message is None:
+        if not asked.messages:
             return Wanted(*where, ReplyPlace(start if latest is not None else 0, 0, NO_MORE), until=0)
-        message_id, text = asked.message
-        data = {"conversation_id": asked.conversation_id, "text": text}
+        *earlier, last = asked.messages
+        answers = []
+        for message in earlier:  # if a request with it failed, or its answer was lost
+            with suppress(InvalidEvent, NotAllowed):  # then it was refused when it was the last
+                answers.append(await self._said(*where, *message, traceparent))
+        answers.append(await self._said(*where, *last, traceparent))
+        keys = [answer.key for answer in answers]
+        for key in [answer.key for answer in answers if not answer.fresh]:
+            first = await self._asking(partial(door.first_turn, event_key=key))
+            start = start if first is None else min(start, first)
+        return Wanted(*where, ReplyPlace(start, 0, min(keys) - 1), until=max(keys))
+
+    async def _said(
+        self, merchant_id: str, conversation_id: str, message_id: str, text: str, traceparent: str | None
+    ) -> Accepted:
+        """Store a message of an AG-UI client. Raises InvalidEvent, NotAllowed (409)."""
         found = {
             "specversion": "1.0",
-            "id": incoming.identity(asked.conversation_id, message_id),
+            "id": incoming.identity(conversation_id, message_id),
             "source": "/agent",
             "type": "message_received",
             "traceparent": traceparent,
             "correlationid": message_id,
-            "data": data,
+            "data": {"conversation_id": conversation_id, "text": text},
         }
-        event = incoming.event_of(found, Caller(merchant_id, 0))
-        [answer] = await self._store([event])
-        key = answer.key
-        if not answer.fresh:
-            first = await self._asking(lambda session: door.first_turn(session, key))
-            start = start if first is None else min(start, first)
-        return Wanted(*where, ReplyPlace(start, 0, key - 1), until=key)
+        [answer] = await self._store([incoming.event_of(found, Caller(merchant_id, 0))])
+        return answer
 
     async def _told(self, request: web.Request, merchant_id: str, conversation_id: str) -> StoredReply | None:
         """The history, if requested, and the place up to which it is complete."""

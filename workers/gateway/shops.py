@@ -2,10 +2,12 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict
 
 from events.fields import EventId, Identifier, validated
 from events.shop_domain import normalize_shop_domain
+from shopify import token_response
+from shopify.token_response import TokenResponse
 from storage import connections, merchants
 from storage.database import Session
 from storage.inbox import Accepted
@@ -13,19 +15,6 @@ from storage.vault import Vault
 from workers.gateway import incoming
 
 SOURCE = "/auth"
-
-
-class ShopToken(BaseModel):
-    """Shopify's token answer, as far as it is stored:
-    https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant"""
-
-    model_config = ConfigDict(extra="ignore")
-
-    access_token: SecretStr
-    scope: str = ""
-    expires_in: int | None = None
-    refresh_token: SecretStr | None = None
-    refresh_token_expires_in: int | None = None
 
 
 class NewShop(BaseModel):
@@ -36,13 +25,13 @@ class NewShop(BaseModel):
     merchant_id: Identifier
     shop_domain: str
     state: EventId
-    token: ShopToken
+    token: TokenResponse
     conversation_id: Identifier | None = None
     name: Identifier | None = None
     delivery: Literal["queue", "door"] = "door"
 
 
-PRIVATE = ("token", *(f"token.{name}" for name in ShopToken.model_fields))
+PRIVATE = ("token", *(f"token.{name}" for name in token_response.PRIVATE))
 """Fields of a NewShop that errors must not repeat."""
 
 
@@ -55,7 +44,7 @@ def connect(session: Session, vault: Vault, shop: NewShop, traceparent: str | No
     """Store the token and record its event, with the OAuth state as id, in one transaction; a repetition does
     nothing."""
     token = shop.token
-    scopes = sorted({scope.strip() for scope in token.scope.split(",") if scope.strip()})
+    scopes = sorted(set(token.scopes))
     data = connections.oauth_complete(
         merchant_id=shop.merchant_id,
         shop_domain=normalize_shop_domain(shop.shop_domain),

@@ -6,7 +6,6 @@ service, gives the page a merchant's token, and reads the timeline.
 
 import asyncio
 import json
-import threading
 import urllib.request
 import uuid
 from collections.abc import Awaitable, Callable
@@ -18,6 +17,7 @@ from aiohttp import web
 from shopify.development_store import DevelopmentStore, token_for
 from shopify.development_store.faults import KINDS
 from shopify.development_store.tokens import DEFAULT_SCOPES
+from shopify.server_thread import ServerThread
 from storage.database import Database
 from storage.vault import Vault
 from workers.gateway.access import chat_token
@@ -41,34 +41,21 @@ class LocalPage:
         self._door = f"http://{settings.gateway_listen}"
         self._database = Database(settings.database_url, pool_size=4, application_name="cj-page")
         self._vault = Vault.from_text(settings.token_keys or "")
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="page", daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        self._ready.wait(10.0)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5.0)
-        self._database.dispose()
-
-    def _run(self) -> None:
+        """Listen. Raises OSError if the port is taken."""
         application = web.Application(middlewares=[self._guard])
         for path in (*FILES, *SHARED):
             application.router.add_get(path, self._file)
         application.router.add_post("/session", self._session)
         application.router.add_post("/connect", self._connect)
         application.router.add_post("/timeline", self._timeline)
-        runner = web.AppRunner(application, access_log=None)
-        self._loop.run_until_complete(runner.setup())
-        self._loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", self._port).start())
-        self._ready.set()
-        self._loop.run_forever()
-        self._loop.run_until_complete(runner.cleanup())
-        self._loop.close()
+        self._server = ServerThread(application, "page", self._port)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()
+        self._database.dispose()
 
     @web.middleware
     async def _guard(

@@ -50,6 +50,7 @@ LATER = "I can't look that up at the moment. Please ask me again in a little whi
 _EVENT = "[system event]"
 _FOLLOW_UP = f"{_EVENT} follow_up"
 _GO_ON = f"{_EVENT} connection_lost"
+_STOPPED = f"{_EVENT} stopped"
 _SHOW_INSIGHTS = f"{_EVENT} show_shopify_insights"
 _CROSSED = f"{_EVENT} messages_crossed"
 #: The answer to a message with one of these prefixes (the first that fits); other messages are the merchant's own.
@@ -64,6 +65,7 @@ _SCRIPTED = {
     _SHOW_INSIGHTS: "",
     _CROSSED: "",
     f"{_EVENT} model_back": "",
+    f"{_EVENT} claims_without_ground": "I can't tell you that for certain.",
     _EVENT: "I've taken note of that.",
 }
 #: What it cannot answer, and why. The first that fits is the whole answer.
@@ -141,6 +143,11 @@ class Turn:
     before: str = ""
     """What it said in earlier turns."""
     context: Mapping[str, Any] = field(default_factory=dict)
+
+    def ended(self, last_words: str = "") -> "Turn":
+        """The next turn."""
+        found = {name: result for name, result in self.results.items() if result["success"]}
+        return Turn(before=f"{self.before} {self.words} {last_words}", earlier=self.earlier | found)
 
     @property
     def is_connected(self) -> bool:
@@ -310,11 +317,13 @@ def _small_talk(text: str, connected: bool) -> str:
 
 
 def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
-    """A turn ends with an answer without tool calls; the current turn is what follows the last of those."""
+    """A turn ends with an answer without tool calls, or is stopped; the current turn is what follows the last one."""
     turn = Turn()
     for message in messages:
         content = message.get("content")
         match message.get("role"):
+            case "user" if str(content).startswith(_STOPPED):
+                turn = turn.ended()
             case "user":
                 turn.heard.append(str(content or "").strip())
                 turn.heard_at.append(len(turn.words))
@@ -328,8 +337,7 @@ def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
             case "assistant" if message.get("tool_calls"):
                 turn.words += f" {content}" if content else ""
             case "assistant":
-                found = {name: result for name, result in turn.results.items() if result["success"]}
-                turn = Turn(before=f"{turn.before} {turn.words} {content}", earlier=turn.earlier | found)
+                turn = turn.ended(str(content))
     prompt = next((str(message.get("content")) for message in messages if message.get("role") == "system"), "")
     turn.context = _object(prompt.rpartition("\n")[2])
     return turn

@@ -50,6 +50,8 @@ _CURRENCIES = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
 _LEFT_OUT = "I left out "
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+")
 _DAY = timedelta(days=1)
+_MOST_BEST = 3
+"""Of more products that sold equally well none is named."""
 
 
 def tell(results: Mapping[str, Result], said: str = "") -> str:
@@ -265,8 +267,11 @@ def _week_orders(data: Result, now: datetime | None, asked: str, *, are_items_mi
         left = [{**total, "amount": total.get("current_amount", total["amount"])} for total in totals]
         yield f"After refunds and changes that is {_money(left)}."
     counted = " of what I could count" if is_partial or are_items_missing else ""
-    for item in data["top_items"][:1]:
-        yield f"“{item['title']}” sold best{counted}: {_many(item['quantity'], 'unit')}."
+    items = data["top_items"]
+    best = [f"“{item['title']}”" for item in items if item["quantity"] == items[0]["quantity"]]
+    if 0 < len(best) <= _MOST_BEST:
+        each = " each" if len(best) > 1 else ""
+        yield f"{_listed(best)} sold best{counted}: {_many(items[0]['quantity'], 'unit')}{each}."
     if returning := data.get("customers", {}).get("returning"):
         yield f"Among the buyers {_be(returning, 'was')} {_many(returning, 'returning customer')}."
     yield from _left_out(data.get("test_orders", 0), data.get("cancelled_orders", 0))

@@ -4,10 +4,8 @@ Workers ask it like any provider (CJ_MODEL=openai/ANYTHING, OPENAI_API_BASE=…)
 override `respond` to give other answers.
 """
 
-import asyncio
 import json
 import re
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -15,9 +13,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from shopify.server_thread import ServerThread
 from workers.model import demo
-
-START_SECONDS = 10.0
 
 _TOKEN = re.compile(r"\s*\S{1,6}|\s+")
 
@@ -35,9 +32,7 @@ class ModelServer:
         #: How many requests are being answered.
         self.open_requests = 0
         self.port = 0
-        self._loop = asyncio.new_event_loop()
-        self._runner: web.AppRunner | None = None
-        self._thread = threading.Thread(target=self._loop.run_forever, name="model-server", daemon=True)
+        self._thread: ServerThread | None = None
 
     @property
     def base_url(self) -> str:
@@ -51,28 +46,17 @@ class ModelServer:
 
     def start(self) -> Self:
         """Listen."""
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(START_SECONDS)
+        app = web.Application(client_max_size=16 * 2**20)
+        app.router.add_post(self.path, self._handle)
+        self._thread = ServerThread(app, "model-server")
+        self.port = self._thread.port
         return self
 
     def stop(self) -> None:
         """Close every connection and end the thread."""
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(START_SECONDS)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(START_SECONDS)
-        self._loop.close()
-
-    async def _open(self) -> None:
-        app = web.Application(client_max_size=16 * 2**20)
-        app.router.add_post(self.path, self._handle)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.port = self._runner.addresses[0][1]
-
-    async def _close(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._thread is not None:
+            self._thread.stop()
+            self._thread = None
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.open_requests += 1

@@ -1,5 +1,5 @@
-"""Failed turns: they ended without an answer for the merchant. A dead one was given up because its workers died too
-often.
+"""Failed turns: they ended without an answer for the merchant, who did not stop them. A dead one was given up because
+its workers died too often.
 
 A failed turn is never resumed: the merchant has read an apology, and a turn ends only once. A retry queues its input as
 a new turn of the same event, with RETRY added to the action number.
@@ -18,7 +18,7 @@ from storage.turns import RETRY, TurnInput
 FAILED = text("""
     SELECT t.id, t.conversation_id, t.merchant_id, t.seq, t.status, t.error, t.failures, t.finished_at, e.type AS event
     FROM turns t JOIN events e ON e.key = t.event_key
-    WHERE t.status IN ('done', 'dead') AND t.error IS NOT NULL
+    WHERE t.status IN ('done', 'dead') AND t.error IS NOT NULL AND t.error <> 'stopped'
       AND (CAST(:error AS text) IS NULL OR t.error = :error)
       AND (CAST(:since AS float) IS NULL OR t.finished_at > clock_timestamp() - make_interval(secs => :since))
       AND NOT EXISTS (SELECT 1 FROM turns r WHERE r.event_key = t.event_key AND r.action = t.action + :retry)
@@ -30,7 +30,7 @@ FAILED = text("""
 ONE = text("""
     SELECT t.conversation_id, t.merchant_id, t.event_key, t.action, t.workflow, t.input
     FROM turns t JOIN events e ON e.key = t.event_key
-    WHERE t.id = :turn_id AND t.status IN ('done', 'dead') AND t.error IS NOT NULL
+    WHERE t.id = :turn_id AND t.status IN ('done', 'dead') AND t.error IS NOT NULL AND t.error <> 'stopped'
     FOR UPDATE OF e
 """)
 

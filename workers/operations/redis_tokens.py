@@ -18,7 +18,6 @@ import csv
 import hmac
 import io
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from pydantic import SecretStr
 from events.errors import InvalidEvent
 from events.fields import is_identifier
 from events.shop_domain import normalize_shop_domain
+from shopify.token_response import is_token
 from storage import connections, merchants, redis_server
 from storage.database import Database
 from storage.errors import StorageError, StorageUnavailable
@@ -41,8 +41,6 @@ PATTERN = "merchant:*"
 LARGEST_VALUE = 64 * 1024
 SCAN_COUNT = 500
 TIMEOUT_SECONDS = 5.0
-
-_TOKEN = re.compile(r"[\x21-\x7e]{10,500}")
 
 # KEYS: the key. ARGV: the value that was read.
 DELETE_IF_SAME = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
@@ -198,7 +196,7 @@ def read_entry(key: str, raw: bytes | None) -> TokenEntry:
         raise Unusable("is not a JSON object")
     shop_domain = _shop_domain(key, value.get("shop_domain"))
     token = value.get("access_token")
-    if not isinstance(token, str) or _TOKEN.fullmatch(token) is None:
+    if not is_token(token):
         raise Unusable("has no access_token of 10 to 500 printable characters")
     merchant_id = value.get("merchant_id")
     if isinstance(merchant_id, int) and not isinstance(merchant_id, bool):

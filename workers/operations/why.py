@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import TextClause, text
 
+from events.catalog import REQUESTS
 from events.errors import InvalidEvent
 from events.shop_domain import normalize_shop_domain
 from storage import backlog, turns
@@ -88,6 +89,7 @@ LATEST = text("""
            EXISTS (SELECT 1 FROM turns t WHERE t.event_key = e.key) AS has_turns
     FROM events e WHERE e.merchant_id = :merchant
       AND (CAST(:conversation AS text) IS NULL OR e.conversation_id IS NULL OR e.conversation_id = :conversation)
+      AND NOT (e.status = 'processed' AND e.type = ANY (CAST(:requests AS text[])))
     ORDER BY e.key DESC LIMIT 1
 """)
 OPEN_TURNS = text("""
@@ -208,7 +210,7 @@ def read(session: Session, target: Target, *, at_a_time: int = turns.PER_MERCHAN
         _one(session, INTEGRATION, whose),
         conversations,
         _all(session, UNHANDLED, whose | {"looks": LOOKS}),
-        _one(session, LATEST, whose),
+        _one(session, LATEST, whose | {"requests": list(REQUESTS)}),
         _all(session, OPEN_TURNS, whose | {"looks": LOOKS}),
         _one(session, ENDED, ids),
         _all(session, UNACKED, ids),
@@ -324,6 +326,8 @@ def _about_end(case: Case, turn: Row) -> Reason:
         error = next((row["last_error"] for row in case.conversations if row["id"] == turn["conversation_id"]), None)
         lacked = f"; it lacked data: {error}" if error else ""
         return Reason(f"{which} with an answer{lacked}", f"cj timeline {turn['conversation_id']}")
+    if turn["error"] == "stopped":
+        return Reason(f"{which}: the merchant stopped it", f"cj timeline {turn['conversation_id']}")
     dead = " (dead)" if turn["status"] == "dead" else ""
     meaning = ERRORS.get(turn["error"])
     said = f"{which} with {turn['error']}{dead}" + (f": {meaning}" if meaning else "")

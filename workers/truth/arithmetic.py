@@ -2,13 +2,15 @@
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import timedelta
 
 from workers.truth.description import ALL_BUT
 from workers.truth.figure import NOTHING, STATUSES, Figure, fits
-from workers.truth.said import Said, keys
+from workers.truth.periods import near
+from workers.truth.said import OF_SALES, Said, keys
 from workers.truth.sentence import Number
+from workers.truth.shares import part_of_kind
 from workers.truth.wording import Wording
 
 MOST = 24
@@ -30,13 +32,17 @@ _SUM = re.compile(
 
 _GAP = (
     r"(?:more|fewer|less|ahead|behind|short|past|above|below|over|under|bigger|smaller|higher|lower|larger|gain|drop|increase|decrease|rise|change|plus|minus|difference|gap|leaves?|leaving"
-    r"|remain\w*|left|rest|other|mehr|weniger|über|unter|höher|niedriger|größer|kleiner|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
+    r"|remain\w*|left|rest|other|öfter|häufiger|seltener|mehr|weniger|über|unter|höher|niedriger|größer|kleiner|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
     r"|übrig\w*|andere\w*|restliche\w*)\b"
 )
 
 _GAP_BEFORE = re.compile(rf"(?:\b{_GAP}(?:\s[^\W\d]+){{0,3}}|\b(?:by|um)(?:\s[^\W\d]+)?|[-−–+±δ])[\s:*]*$")
 
 _GAP_BEHIND = re.compile(rf"[\s*)]*(?:[^\W\d]+\s)?{_GAP}")
+
+_LESS = re.compile(
+    r"\b(?:fewer|less|behind|short|below|under|smaller|lower|drop|decrease|weniger|unter|niedriger|hinter|fehl\w+|rückstand|rückgang)\b"
+)
 
 _ASIDE = re.compile(r"[\s*]*\((?:\w+ )?[*+−-]*")
 
@@ -53,13 +59,20 @@ _OF_WHOLE = re.compile(
 def is_of_named(said: Said, number: Number) -> bool:
     """Whether it is worked out from figures of the days, orders and kinds that are named."""
     if number.percent:
-        return _is_share_of_days(said, number) or _is_share_of_orders(said, number)
+        return (
+            _is_share_of_days(said, number)
+            or _is_share_of_orders(said, number)
+            or _is_share_of_kind(said, number)
+            or _is_share_of_money(said, number)
+        )
     return (
         _is_of_both(said, number)
         or _is_of_days(said, number)
         or is_of_latest(said, number)
         or _is_part_or_whole(said, number)
-        or _is_sum_of_orders(said, number)
+        or _is_left_of_open(said, number)
+        or _is_gap_or_sum(said, number)
+        or _is_gap_of_periods(said, number)
     )
 
 
@@ -159,7 +172,8 @@ def _is_share_of_days(said: Said, number: Number) -> bool:
     days = {f"date:{a.isoformat()}" for spans in said.spans_of().values() for a, b in spans if a == b}
     if not _SHARE.search(said.masked) or len(said.numbers) > 1:
         return False
-    is_money = any(t.kind == "revenue" for t in said.traits) or any(s.kind == "money" for s in said.subjects)
+    nouns = {subject.kind for subject in said.subjects}
+    is_money = "money" in nouns or ("revenue" in said.told and "order" not in nouns)  # "made up": of orders, too
     what = "day totals" if is_money else "day orders"
     return any(
         fits(number, sum(value for day, value in ranking.values.items() if day in days) * 100 / whole)
@@ -175,12 +189,152 @@ def _is_share_of_orders(said: Said, number: Number) -> bool:
     return any(sum(every) and fits(number, sum(mine) * 100 / sum(every)) for mine, every in _totals_of(said))
 
 
-def _is_sum_of_orders(said: Said, number: Number) -> bool:
-    """ "#7 and #8 are paid, together $11"."""
-    if number.currencies is None or not _SUM.search("".join(_words_beside(said, number))):
+def _is_share_of_kind(said: Said, number: Number) -> bool:
+    """ "21% of your orders are open", "a tenth of the buyers were new"."""
+    kinds = said.told & _KINDS
+    if not _OF_WHOLE.search(said.masked) or len(kinds) != 1:
         return False
-    is_its = any("order" in f.kinds and f.currency in number.currencies for f in said.grounds.by_kind.get("money", ()))
-    return is_its and any(len(mine) > 1 and fits(number, sum(mine)) for mine, _ in _totals_of(said))
+    [kind] = kinds
+    subjects = {subject.kind for subject in said.subjects}
+    parts = (share for subject in subjects & {"order", "customer"} for share in part_of_kind(said, kind, subject))
+    return any(fits(number, share * 100) for share in parts)
+
+
+def _is_share_of_money(said: Said, number: Number) -> bool:
+    """ "Returns were 7% of gross sales", "the largest makes up a fifth of their total"."""
+    if not _OF_WHOLE.search(said.masked):
+        return False
+    amounts: dict[object, dict[frozenset[str], float]] = {}
+    for figure in said.grounds.by_kind.get("money", ()):
+        if not (figure.entities or figure.old):
+            key = figure.currency, figure.period, figure.partial, "previous" in figure.traits
+            amounts.setdefault(key, {}).setdefault(figure.traits - {"revenue", "previous"}, figure.value)
+    parts = said.told & (OF_SALES | {"largest", "smallest"}) | ({"reversal"} if "refunding" in said.told else set())
+    wholes = [NOTHING, *(frozenset({kind}) for kind in parts & {"gross", "net"})]
+    return any(
+        fits(number, known[frozenset({part})] * 100 / known[whole])
+        for known in amounts.values()
+        for part in parts
+        for whole in wholes
+        if frozenset({part}) in known and known.get(whole) and whole != {part}
+    )
+
+
+def _is_left_of_open(said: Said, number: Number) -> bool:
+    """ "2 of the open orders have already been shipped": what is open and not to be shipped."""
+    if number.currencies is not None or not said.told >= {"open", "fulfilled"}:
+        return False
+    counted = [f for f in said.grounds.counts.get("order", ()) if not (f.entities or f.old)]
+    opened, left = ([f for f in counted if f.traits == {kind}] for kind in ("open", "unfulfilled"))
+    return any(
+        one.partial == other.partial and fits(number, one.value - other.value) for one in opened for other in left
+    )
+
+
+_MEASURED: Mapping[str, Set[str]] = {
+    "order total": frozenset(),
+    "day totals": frozenset(),
+    "units": frozenset({"unit", "product", "sale", "item"}),
+    "stock": frozenset({"unit", "product", "item"}),
+    "day orders": frozenset({"order", "sale"}),
+    "customer orders": frozenset({"order", "sale", "customer"}),
+}
+"""Rankings of amounts (by no noun) and of what is counted: by which nouns."""
+
+
+_OTHERWISE = {
+    "units": re.compile(r"\b(?:stock|inventory|\w*lager\w*|\w*bestand\w*|vorrätig)\b"),
+    "stock": re.compile(r"\b(?:sold|sell\w*|outsold|bought|went|\w*verkauf\w*|gekauft)\b"),
+}
+"""What a sentence does not speak of if it means this ranking."""
+
+
+def _is_gap_or_sum(said: Said, number: Number) -> bool:
+    """ "#7 is $11 more than #8", "the mug and the bowl have 46 units together"."""
+    ahead, behind = _words_beside(said, number)
+    is_sum = _SUM.search(ahead + behind) is not None
+    is_gap = _GAP_BEFORE.search(ahead) is not None or _GAP_BEHIND.match(behind) is not None
+    if not is_sum and not is_gap:
+        return False
+    named = [keys(mention) for mentions in said.mentions().values() for mention in mentions]
+    named += [frozenset({f"date:{a}"}) for spans in said.spans_of().values() for a, b in spans[:1] if a == b]
+    nouns = {subject.kind for subject in said.subjects}
+    for ranking in said.grounds.rankings:
+        counted = _MEASURED.get(ranking.what)
+        if counted is None or bool(counted) == (number.currencies is not None) or (counted and not nouns <= counted):
+            continue
+        if (otherwise := _OTHERWISE.get(ranking.what)) and otherwise.search(said.masked):
+            continue
+        if number.currencies is not None and not _is_in(said, number, ranking.what):
+            continue
+        mine = [next((ranking.values[key] for key in each if key in ranking.values), None) for each in named]
+        values = [value for value in mine if value is not None]
+        if is_sum and len(values) > 1 and len(values) == len(named) and fits(number, sum(values)):
+            return True
+        if is_sum and not values and ranking.what == "order total" and _is_sum_of_latest(said, number):
+            return True
+        if is_gap and len(values) == 2 and fits(number, values[0] - values[1]):
+            return True
+    return False
+
+
+def _is_in(said: Said, number: Number, what: str) -> bool:
+    """Whether the amounts of this ranking are in the number's currency."""
+    kind = "order" if what == "order total" else "date"
+    return any(
+        kind in f.kinds and f.currency in (number.currencies or ()) for f in said.grounds.by_kind.get("money", ())
+    )
+
+
+def latest_totals(said: Said, count: float) -> list[float]:
+    """What the latest orders came to, as many as that; none if so many were not read."""
+    rankings = {ranking.what: ranking.values for ranking in said.grounds.rankings if ranking.what in _OF_ORDERS}
+    ages, totals = (rankings.get(what, {}) for what in _OF_ORDERS)
+    latest = sorted((key for key in ages if key.startswith("order:")), key=ages.__getitem__, reverse=True)
+    found = [totals[key] for key in latest[: int(count)] if key in totals]
+    return found if len(found) == count else []
+
+
+_OF_ORDERS = ("newest", "order total")
+
+
+def _is_sum_of_latest(said: Said, number: Number) -> bool:
+    """ "The three latest orders come to $11 together"."""
+    counts = [n.readings[0][0] for n in said.numbers if n.currencies is None and not n.percent]
+    found = [latest_totals(said, count) for count in counts] if said.has(SELECTED) else []
+    return any(totals and fits(number, sum(totals)) for totals in found)
+
+
+def _is_gap_of_periods(said: Said, number: Number) -> bool:
+    """ "This month is $35 behind last month": of two times of which each was read by itself."""
+    ahead, behind = _words_beside(said, number)
+    spans = [spans[0] for spans in said.spans_of().values() if spans]
+    if not (_GAP_BEFORE.search(ahead) or _GAP_BEHIND.match(behind)) or not 0 < len(spans) < 3:
+        return False
+    is_less: bool | None = None
+    if len(spans) == 1:  # "32 orders behind last month": this month is
+        is_less = _LESS.search(ahead + behind) is not None
+        begins = said.today if spans[0][0] == spans[0][1] else said.today.replace(day=1)
+        spans = [(begins, said.today), *spans]
+    kind = "count" if number.currencies is None else "money"
+    known: list[dict[object, float]] = [{}, {}]
+    for figure in said.grounds.by_kind.get(kind, ()):
+        measure = figure.traits - {"previous"}
+        if figure.entities - figure_days(figure) or figure.old or not measure - {"revenue"} <= said.told:
+            continue
+        if number.currencies is not None and figure.currency not in number.currencies:
+            continue
+        for span, values in zip(spans, known, strict=True):
+            if figure.period is not None and near(span, figure.period):
+                values.setdefault((measure, figure.subjects, figure.currency), figure.value)
+    one, other = known
+    gaps = [one[key] - other[key] for key in one.keys() & other.keys()] if spans[0] != spans[1] else []
+    return any(fits(number, gap) and is_less in (None, gap < 0) for gap in gaps)
+
+
+def figure_days(figure: Figure) -> frozenset[str]:
+    """Those of its entities that are days."""
+    return frozenset(entity for entity in figure.entities if entity.startswith("date:"))
 
 
 def _totals_of(said: Said) -> Iterable[tuple[list[float], Iterable[float]]]:

@@ -48,7 +48,7 @@ _DIRECTION = Wording(
 )
 
 _NO_DIRECTION = re.compile(
-    r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:den|the) (?:schnitt|durchschnitt|average|mean) (?:nach oben|nach unten|up|down|hoch)$|\bauf [^,;\d]{0,40}\bzurück$|\b(?:or|oder) (?:more|less|mehr|weniger|above|below|über|unter)$|\b(?:above|below|over|under|über|unter)(?= (?:or|oder)\b)$"
+    r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:den|the) (?:schnitt|durchschnitt|average|mean) (?:nach oben|nach unten|up|down|hoch)$|\bauf [^,;\d]{0,40}\bzurück$|\b(?:plan|tarif|paket) [„“\"]?grow$|\b(?:or|oder) (?:more|less|mehr|weniger|above|below|über|unter)$|\b(?:above|below|over|under|über|unter)(?= (?:or|oder)\b)$"
 )
 
 _TAKES_OBJECT = Wording(
@@ -80,7 +80,7 @@ _NOUN_BEFORE = re.compile(
 )
 
 _ONCE = re.compile(
-    r" (?:(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:den|diesen|deinen|ihren) (?:letzten|neuesten|jüngsten)\b|(?:than|als) (?:once|one|ever|doubled?|tripled?|twice|halved|doppelt|dreifach|verdoppelt|verdreifacht|halbiert|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
+    r"[”\"]?[ -](?:(?:plan|tarif|paket)\b|(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:den|diesen|deinen|ihren) (?:letzten|neuesten|jüngsten)\b|(?:than|als) (?:once|one|ever|doubled?|tripled?|twice|halved|doppelt|dreifach|verdoppelt|verdreifacht|halbiert|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
 )
 
 _UP_TO = re.compile(r"[ *)]*(?:(?:orders?|customers?|bestellung(?:en)?|kund\w+|units?|stück) )?")
@@ -683,13 +683,11 @@ def _is_trend(said: Said, found: re.Match[str], group: str, clause: str) -> bool
 
 def _known_difference(said: Said, found: re.Match[str]) -> float | None:
     """Of two nouns, or of two names."""
-    if said.numbers:
-        return None
     than = re.compile(r"\b(?:than|als)\b(?! (?:once|one|einmal|eine)\b)").search(said.masked, found.end())
     one = [s.kind for s in said.subjects if found.end() <= s.start and than and s.start < than.start()][:1]
     other = [s.kind for s in said.subjects if than and s.start >= than.end()][:1]
     direct = said.grounds.headline
-    if one and other and one != other and one[0] in direct and other[0] in direct and not said.names:
+    if one and other and one != other and one[0] in direct and other[0] in direct and not (said.names or said.numbers):
         return direct[one[0]] - direct[other[0]]
     middle = than.start() if than else found.start()
     named = [m for kind in ("order", "product", "customer") for m in said.mentions().get(kind, ())]
@@ -698,6 +696,7 @@ def _known_difference(said: Said, found: re.Match[str]) -> float | None:
     for ranking in said.grounds.rankings:
         mine = [ranking.values[key] for m in before[-1:] for key in keys(m) if key in ranking.values]
         theirs = [ranking.values[key] for m in after[:1] for key in keys(m) if key in ranking.values]
-        if mine and theirs and ranking.what != "newest" and max(mine) != max(theirs):
-            return max(mine) - max(theirs)
+        difference = max(mine) - max(theirs) if mine and theirs and ranking.what != "newest" else 0
+        if difference and all(fits(number, difference) for number in said.numbers):
+            return difference
     return None

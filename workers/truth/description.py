@@ -419,7 +419,9 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
             unsaid -= words.same
         else:
             distance += 1.0
-    if "previous" in unsaid and any(near(span, figure.period) for span in words.spans if figure.period):
+    if "previous" in unsaid and any(
+        near(span, figure.period) for span in (*words.spans, *words.front) if figure.period
+    ):
         unsaid -= {"previous"}  # its time is named
     for trait in unsaid - ({"days"} if "day" in words.nouns else NOTHING):
         if trait not in words.near and not (trait == "average" and "daily" in words.near):

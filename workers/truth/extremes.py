@@ -175,6 +175,8 @@ def _claim(
     if head is not None and head[0] in ("days", "tage", "tagen") and days is None:
         yield from _several_days(said, found, most=word in ("top", "most"))
         return
+    if word == "most" and masked.startswith(" recently", found.end()):
+        word = "newest"
     if word in ("newest", "oldest"):
         if is_second:
             return
@@ -207,6 +209,10 @@ def _claim(
         kind = next((k for k in ("order", "product", "date", "customer") if _nearest(said, found, k)), None)
     if kind is None or (kind == "order" and _is_of_some(said, found, head)):
         return  # of those that are open, say, nothing is known
+    if (count := _how_many(said, found)) > 1 and kind in ("product", "order", "customer"):
+        measure = _measure(said, kind, masked[clause[0] : clause[1]] + " " + found[0])
+        yield from _several(said, found[0], kind, count, measure, most=word in ("most", "top", "leader"))
+        return
     if word == "top" and _PLURAL.match(masked, found.end()) and kind != "date":
         return
     entities = _nearest(said, found, kind)
@@ -233,6 +239,28 @@ def _several_days(said: Said, found: re.Match[str], *, most: bool) -> Iterable[t
             decided.append(min(mine) >= max(others))
     if decided:
         yield found[0], any(decided)
+
+
+def _how_many(said: Said, found: re.Match[str]) -> int:
+    """ "Your two best sellers", "the top 3 products": how many are meant."""
+    near = [n for n in said.numbers if found.start() - n.end in (0, 1) or n.start - found.end() in (0, 1)]
+    return int(near[0].readings[0][0]) if near and near[0].currencies is None and not near[0].percent else 1
+
+
+def _several(
+    said: Said, words: str, kind: str, count: int, measure: Measure, *, most: bool
+) -> Iterable[tuple[str, bool]]:
+    """Whether all that are named are among so many that have most."""
+    named = [keys(mention) for mention in said.mentions().get(kind, ())]
+    decided = []
+    for values in [r.values for r in said.grounds.rankings if r.what in measure]:
+        ranked = sorted((v for k, v in values.items() if k.startswith(f"{kind}:")), reverse=most)[:count]
+        theirs = [next((values[key] for key in each if key in values), None) for each in named]
+        if ranked and named:
+            edge = ranked[-1]
+            decided.append(all(v is not None and (v >= edge if most else v <= edge) for v in theirs))
+    if decided:
+        yield words, any(decided)
 
 
 def _is_of_some(said: Said, found: re.Match[str], head: re.Match[str] | None) -> bool:

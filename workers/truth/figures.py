@@ -8,7 +8,7 @@ import itertools
 import re
 from collections.abc import Iterable, Sequence
 
-from workers.truth.arithmetic import SELECTED, is_of_latest, is_of_named, sign_of
+from workers.truth.arithmetic import SELECTED, is_of_latest, is_of_named, latest_totals, sign_of
 from workers.truth.description import MEASURES, MOST, RANGE, Description, description, distance_to
 from workers.truth.figure import BUYERS, NOTHING, STATUSES, Figure, Range, fits
 from workers.truth.lexicon import OFFER
@@ -63,6 +63,10 @@ _OF_THEM = re.compile(r"\s*(?:of (?:them|these|those|which)|davon|von (?:ihnen|d
 
 _OF_THE = re.compile(r"\b(?:of (?:the|these|those)|von (?:den|diesen)|unter (?:den|diesen)|dieser)\s$")
 """ "The smallest of the ten": as many as were told before."""
+
+_EXTREME = re.compile(
+    r"\s(?:best|top|largest|biggest|highest|newest|latest|most|besten|größten|höchsten|neuesten|beliebtesten|meist\w+)\b"
+)
 
 _VERB = re.compile(r"\s*(?:are|were|is|was|have|sind|waren|ist|war|wurden|haben)\b")
 
@@ -163,6 +167,8 @@ def number(said: Said, number: Number) -> bool | None:
         if said.plain.rstrip().endswith("?"):
             return None
         return _is_selection(said, number, subjects) or _was_written(said, number, subjects)
+    if is_count and _EXTREME.match(after) and any(len(m) == number.readings[0][0] for m in said.mentions().values()):
+        return True  # "your two best sellers": as many as are named
     figure = in_data(said, number, left, right, subjects)
     if figure is None and is_of_named(said, number):
         return True
@@ -257,7 +263,10 @@ def _is_selection(said: Said, number: Number, subjects: frozenset[str]) -> bool:
         return True
     part = said.of_which(number)[1]
     others = [n for n in said.numbers if n is not number and not (n is part and is_of_latest(said, n))]
-    return wanted <= max(listed, default=0) and (not others or wanted == len(said.orders))
+    if wanted > max(listed, default=0):
+        return False
+    totals = latest_totals(said, wanted)
+    return not others or wanted == len(said.orders) or all(n.currencies and fits(n, sum(totals)) for n in others)
 
 
 def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:
@@ -284,9 +293,15 @@ def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:
             break
     left = said.lead(number, left)
     before = [s for s in said.subjects if left <= s.start and s.end <= number.start and s.kind != "foreign"]
+    if before and before[-1].kind in ("product", "item") and _is_named_since(said, before[-1].end, number.start):
+        return frozenset()  # "the best products are the mug (5)"
     if before and not _ACTED.search(said.masked[before[-1].end : number.start]):
         return said.counted(before[-1])
     return frozenset()
+
+
+def _is_named_since(said: Said, begins: int, ends: int) -> bool:
+    return any(begins <= name.start and name.end <= ends for name in said.names)
 
 
 def in_data(

@@ -1,6 +1,7 @@
 """The days that words for a time may mean. Pure."""
 
 import re
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -181,6 +182,10 @@ def near(span: Range, period: Range) -> bool:
     return abs((span[0] - period[0]).days) <= slack and abs((span[1] - period[1]).days) <= slack
 
 
+_DAYS = {"day": 1, "week": 7, "month": 30}
+
+_BEFORE_THAT = re.compile(r"previous|prior|preceding|vorig|vorher|vorang", re.IGNORECASE)
+
 _DAY_BESIDE = re.compile(
     r"(?P<before>day before$|vortag|tag (?:davor|zuvor))|day after|next day|following day|tag da(?:nach|rauf)"
 )
@@ -195,6 +200,9 @@ def ranges(period: Mention, said: Sentence, today: date) -> list[Range]:
         return [span for meant in value for span in _date_ranges(meant, today)]
     kind, which = value
     monday = today - today.weekday() * day
+    if kind in _DAYS and _BEFORE_THAT.search(period.text):  # "the previous 30 days": the last ones, or those before
+        length = _DAYS[kind] * which * day
+        return [*ranges(replace(period, text=""), said, today), (today - 2 * length, today - length)]
     match kind:
         case "day":
             return [

@@ -58,6 +58,8 @@ OWNED = re.compile(
     r"\b(?:your|the|these|those|all|ihre?[nmrs]?|deine?[nmrs]?|eure?[nmr]?|die|der|den|diese[nr]?)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
 )
 
+_LATEST = re.compile(r"\b(?:latest|last|newest|recent|letzten|neuesten|jüngsten)\s$")
+
 _PART_OF = re.compile(
     r"\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:a total of|insgesamt)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?"
     r"(?:(?:latest|last|newest|most recent|recent|letzten|neuesten|jüngsten)\s+)?",
@@ -196,7 +198,8 @@ class Said(Sentence):
             return place
         whole, part = self.of_which(number)
         behind = whole.end if whole is not None else number.end
-        before = [end for end in (*self.breaks, *(n.end for n in self.numbers)) if end <= number.start]
+        neighbours = [n for n in self.numbers if not (number.currencies and self._selects(n))]
+        before = [end for end in (*self.breaks, *(n.end for n in neighbours)) if end <= number.start]
         left = max(before, default=0)
         if self.plain.lstrip().startswith("|"):  # a row: what its first cells say holds for all
             return 0, min((n.start for n in self.numbers if n.start >= number.end), default=len(self.masked))
@@ -207,6 +210,11 @@ class Said(Sentence):
             right = nouns[0] if nouns else right
         self._places[number.start] = left, right
         return left, right
+
+    def _selects(self, number: Number) -> bool:
+        """ "The smallest of the last 10 orders was worth $5": 10 says of which orders."""
+        before = self.masked[max(0, number.start - 16) : number.start]
+        return number.currencies is None and not number.percent and _LATEST.search(before) is not None
 
     def of_which(self, number: Number) -> tuple[Number | None, Number | None]:
         """ "6 of your latest 10 orders": for 6 the 10, for 10 the 6."""
@@ -265,6 +273,8 @@ class Said(Sentence):
         values = [n.readings[0][0] for n in numbers]
         if len(numbers) == len(mentions) + 1 and abs(sum(values[:-1]) - values[-1]) < 0.005:
             del numbers[-1]  # their sum
+        elif len(numbers) == len(mentions) + 1 and values[0] == len(mentions):
+            del numbers[0]  # "the two best sellers, …": how many they are
         if len(mentions) < 2 or len(numbers) != len(mentions) or number not in numbers:
             return None
         if mentions[-1].end <= numbers[0].start or numbers[-1].end <= mentions[0].start:

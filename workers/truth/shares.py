@@ -54,7 +54,7 @@ def shares(said: Said) -> Iterable[tuple[str, bool]]:
         kinds -= {"open"} if is_of_open else set()  # "all open orders still have to go out"
         if len(kinds) == 1 and subject:
             [kind] = kinds
-            known = list(_shares(said, kind, subject, is_of_open=is_of_open))
+            known = list(part_of_kind(said, kind, subject, is_of_open=is_of_open))
             if known:
                 yield f"{found[0]} … {kind.replace('_', ' ')}", any(least <= share <= most for share in known)
 
@@ -79,14 +79,14 @@ def _spoken_of(said: Said, found: re.Match[str]) -> tuple[set[str], str]:
     return kinds, "order" if "order" in subjects else "customer" if "customer" in subjects else ""
 
 
-def _shares(said: Said, kind: str, subject: str, *, is_of_open: bool) -> Iterator[float]:
+def part_of_kind(said: Said, kind: str, subject: str, *, is_of_open: bool = False) -> Iterator[float]:
     """What part is of the kind: of the open orders, of all, of those that are listed."""
-    figures = [f for f in said.grounds.counts.get(subject, ()) if not (f.entities or f.old)]
+    figures = [f for f in said.grounds.counts.get(subject, ()) if not (f.entities or f.old or "uncounted" in f.traits)]
     spans = [span for spans in said.spans_of().values() for span in spans]
     dated = [f for f in figures if f.period is not None and any(near(span, f.period) for span in spans)]
     is_recent = "recent" in said.told
     parts: dict[object, dict[frozenset[str], float]] = {}
-    for figure in dated or [f for f in figures if not is_recent or f.partial]:
+    for figure in dated or [f for f in figures if not is_recent or f.partial] or figures:
         parts.setdefault((figure.period, figure.partial, figure.derived), {}).setdefault(figure.traits, figure.value)
     for known in parts.values():
         left, opened = known.get(frozenset({"unfulfilled"})), known.get(frozenset({"open"}))

@@ -2,7 +2,7 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Unpack
 
 import pytest
 from hypothesis import example, given, settings
@@ -12,7 +12,7 @@ from events import strict_json
 from events.errors import InvalidEvent
 
 
-def refused(raw: bytes, **limits: int) -> str:
+def refused(raw: bytes, **limits: Unpack[strict_json.Limits]) -> str:
     with pytest.raises(InvalidEvent) as caught:
         strict_json.loads(raw, **limits)
     return f"{caught.value.code}: {caught.value}"

@@ -9,7 +9,7 @@ import pytest
 
 from storage.conversations import PastTurn
 from storage.turns import StepRow, TurnInput
-from workers.agent.prompt import CROSSED, EVENT_MARK, GUARD, PROVENANCE, Absorbed, messages
+from workers.agent.prompt import CROSSED, EVENT_MARK, GUARD, PROVENANCE, STOPPED, Absorbed, messages
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 FORGERIES = [
@@ -174,6 +174,14 @@ def test_a_model_knows_which_messages_came_while_it_spoke(
     place = next(place for place, message in enumerate(told) if message["content"] == said.text)
     assert (told[place - 1] == CROSSED) is is_told
     assert told.count(CROSSED) == is_told
+
+
+def test_a_model_knows_what_the_merchant_stopped() -> None:
+    past = PastTurn(1, TurnInput("merchant", "How was my week?"), (), (), was_stopped=True)
+    told = asked(TurnInput("merchant", "hi"), history=[past])
+    assert [message["content"] for message in told[-3:]] == ["How was my week?", STOPPED["content"], "hi"]
+    opened = PastTurn(1, TurnInput("system", "go", cleanup_trigger=True), (), (), was_stopped=True)
+    assert asked(TurnInput("merchant", "hi"), history=[opened]).count(STOPPED) == 1
 
 
 def test_a_model_knows_that_a_message_was_written_before_its_last_words_were_out() -> None:

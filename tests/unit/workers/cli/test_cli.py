@@ -17,7 +17,7 @@ from workers.cli import COMMANDS, cj
 from workers.cli.check import check_model
 from workers.cli.common import WrongUse
 from workers.cli.publish import data_of
-from workers.cli.tokens import read_answer
+from workers.cli.tokens import read_response
 from workers.cli.up import readable
 from workers.local.home import Home
 from workers.settings import Settings
@@ -391,14 +391,14 @@ def test_publish_without_a_broker_is_a_problem_not_a_traceback(terminal: Termina
 
 
 def test_a_plain_token() -> None:
-    answer = read_answer("  shpat_0123456789\n")
+    answer = read_response("  shpat_0123456789\n")
     assert answer.access_token.get_secret_value() == "shpat_0123456789"
     assert (answer.scopes, answer.expires_in, answer.refresh_token) == ((), None, None)
     assert "0123456789" not in repr(answer)
 
 
 def test_shopifys_whole_answer() -> None:
-    answer = read_answer(
+    answer = read_response(
         json.dumps(
             {
                 "access_token": "shpat_0123456789",
@@ -430,7 +430,7 @@ def test_shopifys_whole_answer() -> None:
 )
 def test_what_is_no_token_is_refused_without_repeating_it(typed: str) -> None:
     with pytest.raises(WrongUse) as refused:
-        read_answer(typed)
+        read_response(typed)
     assert "leaked" not in str(refused.value)
 
 

@@ -48,6 +48,9 @@ def test_a_token_signed_otherwise_is_none(key: str, algorithm: str) -> None:
 def test_clocks_may_differ_a_little() -> None:
     now = int(time.time())
     assert admitted(jwt.encode({**GOOD, "nbf": now + 5, "exp": now - 2}, KEY)) == "m1"
+    for much in ({"iat": now + 3600}, {"nbf": now + 3600}, {"exp": now + 7500}, {"exp": now - 3600}):
+        with pytest.raises(NotAllowed, match="by our clock"):
+            admitted(jwt.encode({**GOOD, **much}, KEY))
 
 
 def test_many_merchants_are_not_looked_through_at_each_request(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,11 +63,21 @@ def test_the_latest_turn_is_that_of_the_last_message_of_ours() -> None:
     assert History.of([assistant("theirs", "c")]).latest_turn is None
 
 
-def test_what_the_merchant_says_is_the_last_message() -> None:
+def test_what_the_merchant_says_comes_after_our_last_word() -> None:
     said = {"id": "1", "role": "user", "content": [{"type": "text", "text": "Hi"}, {"type": "image", "url": "x"}]}
-    assert read({"threadId": "c", "runId": "r", "messages": [CALLED, said]}).message == ("1", "Hi")
-    assert read({"threadId": "c", "runId": "r", "messages": [said, CALLED]}).message is None
-    assert read({"threadId": "c", "runId": "r", "messages": None}).message is None
+    more = {"id": "2", "role": "user", "content": "Well?"}
+    theirs = {"id": "3", "role": "developer", "content": "Be brief."}
+
+    def messages(*history: dict[str, Any]) -> list[tuple[str, str]]:
+        return list(read({"threadId": "c", "runId": "r", "messages": list(history) or None}).messages)
+
+    assert messages() == []
+    assert messages(CALLED, said) == [("1", "Hi")]
+    assert messages(said, CALLED, said, more, theirs) == [("1", "Hi"), ("2", "Well?")]
+    assert messages({**said, "id": 1}, more) == [("2", "Well?")]
+    assert messages(said, CALLED) == []
+    assert messages(said, CALLED, RESULT) == []
+    assert len(messages(*[said] * 500)) == 20
 
 
 @pytest.mark.parametrize(

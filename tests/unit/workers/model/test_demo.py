@@ -274,6 +274,7 @@ def test_greeting() -> None:
         ("store_connection_failed: access_denied", "did not work. Shall we try again?"),
         ("conversation_started", ABILITIES),
         ("something_new {}", "taken note"),
+        ("claims_without_ground: your last message was not sent. …", "I can't tell you that for certain."),
     ],
 )
 def test_events_get_a_sentence(event: str, said: str) -> None:
@@ -282,6 +283,11 @@ def test_events_get_a_sentence(event: str, said: str) -> None:
 
 
 # --- questions --------------------------------------------------------------------------------------------------
+
+
+def test_a_question_that_was_stopped_is_not_answered_later() -> None:
+    (only,) = Talk(user("How was my week?"), user("[system event] stopped: …"), user("hello")).to_the_end()
+    assert str(only.text).startswith("Hello!")
 
 
 @pytest.mark.parametrize(

@@ -410,6 +410,16 @@ def test_days_are_named_from_the_shops_clock_when_they_are_told() -> None:
     assert later.startswith("In the seven days up to November 27 there were 2 orders")
 
 
+def test_what_sold_as_well_as_another_did_not_sell_best_alone() -> None:
+    """The check would leave the sentence out, and with it the whole answer."""
+    other: dict[str, Any] = {
+        "lineItems": {"nodes": [{"title": "Red Mug", "quantity": 1}], "pageInfo": {"hasNextPage": False}}
+    }
+    told = week(order(1), order(2, **other))
+    assert "“Blue Mug” and “Red Mug” sold best: 1 unit each." in told
+    assert "sold best: 2 units" in week(order(1), order(2), order(3, **other))
+
+
 def test_of_a_part_nothing_sold_best_of_all() -> None:
     told = about(
         "week_orders",
