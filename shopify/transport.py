@@ -8,6 +8,7 @@ decompresses a body without limit. Here every read ends at the request's deadlin
 `httpx.stream` with a check between chunks would not do: it has no control while the response's headers trickle in.
 """
 
+import math
 import time
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -47,6 +48,8 @@ _given_up: ContextVar[Event | None] = ContextVar("given_up", default=None)
 _before_read: ContextVar[Callable[[], None] | None] = ContextVar("before_read", default=None)
 LOOK_SECONDS = 0.25
 """Seconds within which a read notices that it was given up."""
+OPEN_SECONDS = 0.1
+"""For how long a connection that was found open is taken for open: less than a server's farewell may be under way."""
 
 
 def http_client(proxy: str | None = None) -> httpx.Client:
@@ -325,6 +328,7 @@ class DeadlineBackend(httpcore.NetworkBackend):
 class _DeadlineStream(httpcore.NetworkStream):
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
+        self._open_at = -math.inf
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         before_read = _before_read.get() or _nothing
@@ -356,7 +360,16 @@ class _DeadlineStream(httpcore.NetworkStream):
         return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, limit))
 
     def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
+        if info != "is_readable":
+            return self._stream.get_extra_info(info)
+        # Whether the server has hung up. httpcore asks all idle connections of the pool, twice for each request.
+        now = time.monotonic()
+        if now - self._open_at < OPEN_SECONDS:
+            return False
+        has_hung_up = self._stream.get_extra_info(info)
+        if not has_hung_up:
+            self._open_at = now
+        return has_hung_up
 
 
 def _nothing() -> None:

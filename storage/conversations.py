@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from storage import sql
-from storage.errors import ConversationOfAnotherMerchant, UnknownConversation
+from storage.errors import ConversationOfAnotherMerchant
 from storage.sql import dump
 from storage.turns import MOST_OWED, AbsorbedTurn, StepRow, TurnInput
 
@@ -88,11 +88,9 @@ def open(
 
 
 def change(session: Session, id: str, values: Mapping[str, Any], *, workflow: str | None = None) -> None:
-    """Set these keys of the context, keep the others, and move the conversation to `workflow`, if given. Raises
-    UnknownConversation."""
-    new = {"values": dump(dict(values)), "workflow": workflow}
-    if session.execute(SQL["change"], {"id": id, **new}).first() is None:
-        raise UnknownConversation(f"there is no conversation {id!r}")
+    """Set these keys of the context, keep the others, and move the conversation to `workflow`, if given. The caller
+    must have locked the conversation."""
+    session.defer(SQL["change"], {"id": id, "values": dump(dict(values)), "workflow": workflow})
 
 
 def history(session: Session, conversation_id: str, *, before_seq: int, max_turns: int) -> list[PastTurn]:
@@ -131,7 +129,7 @@ def history(session: Session, conversation_id: str, *, before_seq: int, max_turn
 
 def remember_workflow(session: Session, hash: str, name: str, text: str) -> None:
     """Store a workflow's text under its hash, once."""
-    session.execute(SQL["remember_workflow"], {"hash": hash, "name": name, "text": text})
+    session.defer(SQL["remember_workflow"], {"hash": hash, "name": name, "text": text})
 
 
 def workflow_text(session: Session, hash: str) -> str | None:

@@ -23,7 +23,7 @@ RETURNING {columns}
 -- name: change(id text, values text, workflow text)
 UPDATE conversations SET
     context = context || CAST(:values AS jsonb), workflow = coalesce(:workflow, workflow), updated_at = clock_timestamp()
-WHERE id = :id RETURNING id
+WHERE id = :id
 
 -- name: past_turns(conversation_id text, before_seq integer, max_turns integer, most_owed integer)
 -- The latest ended turns, except those that another turn answered, that never began, or that a provider's filter

@@ -5,6 +5,8 @@
     with database.reading() as session:         # no transaction: one round trip instead of three
         found = merchants.integration_of(session, …)
 
+`session.execute(…)` takes a round trip; `session.defer(…)`, for what returns nothing, goes with the next one.
+
 Errors: StorageUnavailable (away, busy, or too slow), StorageRefused, SchemaMissing; see `storage.errors`.
 
 psycopg2 writes values into the SQL text, so Postgres' LINE and DETAIL and SQLAlchemy's rendering of a statement show
@@ -63,7 +65,8 @@ WHERE current_setting(name) <> value
 
 #: Our locks and fences expect each statement to see what others have committed, whatever isolation is the server's
 #: default.
-BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED;"
+BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED;"
+_COMMIT = text("COMMIT")
 #: Seconds after which an idle connection of the pool is checked before use.
 PING_AFTER_SECONDS = 0.5
 #: The Alembic revision this code is written for.
@@ -125,34 +128,59 @@ class Session(Connection):
     directly to psycopg2. Its exceptions go back to SQLAlchemy, which knows when a connection is lost.
     """
 
-    first = ""
-    """SQL sent in one round trip with the next statement: BEGIN, or a savepoint."""
+    first = b""
+    """SQL sent in one round trip with the next statement: BEGIN, a savepoint, what was deferred."""
     has_outdated_plan = False
     """Whether a migration has made its prepared statements useless."""
+    _has_old_plans = False
+    """Whether a statement of this round trip was prepared before it."""
 
     def execute(self, statement: TextClause, parameters: Mapping[str, Any] | None = None) -> Rows:  # type: ignore[override]
         """Run a text with named parameters; as a prepared statement if it is meant to be and the connection allows
         it."""
-        done: set[str] | None = self.info.get(PREPARED)
-        wanted: Prepared | None = None if done is None else statement.get_execution_options().get(PREPARED)
-        is_new = done is not None and wanted is not None and wanted.name not in done
-        cursor = self.connection.cursor()
-        try:
-            first, self.first = self.first, ""
-            if done is not None and wanted is not None and is_new:
-                cursor.execute(first + wanted.prepare)
-                done.add(wanted.name)
-                first = ""
-            cursor.execute(first + (wanted.execute if wanted else _for_psycopg2(statement.text)), parameters or {})
+        with self._cursor() as cursor:
+            self._send(cursor, self._rendered(cursor, statement, parameters))
             described = cursor.description
             rows = cursor.fetchall() if described else []
+        return Rows(tuple(column[0] for column in described or ()), rows, cursor.rowcount)
+
+    def defer(self, statement: TextClause, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run a text in one round trip with the transaction's next one or its commit, which raise its errors; what it
+        returns is not read. Raises TypeError outside of a transaction."""
+        if not self.in_transaction():
+            raise TypeError("without a transaction nothing follows that would send it")
+        with self._cursor() as cursor:
+            rendered = self._rendered(cursor, statement, parameters)
+            self.first += rendered + b";"
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        cursor = self.connection.cursor()
+        try:
+            yield cursor
         except BaseException as error:  # noqa: BLE001 - SQLAlchemy raises it again
             # A statement that was not prepared before may fail with the same code because of a value.
-            is_old = wanted is not None and not is_new
-            self.has_outdated_plan = is_old and getattr(error, "pgcode", None) == OUTDATED_PLAN
+            self.has_outdated_plan = self._has_old_plans and getattr(error, "pgcode", None) == OUTDATED_PLAN
             self._handle_dbapi_exception(error, None, None, cursor, None)
         cursor.close()
-        return Rows(tuple(column[0] for column in described or ()), rows, cursor.rowcount)
+
+    def _send(self, cursor: Any, statement: bytes) -> None:
+        first, self.first = self.first, b""
+        cursor.execute(first + statement)
+        self._has_old_plans = False
+
+    def _rendered(self, cursor: Any, statement: TextClause, parameters: Mapping[str, Any] | None) -> bytes:
+        """The statement with its values; prepares it first, if that is still to be done."""
+        done: set[str] | None = self.info.get(PREPARED)
+        wanted: Prepared | None = None if done is None else statement.get_execution_options().get(PREPARED)
+        if done is not None and wanted is not None:
+            if wanted.name in done:
+                self._has_old_plans = True
+            else:
+                self._send(cursor, wanted.prepare.encode())
+                done.add(wanted.name)
+        rendered: bytes = cursor.mogrify(wanted.execute if wanted else _for_psycopg2(statement.text), parameters or {})
+        return rendered
 
     def exec_driver_sql(self, *_: Any, **__: Any) -> NoReturn:
         """Raises TypeError: it would run outside of the transaction, which begins in `execute`."""
@@ -162,7 +190,7 @@ class Session(Connection):
     def attempt(self) -> Iterator[Callable[[], object]]:
         """A savepoint: undone if the block raises or calls the function it is given; the transaction goes on."""
         undo = partial(self.execute, text("ROLLBACK TO SAVEPOINT attempt"))
-        self.first += "SAVEPOINT attempt;"
+        self.first += b"SAVEPOINT attempt;"
         try:
             yield undo
         except BaseException:
@@ -170,7 +198,7 @@ class Session(Connection):
                 undo()
             raise
         finally:
-            self.first += "RELEASE SAVEPOINT attempt;"
+            self.first += b"RELEASE SAVEPOINT attempt;"
 
 
 @lru_cache(maxsize=1000)
@@ -210,6 +238,8 @@ class Database:
         with _translating(), closing(Session(self._engine)) as session, session.begin():
             session.first = BEGIN
             yield session
+            if session.first != BEGIN:  # SQLAlchemy would send a COMMIT of its own
+                session.execute(_COMMIT)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -243,9 +243,9 @@ def take(session: Session, key: int, *, per_merchant: int = PER_MERCHANT) -> Inb
 def processed(session: Session, key: int, *, traceparent: str | None = None) -> None:
     """Mark a taken event as handled; its turns and replies continue `traceparent`, if given."""
     if traceparent is None:
-        session.execute(SQL["processed"], {"key": key})
+        session.defer(SQL["processed"], {"key": key})
     else:
-        session.execute(SQL["processed_traced"], {"key": key, "traceparent": traceparent})
+        session.defer(SQL["processed_traced"], {"key": key, "traceparent": traceparent})
 
 
 def refuse(session: Session, key: int, code: str, message: str) -> bool:

@@ -108,17 +108,19 @@ def append_held(
     Unless `maybe_known`, the turn must have none of these replies yet.
     """
     whose = (claim.conversation_id, claim.merchant_id, claim.event_id, claim.traceparent, claim.correlation_id)
-    known, by_door = _known(session, claim.turn_id, replies) if maybe_known else ({}, False)
+    known = _known(session, claim.turn_id, replies)[0] if maybe_known else {}
     told, new = _enveloped(_Origin(claim.run_id, claim.seq, *whose), replies, known, held.last_sequence, held.now)
     values, begins = {**new, "turn_id": claim.turn_id}, False
     if change is not None:
         of_turn = {"merchant_id": claim.merchant_id, "lease_seconds": claim.lease_seconds, **vars(change)}
-        begins, is_new = session.execute(SQL["append_held"], {**values, **of_turn}).one()
-        by_door = by_door or bool(is_new)
+        if change.begins:
+            begins = session.execute(SQL["append_held"], {**values, **of_turn}).scalar_one()
+        else:
+            session.defer(SQL["append_held"], {**values, **of_turn})
     elif new["ids"]:
-        by_door = session.execute(SQL["append_last"], values).all()[0].by_door
+        session.defer(SQL["append_last"], values)
     held.last_sequence = new["last_sequence"]
-    return ([] if by_door else told), begins
+    return ([] if held.by_door else told), begins
 
 
 def _enveloped(
@@ -236,7 +238,7 @@ def unfinished(session: Session, turn_id: int) -> Events:
 
 def mark_published(session: Session, ids: Sequence[str]) -> None:
     """Record that these replies were published."""
-    session.execute(SQL["mark_published"], {"ids": sorted(ids)})
+    session.defer(SQL["mark_published"], {"ids": sorted(ids)})
 
 
 def acknowledge(session: Session, ids: Sequence[str], *, traced: bool = False) -> list[tuple[float, str | None]]:

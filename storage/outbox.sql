@@ -50,7 +50,7 @@ WITH budget AS MATERIALIZED (
 ), added AS (
     {new}
 )
-SELECT b.begins, (SELECT bool_or(by_door) FROM added) AS by_door FROM budget b
+SELECT begins FROM budget
 
 -- name: now
 SELECT clock_timestamp()

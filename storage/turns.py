@@ -66,7 +66,7 @@ MOST_OWED = 20
 RECONNECT_ASKED = "reconnect_asked"
 
 SQL = sql.load("turns")
-_OF_CONVERSATION = ("last_turn", "conversation_workflow", "context")
+_OF_CONVERSATION = ("last_turn", "conversation_workflow", "context", "by_door")
 _OF_SHOP = (
     "shop_of",
     "shop_domain",
@@ -230,6 +230,8 @@ class Held:
     workflow: str
     context: dict[str, Any]
     """Of the conversation, as it is until the end of the transaction."""
+    by_door: bool
+    """Whether its replies are read at the door."""
     integration: Integration | None
     """The merchant's shop, which is not locked."""
     is_counted: bool = False
@@ -511,26 +513,29 @@ def add_step(
     step: int,
     assistant: Mapping[str, Any],
     *,
+    at: datetime | None = None,
     model: str | None = None,
     input_tokens: int | None = None,
     output_tokens: int | None = None,
-) -> StepRow:
-    """Store an answer of the model, and count its tokens; returns the stored step. The caller must hold the turn.
+) -> None:
+    """Store an answer of the model, which came `at` this time or now, and count its tokens. The caller must hold the
+    turn.
 
     An existing step is not changed, since an earlier commit may have succeeded unnoticed, unless it is unfinished; then
     it is longer now.
     """
+    which = {"turn_id": claim.turn_id, "step": step, "merchant_id": claim.merchant_id, "at": at}
     usage = {"model": model, "input_tokens": input_tokens, "output_tokens": output_tokens}
-    whose = {"merchant_id": claim.merchant_id, **usage}
-    return _write_step(session, claim, "add_step", step, assistant=dump(assistant), **whose)
+    session.defer(SQL["add_step"], {**which, **usage, "assistant": dump(assistant)})
 
 
 def add_results(
     session: Session, claim: Claim, step: int, results: Sequence[Mapping[str, Any]], *, at: datetime | None = None
-) -> StepRow:
-    """Store the results of a step's tool calls, which arrived `at` this time or now, once; returns the step. The caller
-    must hold the turn."""
-    return _write_step(session, claim, "add_results", step, results=dump(list(results)), at=at)
+) -> None:
+    """Store the results of a step's tool calls, which arrived `at` this time or now, once. The caller must hold the
+    turn."""
+    which = {"turn_id": claim.turn_id, "step": step, "at": at}
+    session.defer(SQL["add_results"], {**which, "results": dump(list(results))})
 
 
 def steps_of(session: Session, turn_id: int) -> list[StepRow]:
@@ -711,17 +716,16 @@ def _write(session: Session, claim: Claim, statement: str, **values: Any) -> Row
     return row
 
 
-def _write_step(session: Session, claim: Claim, statement: str, step: int, **values: Any) -> StepRow:
-    """The step after the statement, which may have found it written already."""
-    which = {"turn_id": claim.turn_id, "step": step}
-    row = session.execute(SQL[statement], {**which, **values}).one_or_none()
-    return StepRow(*(row or session.execute(SQL["step"], which).one()))
-
-
 def _held(
-    last_sequence: int, now: datetime, last_turn: int, workflow: str, context: dict[str, Any], *shop: Any
+    last_sequence: int,
+    now: datetime,
+    last_turn: int,
+    workflow: str,
+    context: dict[str, Any],
+    by_door: bool,
+    *shop: Any,
 ) -> Held:
     from storage.connections import Integration  # the event catalog takes long to import
 
     integration = None if shop[0] is None else Integration.from_row(shop)
-    return Held(last_sequence, now, last_turn, workflow, context, integration)
+    return Held(last_sequence, now, last_turn, workflow, context, by_door, integration)

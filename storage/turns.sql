@@ -78,7 +78,7 @@ SELECT least(min(action), :refusal) FROM turns WHERE event_key = :event_key
 
 -- fragment: around
 -- The turn's conversation v, and its merchant's shop i: the fields of connections.Integration, in their order.
-v.last_turn, v.workflow AS conversation_workflow, v.context, i.merchant_id AS shop_of, i.shop_domain, i.token_version,
+v.last_turn, v.workflow AS conversation_workflow, v.context, v.by_door, i.merchant_id AS shop_of, i.shop_domain, i.token_version,
 i.scopes, i.is_active, i.status, i.access_expires_at, i.connected_at
 
 -- name: line_up(turn_id bigint, per_merchant integer)
@@ -274,36 +274,30 @@ WHERE conversation_id = :conversation_id AND status = 'done' AND waits_for = 'mo
 -- name: is_open
 SELECT EXISTS (SELECT 1 FROM turns WHERE conversation_id = :conversation_id AND status IN ('queued', 'running'))
 
--- name: add_step(turn_id bigint, step integer, assistant text, merchant_id text, model text, input_tokens integer, output_tokens integer)
+-- name: add_step(turn_id bigint, step integer, assistant text, at timestamptz, merchant_id text, model text, input_tokens integer, output_tokens integer)
 -- No row: the step existed before and its cost was counted. A step of which only the beginning was said is continued.
 WITH written AS (
-    INSERT INTO steps (turn_id, step, assistant, model, input_tokens, output_tokens)
+    INSERT INTO steps (turn_id, step, assistant, model, input_tokens, output_tokens, created_at)
     VALUES (:turn_id, :step, CAST(:assistant AS jsonb), :model, CAST(:input_tokens AS integer),
-            CAST(:output_tokens AS integer))
+            CAST(:output_tokens AS integer), coalesce(CAST(:at AS timestamptz), clock_timestamp()))
     ON CONFLICT (turn_id, step) DO UPDATE SET
         assistant = excluded.assistant, model = excluded.model, input_tokens = excluded.input_tokens,
         output_tokens = excluded.output_tokens, created_at = excluded.created_at
     WHERE jsonb_exists(steps.assistant, '_unfinished')
-    RETURNING step, assistant, tool_results, created_at
-), used AS (
-    INSERT INTO usage AS u (merchant_id, day, model, calls, input_tokens, output_tokens)
-    SELECT :merchant_id, CAST(clock_timestamp() AT TIME ZONE 'UTC' AS date), :model, 1,
-           coalesce(CAST(:input_tokens AS integer), 0), coalesce(CAST(:output_tokens AS integer), 0)
-    FROM written WHERE CAST(:model AS text) IS NOT NULL
-    ON CONFLICT (merchant_id, day, model) DO UPDATE SET
-        calls = u.calls + 1, input_tokens = u.input_tokens + excluded.input_tokens,
-        output_tokens = u.output_tokens + excluded.output_tokens
+    RETURNING 1
 )
-SELECT * FROM written
+INSERT INTO usage AS u (merchant_id, day, model, calls, input_tokens, output_tokens)
+SELECT :merchant_id, CAST(clock_timestamp() AT TIME ZONE 'UTC' AS date), :model, 1,
+       coalesce(CAST(:input_tokens AS integer), 0), coalesce(CAST(:output_tokens AS integer), 0)
+FROM written WHERE CAST(:model AS text) IS NOT NULL
+ON CONFLICT (merchant_id, day, model) DO UPDATE SET
+    calls = u.calls + 1, input_tokens = u.input_tokens + excluded.input_tokens,
+    output_tokens = u.output_tokens + excluded.output_tokens
 
 -- name: add_results(turn_id bigint, step integer, results text, at timestamptz)
 UPDATE steps SET
     tool_results = CAST(:results AS jsonb), finished_at = coalesce(CAST(:at AS timestamptz), clock_timestamp())
 WHERE turn_id = :turn_id AND step = :step AND tool_results IS NULL
-RETURNING step, assistant, tool_results, created_at
-
--- name: step
-SELECT step, assistant, tool_results, created_at FROM steps WHERE turn_id = :turn_id AND step = :step
 
 -- name: steps_of
 SELECT step, assistant, tool_results, created_at FROM steps WHERE turn_id = :turn_id ORDER BY step

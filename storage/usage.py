@@ -31,7 +31,7 @@ class Used:
 def add(session: Session, merchant_id: str, *, model: str, input_tokens: int, output_tokens: int) -> None:
     """Count one answer of a model for today."""
     values = {"model": model, "input_tokens": input_tokens, "output_tokens": output_tokens}
-    session.execute(SQL["add"], {"merchant_id": merchant_id, **values})
+    session.defer(SQL["add"], {"merchant_id": merchant_id, **values})
 
 
 def begin_turn(session: Session, merchant_id: str, *, most: int) -> bool:

@@ -137,12 +137,13 @@ def query(database: Database, statement: str, **values: Any) -> list[tuple[Any, 
 
 
 def statements_seen(patches: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
-    """The statements that are executed from now on, with their parameters."""
+    """The statements that take a round trip of their own from now on, with their parameters."""
     seen: list[tuple[str, Any]] = []
     execute = Session.execute
 
     def noting(session: Session, statement: TextClause, parameters: Any = None) -> Any:
-        seen.append((statement.text, parameters))
+        if statement.text != "COMMIT":
+            seen.append((statement.text, parameters))
         return execute(session, statement, parameters)
 
     patches.setattr(Session, "execute", noting)

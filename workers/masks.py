@@ -35,6 +35,8 @@ _NAMED = re.compile(
     r"(?:(?:Bearer|Basic|Token)\s{1,3})?",
     re.IGNORECASE,
 )
+#: Between the name and the value; most values of a log line have none of them, and the names are slow to look for.
+_BEFORE_VALUE = re.compile("[:=,]")
 _QUOTE = re.compile("[\"'\n]")
 #: Where an unquoted value ends, including the quote around the whole text.
 _UNQUOTED = re.compile(r"(?:[^\s&\"']|[\"'](?![\s,;:}\])>]|$))*")
@@ -53,7 +55,9 @@ def mask(text: str) -> str:
     """`text` with tokens, keys, authorization headers and passwords masked."""
     if "://" in text and "@" in text:
         text = _WORD.sub(lambda word: _without_passwords(word[0]), text)
-    return _TOKEN.sub(_kept_beginning, "".join(_without_named(text)))
+    if _BEFORE_VALUE.search(text):
+        text = "".join(_without_named(text))
+    return _TOKEN.sub(_kept_beginning, text)
 
 
 def masked(value: Any, name: str = "") -> Any:

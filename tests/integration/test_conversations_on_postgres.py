@@ -5,7 +5,7 @@ import pytest
 from storage import conversations, turns
 from storage.conversations import PastTurn
 from storage.database import Database
-from storage.errors import ConversationOfAnotherMerchant, UnknownConversation
+from storage.errors import ConversationOfAnotherMerchant
 from storage.turns import TurnInput
 from tests import rows
 from tests.rows import claim, execute, give_up, open_conversation, query, queue
@@ -74,11 +74,6 @@ def test_a_conversation_moves(database: Database) -> None:
         conversations.change(session, "c1", {"a": 1}, workflow="shopify_onboarding")
         conversations.change(session, "c1", {})
     assert query(database, "SELECT workflow, context FROM conversations") == [("shopify_onboarding", {"a": 1})]
-
-
-def test_what_is_not_there_is_not_changed(database: Database) -> None:
-    with pytest.raises(UnknownConversation), database.transaction() as session:
-        conversations.change(session, "c1", {"a": 1})
 
 
 def test_the_latest_open_conversation_is_where_something_happened_last(database: Database) -> None:

@@ -246,6 +246,41 @@ def test_a_standby_is_named(database: Database) -> None:
         assert storage_database.read_only_problem(session) is None
 
 
+def test_what_is_deferred_runs_in_order_with_the_next_statement_or_the_commit(database: Database) -> None:
+    execute(database, "CREATE TABLE kept (n integer, words text)")
+    insert = text("INSERT INTO kept VALUES (:n, :words) RETURNING n")
+    with database.transaction() as session:
+        session.defer(insert, {"n": 1, "words": "100 %(n)s; :words"})
+        with session.attempt() as undo:
+            session.defer(insert, {"n": 2, "words": "undone"})
+            undo()
+        assert session.execute(text("SELECT n, words FROM kept")).all() == [(1, "100 %(n)s; :words")]
+        session.defer(insert, {"n": 3, "words": "with the commit"})
+    assert query(database, "SELECT n FROM kept ORDER BY n") == [(1,), (3,)]
+    with database.transaction() as session:
+        session.defer(insert, {"n": 4, "words": "nothing else"})
+    assert query(database, "SELECT count(*) FROM kept") == [(3,)]
+
+
+def test_what_is_deferred_and_fails_undoes_all(database: Database) -> None:
+    execute(database, "CREATE TABLE kept (n integer PRIMARY KEY)")
+    insert = text("INSERT INTO kept VALUES (:n)")
+
+    def fail_with_the_commit() -> None:
+        with database.transaction() as session:
+            session.execute(insert, {"n": 1})
+            session.defer(insert, {"n": 1})
+
+    with pytest.raises(StorageRefused, match="UniqueViolation, table kept"):
+        fail_with_the_commit()
+    assert query(database, "SELECT count(*) FROM kept") == [(0,)]
+
+
+def test_a_session_that_only_reads_defers_nothing(database: Database) -> None:
+    with database.reading() as session, pytest.raises(TypeError, match="without a transaction"):
+        session.defer(text("SELECT 1"))
+
+
 def test_reading_is_no_transaction_and_leaves_none_behind(database: Database) -> None:
     alone = Database(database._url, pool_size=1)
     with alone.reading() as session:

@@ -185,17 +185,17 @@ def test_a_commit_that_is_tried_again_counts_one_call(database: Database, monkey
     assert len(tries) == 3
 
 
-def test_a_commit_of_a_turn_takes_three_statements(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hold, keep, and all that it tells and counts; results that waited take one more."""
+def test_a_commit_of_a_turn_takes_two_round_trips(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To hold it, and for all else together with the commit; to count a call takes one more."""
     transactions = TurnTransactions(database, load_folder(), lease_seconds=60.0, owner="test")
     turn_id = rows.queue(database)
     asked = rows.statements_seen(monkeypatch)
     state = begins_with_a_call(transactions, turn_id)
-    assert len(asked) == 4 + 3  # the workflow's text is new; the claim lines up
+    assert len(asked) == 3 + 2  # the claim lines up first
     asked.clear()
     state.keep_later(NewResults(0, [FOUND], NewReply("0:results", agui.tool_result("m0-c0", None)), state.now()))
     transactions.add_step(state, NewStep(1, ASKS), None, [NewReply("1:calls", [])], unless_newer=None)
-    assert len(asked) == 4
+    assert len(asked) == 1
     asked.clear()
     transactions.finish(state, message=Message("m", "That is it."))
-    assert len(asked) == 5
+    assert len(asked) == 3  # what it cost is told, and whether others wait

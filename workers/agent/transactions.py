@@ -182,7 +182,8 @@ class TurnTransactions:
         def work(session: Session, held: Held) -> Replies | None:
             if self._is_outdated(session, state, held, answer.spent, unless_newer):
                 return None
-            step = self._add(session, state.claim, answer)
+            self._add(session, state.claim, answer, held)
+            step = StepRow(answer.step, storable(answer.assistant), None, held.now)
             state.steps = [*state.steps[: answer.step], step]
             key = f"{answer.step}:text{f':{len(message.said)}' if message is not None and message.said else ''}"
             said = [NewReply(key, events)] if (events := self._said(state, held, message)) else []
@@ -217,8 +218,9 @@ class TurnTransactions:
         """Commit a step that no model made, with its results, and record the next call."""
 
         def work(session: Session, held: Held) -> Replies:
-            self._add(session, state.claim, step)
-            state.steps = [turns.add_results(session, state.claim, step.step, results)]
+            self._add(session, state.claim, step, held)
+            turns.add_results(session, state.claim, step.step, results)
+            state.steps = [StepRow(step.step, storable(step.assistant), storable(results), held.now)]
             return self._append(session, state, held, replies, next_call(state))
 
         return self._write("prefetched", state, work)
@@ -246,7 +248,7 @@ class TurnTransactions:
             if answer is not None:
                 if self._is_outdated(session, state, held, answer.spent, unless_newer):
                     return None
-                self._add(session, state.claim, answer)
+                self._add(session, state.claim, answer, held)
             said = self._said(state, held, message)
             words = message.words if message is not None else ""
             replies = [NewReply(agui.END_KEY, [*said, *self._conclude(session, state, held, words, error)])]
@@ -394,10 +396,11 @@ class TurnTransactions:
         self._spend(session, state.claim, spent)
         return True
 
-    def _add(self, session: Session, claim: Claim, answer: NewStep) -> StepRow:
+    @staticmethod
+    def _add(session: Session, claim: Claim, answer: NewStep, held: Held) -> None:
         """Store the answer, and count its tokens."""
         spent = {} if answer.spent is None else vars(answer.spent)
-        return turns.add_step(session, claim, answer.step, answer.assistant, **spent)
+        turns.add_step(session, claim, answer.step, answer.assistant, at=held.now, **spent)
 
     def _append(
         self,
@@ -414,9 +417,9 @@ class TurnTransactions:
         unless the turn `ends`, which the caller then writes."""
         claim = state.claim
         if (results := state.unkept) is not None:
-            state.steps[results.step : results.step + 1] = [
-                turns.add_results(session, claim, results.step, results.rows, at=results.at)
-            ]
+            turns.add_results(session, claim, results.step, results.rows, at=results.at)
+            asked = state.steps[results.step]
+            state.steps[results.step] = replace(asked, tool_results=storable(results.rows))
             *others, last = replies or [NewReply(results.told.key, [])]
             replies, held.is_kept = [*others, NewReply(last.key, [*results.told.data, *last.data])], True
         new = [self._plain(reply, state, held) for reply in replies]

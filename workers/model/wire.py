@@ -195,7 +195,9 @@ def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
 def _events(parts: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     rest = data = b""
     for part in itertools.chain(parts, [b"\n\n"]):
-        *lines, rest = _LINE_ENDS.split(rest + part)
+        text = rest + part
+        # For every piece of every answer: without the pattern, and without looking for the encoding, it is far faster.
+        *lines, rest = _LINE_ENDS.split(text) if b"\r" in text else text.split(b"\n")
         for line in lines:
             if line.removeprefix(_BOM).startswith(b"data:"):
                 data += line.partition(b":")[2].strip()
@@ -203,7 +205,7 @@ def _events(parts: Iterable[bytes]) -> Iterator[dict[str, Any]]:
                 yield DONE
                 return
             try:
-                event = json.loads(data) if data else None
+                event = json.loads(data.decode("utf-8", "surrogatepass")) if data else None
             except ValueError:
                 if line:  # the event may go on in the next line
                     continue
