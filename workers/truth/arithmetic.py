@@ -51,7 +51,7 @@ _EACH = re.compile(r"\b(?:divided|per|each|average|geteilt|pro|je|\w*durchschnit
 _VALUE = re.compile(r"\b(?:worth|value|\w*wert|à)\b|[×x]\s?\d")
 
 _OF_WHOLE = re.compile(
-    r"\b(?:of|share|rate|makes? up|made up|accounts? for|von|des|der|\w*anteil\w*|\w*quote|macht|entspricht)\b"
+    r"\b(?:of|share|rate|makes? up|made up|accounts? for|von|des|der|aller|\w*anteil\w*|\w*quote|macht|entspricht)\b"
 )
 """How the words tell by what a number was worked out."""
 

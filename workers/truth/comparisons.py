@@ -83,6 +83,9 @@ _ONCE = re.compile(
     r"[”\"]?[ -](?:(?:plan|tarif|paket)\b|(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:den|diesen|deinen|ihren) (?:letzten|neuesten|jüngsten)\b|(?:than|als) (?:once|one|ever|doubled?|tripled?|twice|halved|doppelt|dreifach|verdoppelt|verdreifacht|halbiert|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
 )
 
+_ACROSS = re.compile(r" \d+ (?:orders?|purchases?|sales|customers?|buyers?|days|weeks)\b")
+""" "$5 worth of goods over 17 orders"."""
+
 _UP_TO = re.compile(r"[ *)]*(?:(?:orders?|customers?|bestellung(?:en)?|kund\w+|units?|stück) )?")
 
 _BY_BEFORE = re.compile(r"\b(?:um|by)\s$")
@@ -254,6 +257,8 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
         if HALF.match(masked, found.start()):  # "more than half"
             continue
         if _BECAUSE.search(masked, said.clause_start(found.start()), found.start()):
+            continue
+        if found[0] == "over" and _ACROSS.match(masked, found.end()):
             continue
         if _ONCE.match(masked, found.end()) or _NO_DIRECTION.search(masked[: found.start()][-24:] + found[0]):
             continue

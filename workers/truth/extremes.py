@@ -216,6 +216,11 @@ def _claim(
     if word == "top" and _PLURAL.match(masked, found.end()) and kind != "date":
         return
     entities = _nearest(said, found, kind)
+    begins = max((b for b in said.breaks if b <= found.start()), default=0)
+    if kind == "order" and said.numbers and not any(begins <= o.start < clause[1] for o in (*said.orders, *said.names)):
+        after = [n for n in said.numbers if found.end() <= n.start < clause[1]]
+        if after and after[0].currencies:
+            return  # "the largest was $9 (#7), the smallest $5": of an order without a name
     clause_words = masked[clause[0] : clause[1]] + " " + found[0]
     yield from _decide(
         said,

@@ -277,6 +277,8 @@ class Said(Sentence):
             del numbers[0]  # "the two best sellers, …": how many they are
         if len(mentions) < 2 or len(numbers) != len(mentions) or number not in numbers:
             return None
+        if any(mentions[0].end <= n.start and n.end <= mentions[-1].start for n in self.numbers):
+            return None  # "83 customers, 57 orders in 60 days, $5 today"
         if mentions[-1].end <= numbers[0].start or numbers[-1].end <= mentions[0].start:
             return mentions[numbers.index(number)]
         return None

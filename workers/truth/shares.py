@@ -43,6 +43,8 @@ def shares(said: Said) -> Iterable[tuple[str, bool]]:
         word = found.lastgroup or ""
         least, most, _ = _PARTS[word]
         before = said.masked[max(0, found.start() - 16) : found.start()]
+        if any(n.percent and 0 <= found.start() - n.end < 20 for n in said.numbers):
+            continue  # "21% of all orders": the whole
         if _NOT.search(before) or (word not in ("all", "almost_all", "most", "few") and _VAGUELY.search(before)):
             continue
         told = [(n, said.of_which(n)[0]) for n in said.numbers] if word in ("most", "few") else []

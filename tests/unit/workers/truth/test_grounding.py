@@ -1191,6 +1191,10 @@ def test_years_plans_days_shares_and_owners_are_judged() -> None:
         ("The smallest of the last 5 orders was worth $19.90.", "The smallest of the last 5 orders was worth $45.60."),
         ("Merino Hiking Socks and Titanium Spork are your two best sellers, at 14 and 9 units.", "Merino Hiking Socks and Titanium Spork are your two best sellers, at 9 and 14 units."),
         ("Your store is on the Basic plan.", "Your store is on the Grow plan."),
+        ("Open orders make up 14.5% of all orders from the last 60 days.", "Open orders make up 15.5% of all orders from the last 60 days."),
+        ("To sum up: 67 customers, 83 orders in 60 days, $875.50 this week.", "To sum up: 83 customers, 67 orders in 60 days, $875.50 this week."),
+        ("The largest of the last 5 orders was $120.50 (#1118), the smallest $19.90.", "The largest of the last 5 orders was $120.50 (#1118), the smallest $45.60."),
+        ("You made $875.50 over 15 orders in the last 7 days.", "You made $875.50 over 16 orders in the last 7 days."),
     ],
 )  # fmt: skip
 def test_what_is_worked_out_is_worked_out_again(true: str, false: str) -> None:
