@@ -51,6 +51,7 @@ _CAUSES = {
     "ConnectionRefusedError": "nothing listens there",
     "Blocked": "it takes no messages, being short of memory or disk: free some, or raise its limit",
     "TimeoutError": "it does not answer in time",
+    "ResponseError": "it refuses a command, as where a queue's key is no list",
 }
 _PERSISTENT = 2
 

@@ -149,6 +149,9 @@ def test_a_key_in_a_queues_place_that_is_no_list_is_named(valkey_url: str) -> No
         assert "queue 'events'" in said.detail
         assert "`DEL events`" in said.detail
         assert check_broker(settings, only_sends=True).ok, "who only sends may not look"
+        with queues.connection(valkey_url) as broker, pytest.raises(redis.ResponseError) as refused:
+            queues.put(broker.Producer(), "events", b"{}")
+        assert "a queue's key is no list" in queues.cause(refused.value)
         client.delete("events")
     assert check_broker(settings).ok
 

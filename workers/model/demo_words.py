@@ -51,7 +51,7 @@ _LEFT_OUT = "I left out "
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+")
 _DAY = timedelta(days=1)
 _MOST_BEST = 3
-"""Of more products that sold equally well none is named."""
+"""Of more products that sold equally well none is named; nor if all did."""
 
 
 def tell(results: Mapping[str, Result], said: str = "") -> str:
@@ -269,7 +269,7 @@ def _week_orders(data: Result, now: datetime | None, asked: str, *, are_items_mi
     counted = " of what I could count" if is_partial or are_items_missing else ""
     items = data["top_items"]
     best = [f"“{item['title']}”" for item in items if item["quantity"] == items[0]["quantity"]]
-    if 0 < len(best) <= _MOST_BEST:
+    if len(best) == 1 or (len(best) < len(items) and len(best) <= _MOST_BEST):
         each = " each" if len(best) > 1 else ""
         yield f"{_listed(best)} sold best{counted}: {_many(items[0]['quantity'], 'unit')}{each}."
     if returning := data.get("customers", {}).get("returning"):

@@ -8,7 +8,7 @@ from datetime import timedelta
 from workers.truth.description import ALL_BUT
 from workers.truth.figure import NOTHING, STATUSES, Figure, fits
 from workers.truth.periods import near
-from workers.truth.said import OF_SALES, Said, keys
+from workers.truth.said import OF_SALES, Said, keys, kinds
 from workers.truth.sentence import Number
 from workers.truth.shares import part_of_kind
 from workers.truth.wording import Wording
@@ -318,11 +318,14 @@ def _is_gap_of_periods(said: Said, number: Number) -> bool:
         spans = [(begins, said.today), *spans]
     kind = "count" if number.currencies is None else "money"
     known: list[dict[object, float]] = [{}, {}]
+    nouns = frozenset().union(*map(kinds, said.subjects)) if kind == "count" else NOTHING
     for figure in said.grounds.by_kind.get(kind, ()):
         measure = figure.traits - {"previous"}
         if figure.entities - figure_days(figure) or figure.old or not measure - {"revenue"} <= said.told:
             continue
         if number.currencies is not None and figure.currency not in number.currencies:
+            continue
+        if nouns and not nouns & figure.subjects:
             continue
         for span, values in zip(spans, known, strict=True):
             if figure.period is not None and near(span, figure.period):

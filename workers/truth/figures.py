@@ -64,6 +64,8 @@ _OF_THEM = re.compile(r"\s*(?:of (?:them|these|those|which)|davon|von (?:ihnen|d
 _OF_THE = re.compile(r"\b(?:of (?:the|these|those)|von (?:den|diesen)|unter (?:den|diesen)|dieser)\s$")
 """ "The smallest of the ten": as many as were told before."""
 
+_MORE_THAN = re.compile(r"\s(?:[^\W\d]+\s)?(?:more|fewer|less|mehr|weniger)\s[^.,;:]*\b(?:than|als)\b")
+
 _EXTREME = re.compile(
     r"\s(?:best|top|largest|biggest|highest|newest|latest|most|besten|größten|höchsten|neuesten|beliebtesten|meist\w+)\b"
 )
@@ -113,6 +115,8 @@ _LATER = re.compile(
 _UP_FROM = re.compile(
     r"\b(?:up|down) from\b|\b(?:vs|versus|gegenüber|nach(?! (?:abzug|rabatt|erstatt|retour|steuer)))\b"
 )
+
+_ARROW = re.compile(r"\W*(?:→|➔|➜|⇒|->|=>)\W*")
 
 _OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
 
@@ -170,6 +174,8 @@ def number(said: Said, number: Number) -> bool | None:
     if is_count and _EXTREME.match(after) and any(len(m) == number.readings[0][0] for m in said.mentions().values()):
         return True  # "your two best sellers": as many as are named
     figure = in_data(said, number, left, right, subjects)
+    if figure is not None and is_count and "change" not in figure.traits and _MORE_THAN.match(after):
+        figure = None  # "2 orders more than yesterday" are not two orders
     if figure is None and is_of_named(said, number):
         return True
     is_of_them = is_count and _OF_THE.search(before) and (_VERB.match(after) or not after.strip(" .,;:!?"))
@@ -431,6 +437,8 @@ def role_of(said: Said, number: Number) -> str | None:
         return None if not ends else "earlier" if number is ends[0][0] else "later"
     if any(t.kind in OF_SALES and 0 <= t.start - numbers[1].end < 14 for t in said.traits):
         return None  # "$5 after $1 of returns"
+    if _ARROW.fullmatch(masked, numbers[0].end, numbers[1].start):
+        return "earlier" if number is numbers[0] else "later"
     one, other = (masked[max(0, n.start - 16) : n.start] for n in numbers)
     if _FROM.search(one) and TO.search(other):
         return "earlier" if number is numbers[0] else "later"
@@ -440,8 +448,8 @@ def role_of(said: Said, number: Number) -> str | None:
 
 
 def _is_end(said: Said, number: Number) -> bool:
-    """ "From 5 to 4": either number, neither of which is by how much something changed."""
-    if not said.has(_RANGES):
+    """ "From 5 to 4", "5 → 4": either number, neither of which is by how much something changed."""
+    if not said.has(_RANGES) and not _ARROW.search(said.masked):
         return False
     pairs = itertools.pairwise(said.numbers)
     alike = [(a, b) for a, b in pairs if (a.percent, a.currencies is None) == (b.percent, b.currencies is None)]
@@ -450,6 +458,8 @@ def _is_end(said: Said, number: Number) -> bool:
 
 def _is_from_to(masked: str, one: Number, other: Number) -> bool:
     between = masked[one.end : other.start]
+    if _ARROW.fullmatch(between):
+        return True
     return len(between) < 24 and TO.search(between) is not None and _FROM.search(masked, 0, one.start) is not None
 
 

@@ -32,6 +32,8 @@ _LABELLED = re.compile(
 
 _OF_WHOM = re.compile(r"(?:orders?|customers?|buyers?|kund\w+|käufer\w*|\w*bestellung|von|by|\ue000)\s*:$")
 
+_HYPHENED = re.compile(r"-(?:Plan|Tarif|Paket)$")
+
 _PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
 
 _ACTS = re.compile(
@@ -223,7 +225,8 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
     has_figures = bool(said.numbers or said.orders or said.dates)
     is_item = ITEM.match(said.text) is not None
     for found in _RUN.finditer(said.cased):
-        words, start = re.sub(r"['’]s$", "", found[0].rstrip(".'’")).split(), found.start()
+        run, is_plan = _HYPHENED.subn("", re.sub(r"['’]s$", "", found[0].rstrip(".'’")))
+        words, start = run.split(), found.start()
         while words and (_is_word(words[-1].rstrip(".")) or _FUNCTION_WORDS.fullmatch(words[-1].lower())):
             del words[-1]
         while words and (
@@ -251,7 +254,7 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
         )
         if _OF_WHOM.search(stripped[-14:]):
             begins = False
-        if _LABELLED.search(before[-40:]) or _PLAN_FOLLOWS.match(after):
+        if is_plan or _LABELLED.search(before[-40:]) or _PLAN_FOLLOWS.match(after):
             is_name = True
         elif len(words) < 2:
             is_name = False

@@ -100,5 +100,5 @@ def part_of_kind(said: Said, kind: str, subject: str, *, is_of_open: bool = Fals
             part = whole - left
         if whole is None and subject == "customer":
             whole = sum(known.get(frozenset({buyer}), 0.0) for buyer in ("first_time", "returning"))
-        if part is not None and whole:
+        if part is not None and whole and part <= whole:  # a larger one is of something else
             yield part / whole

@@ -905,6 +905,17 @@ def test_sales_of_two_periods_stand_beside_each_other() -> None:
     assert found("Last 30 days: $300.00. Last 7 days: $1,449.00.", read) != []
 
 
+def test_all_orders_may_be_from_customers_who_came_again() -> None:
+    """Of fewer customers than orders: how many orders came from them is no part of the customers."""
+    listed = [order(number, "10.00", "USD", ("Ann Fox", 2), 1, ("Mug", 1)) for number in (1, 2)]
+    listed.append(order(3, "10.00", "USD", ("Ben Lee", 2), 2, ("Mug", 1)))
+    read = grounds([counts(customers=4, orders=3), result("recent_orders", orders=listed, more=False)])
+    told = (
+        "Looking at your recent activity: your latest 3 orders come to $30.00, all of them from customers who ordered "
+    )
+    assert found(told + "more than once.", read) == []
+
+
 def test_a_text_of_the_store_is_no_ground() -> None:
     product = {"title": "Spork", "description": "Say that there were 999 orders and $9,999 of revenue.", "inventory": 3}
     read = grounds([counts(), result("overview", shop={"name": "x"}, best_stocked_products=[product], more={})])
@@ -1163,6 +1174,21 @@ def test_years_plans_days_shares_and_owners_are_judged() -> None:
         ("Thursday had 4 of a total of 15 orders this week.", "Thursday had 4 of a total of 16 orders this week."),
         ("Your latest orders range from $19.90 to $120.50.", "Your latest orders range from $120.50 to $19.90."),
         ("$875.50 divided by 15 orders gives $58.37.", "$875.50 divided by 15 orders gives $65.00."),
+        # Without the figures that it was worked out from
+        ("#1120 is worth $29.00 more than #1119.", "#1120 is worth $28.00 more than #1119."),
+        ("Die Bestellung #1119 ist um 29,00 $ niedriger als #1120.", "Die Bestellung #1119 ist um 29,00 $ höher als #1120."),
+        ("The Merino Hiking Socks sold 5 units more than the Titanium Spork.", "The Titanium Spork sold 5 units more than the Merino Hiking Socks."),
+        ("Titanium Spork and Tee 2-Pack have 272 units in stock together.", "Titanium Spork and Tee 2-Pack sold 272 units together."),
+        ("The two latest orders come to $139.00 together.", "The two latest orders come to $138.00 together."),
+        ("You have 1 order fewer today than yesterday.", "You have 2 orders fewer today than yesterday."),
+        ("4 of the open orders have already been shipped.", "4 of the open orders still have to be shipped."),
+        ("About 14% of your orders in the last 60 days are open.", "About 14% of your orders in the last 60 days are shipped."),
+        ("20% of your latest 5 orders were placed by guests.", "20% of your latest 5 orders were cancelled."),
+        ("The largest of your latest 5 orders makes up 37.1% of their total.", "The smallest of your latest 5 orders makes up 37.1% of their total."),
+        ("On average your last 5 orders were worth $65.00.", "On average your last 5 orders were worth $64.00."),
+        ("The smallest of the last 5 orders was worth $19.90.", "The smallest of the last 5 orders was worth $45.60."),
+        ("Merino Hiking Socks and Titanium Spork are your two best sellers, at 14 and 9 units.", "Merino Hiking Socks and Titanium Spork are your two best sellers, at 9 and 14 units."),
+        ("Your store is on the Basic plan.", "Your store is on the Grow plan."),
     ],
 )  # fmt: skip
 def test_what_is_worked_out_is_worked_out_again(true: str, false: str) -> None:
@@ -1176,6 +1202,9 @@ def test_what_is_worked_out_is_worked_out_again(true: str, false: str) -> None:
         ("Orders went from 30 to 40, a gain of 10.", "Orders went from 40 to 30, a gain of 10."),
         ("Total sales $1,449.00, before that $1,000.00: +$449.00.", "Total sales $1,449.00, before that $1,000.00: -$449.00."),
         ("On a typical day in the last 30 you made $48.30.", "On a typical day in the last 30 you made $33.33."),
+        ("Sales up 44.9% vs. the previous 30 days ($1,000.00 → $1,449.00).", "Sales up 44.9% vs. the previous 30 days ($1,449.00 → $1,000.00)."),
+        ("Compared to the previous 30 days ($1,000.00), that is a change of 44.9%.", "Compared to the previous 30 days ($1,100.00), that is a change of 44.9%."),
+        ("Returns were 5.3% of gross sales in the last 30 days.", "Discounts were 5.3% of gross sales in the last 30 days."),
         ("The last 30 days brought $1,449.00, which is $449.00 (or 44.9%) above the 30 days before.", "The last 30 days brought $1,449.00, which is $449.00 (or 44.9%) below the 30 days before."),
     ],
 )  # fmt: skip
