@@ -238,7 +238,7 @@ class Database:
         with _translating(), closing(Session(self._engine)) as session, session.begin():
             session.first = BEGIN
             yield session
-            if session.first != BEGIN:  # SQLAlchemy would send a COMMIT of its own
+            if session.first != BEGIN:  # with what was deferred; SQLAlchemy's own commit finds nothing left to do
                 session.execute(_COMMIT)
 
     @contextmanager

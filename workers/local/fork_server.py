@@ -51,6 +51,8 @@ _COMMON = (
 #: Commands that a server can run: this project's modules, and Celery.
 _PROGRAM = re.compile(r"exec (?:python -m )?(?P<module>celery|workers\.[\w.]+)(?P<arguments>\s.*)?")
 _LONGEST = 1024 * 1024
+#: glibc's M_ARENA_MAX: how many heaps the threads of a process share.
+_ARENA_MAX = -8
 
 
 def group_of(process: Process, environ: Mapping[str, str]) -> str | None:
@@ -339,8 +341,10 @@ def _served(descriptor: int, load: Callable[[], None]) -> dict[str, Any] | None:
     control = socket.socket(fileno=descriptor)
     control.set_inheritable(False)
     load()
-    with contextlib.suppress(AttributeError):  # glibc's: give back what imports freed, 5 MB of litellm's tokenizer
-        ctypes.CDLL(None).malloc_trim(0)
+    with contextlib.suppress(AttributeError):  # glibc's
+        libc = ctypes.CDLL(None)
+        libc.malloc_trim(0)  # give back what imports freed, 5 MB of litellm's tokenizer
+        libc.mallopt(_ARENA_MAX, 1)  # threads that take turns need no heap each, 3 MB of all workers
     asked = _Server(control).serve()
     if asked is not None:
         os.environ.clear()

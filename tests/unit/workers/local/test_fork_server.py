@@ -17,10 +17,19 @@ from workers.local.stack import wait_until
 from workers.scenario.killable import Killer
 
 WORKER = """
-import os, sys, time
+import os, sys, threading, time
 from workers.failpoints import failpoint
 print("process", os.getpid(), "begins with", *sys.argv[1:], os.environ["WHOSE"], flush=True)
+if sys.argv[1] == "threads":
+    together = threading.Barrier(5)
+    for _ in range(4):
+        threading.Thread(target=lambda: (bytearray(10_000), together.wait())).start()
+    together.wait()
+    reserved = [line.split()[0] for line in open("/proc/self/maps") if "---p" in line]
+    heaps = sum(int(at.partition("-")[2], 16) % 2**26 == 0 for at in reserved)
 while True:
+    if sys.argv[1] == "threads":
+        print("heaps", heaps, flush=True)
     failpoint("model.before")
     time.sleep(0.01)
     if sys.argv[1] == "ends":
@@ -97,6 +106,14 @@ def test_where_no_model_can_be_asked_a_worker_lives_to_say_so(servers: Servers) 
         assert not server.has_ended
     finally:
         server.close()
+
+
+def test_threads_have_no_heap_each(servers: Servers) -> None:
+    """Each would reserve 64 MiB up to an address divisible by that."""
+    child = servers.child("threads")
+    assert line_of(child) == "heaps 0"
+    child.signal(signal.SIGKILL)
+    end_of(child)
 
 
 def test_a_killed_child_is_told_and_the_next_is_of_the_same_server(servers: Servers) -> None:
