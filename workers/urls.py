@@ -14,6 +14,7 @@ from workers.masks import mask
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _REDIS = ("redis", "rediss", *sentinel.SCHEMES)
 _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg2")
+_ENCODED = "in a password @ is written %40, / %2F, : %3A, # %23, ? %3F and % %25"
 #: Parameters of URLs that work as their libraries document them, besides TLS files.
 _OF_A_BROKER = ("login_method",)
 _OF_A_CACHE = (
@@ -38,9 +39,9 @@ def postgres(text: str) -> str:
                 f"has the parameter {found[1]}, which is another library's; remove it (Postgres' own are listed at "
                 "https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS)"
             ) from None
-        raise ValueError("is not a Postgres URL, e.g. postgresql://cj:password@db.example/cj") from None
+        raise ValueError(f"is not a Postgres URL, e.g. postgresql://cj:password@db.example/cj; {_ENCODED}") from None
     if not re.fullmatch("[0-9]{0,5}(,[0-9]{0,5})*", ports):
-        raise ValueError("is not a URL: its host or port is invalid")
+        raise ValueError(f"is not a URL: its host or port is invalid; {_ENCODED}")
     return text
 
 
@@ -102,7 +103,7 @@ def _server(text: str, schemes: Collection[str], parameters: Collection[str] | N
     except ValueError:
         host = "?"
     if not re.fullmatch(r"[\w.:%-]*", host):
-        raise ValueError("is not a URL: its host or port is invalid")
+        raise ValueError(f"is not a URL: its host or port is invalid; {_ENCODED}")
     if text.startswith("redis") and not re.fullmatch("/?[0-9]*", parts.path):
         raise ValueError("names a database of Redis that is no number; write redis://HOST:PORT/NUMBER")
     for name, _ in parse_qsl(parts.query, keep_blank_values=True):

@@ -382,8 +382,9 @@ LONG = {"message": "This model's maximum context length is 8192 tokens."}
         ({"error": {"message": "Provider returned error", "code": "429"}}, Cause.BUSY),
         ({"error": {"message": "Provider returned error", "code": "server_error"}}, Cause.DOWN),
         ({"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}, "choices": None}, Cause.CREDIT),
+        ({"success": False, "errors": [{"code": 7003, "message": "Could not route"}], "result": None}, Cause.DOWN),
     ],
-    ids=["code", "a text", "vLLM", "quota", "429 as a text", "no code that we know", "MiniMax"],
+    ids=["code", "a text", "vLLM", "quota", "429 as a text", "no code that we know", "MiniMax", "Cloudflare"],
 )
 @pytest.mark.parametrize("streamed", [False, True])
 def test_an_error_that_comes_with_200_is_what_it_says(

@@ -194,10 +194,13 @@ def _without_reasoning(text: str) -> str:
         elif visible is not None:
             kept.append(text[visible : edge.start()])
             visible, hidden = None, edge.end()
+    end = len(text)
     if visible is None:
         begins = _CALL_BEGINS.search(text, hidden)
-        visible = begins.start() if begins else len(text)
-    return "".join([*kept, text[visible:]])
+        visible = begins.start() if begins else end
+        thinks_again = _EDGE.search(text, visible)
+        end = thinks_again.start() if thinks_again else end
+    return "".join([*kept, text[visible:end]])
 
 
 _CHANNEL = re.compile(

@@ -65,10 +65,13 @@ _BY_STATUS = {
     429: Cause.BUSY,
 }
 _UNREACHABLE = "no connection; check the provider's address and the network"
+_BROKE_OFF = "the connection broke off"
 _NO_CONNECTION = {
     "SSLCertVerificationError": "its certificate is not trusted: name its CA in SSL_CERT_FILE",
     "ProxyError": "the proxy refuses; check HTTPS_PROXY",
     "ConnectError": _UNREACHABLE,
+    "ReadError": _BROKE_OFF,
+    "RemoteProtocolError": _BROKE_OFF,
     "APIConnectionError": _UNREACHABLE,
     "Unreachable": _UNREACHABLE,
 }
@@ -89,27 +92,33 @@ _BY_WORDS: Sequence[tuple[Cause, re.Pattern[str]]] = [
         (
             Cause.CREDIT,
             r"credit balance|insufficient[ _](quota|balance|credit|funds)|exceeded your current quota|payment required"
-            r"|(requires|need) more credits|out of credits?|no credits?\b|spend(ing)? limit|billing[ _](hard|not)"
-            r"|arrearage",
+            r"|(requires|need) more credits|out of credits?|(no|any) credits?\b|spend(ing)? limit|billing[ _](hard|not)"
+            r"|arrearage|(budget|usage limit)[\w ]{0,10} exceeded|(over|exceeded) ?budget",
         ),
         (
             Cause.NO_TOOLS,
-            r"(not|n't) support (the )?(tool|function)|support tool use|(tools?|function calling)( use)? (is|are) not "
-            r"(supported|enabled)|auto[\\\"'`]* tool choice requires",
+            r"(not|n't) support (the )?(tool|function)(?! use in stream)|support tool use(?! in stream)"
+            r"|(tools?|function calling)( use)? (is|are) not (supported|enabled)"
+            r"|auto[\\\"'`]* tool choice requires|tools param requires",
         ),
         (
             Cause.FILTERED,
             r"content[ _-]?(management|filter|policy|moderation)|responsible_?ai_?policy|usage polic(y|ies)"
             r"|invalid_prompt|data_?inspection_?failed|inappropriate content|content exists risk|prohibited_?content"
-            r"|safety (system|filter|reasons)|flagged (as|for|by)|requires moderation|blockreason|sensitive content",
+            r"|safety (system|filter|reasons)|flagged (as|for|by)|requires moderation|blockreason|sensitive content"
+            r"|violated[\w ]{0,20} guardrail|guardrail[\w ,]{0,40} failed",
         ),
         (Cause.KEY, r"api[ _]key[\w ]{0,20} (not valid|invalid|expired)|(invalid|incorrect)[\w -]{0,12} api[ _-]?key"),
-        (Cause.ACCESS, r"(user location|country|region)[\w, ]{0,30} (is )?not supported"),
+        (
+            Cause.ACCESS,
+            r"(user location|country|region)[\w, ]{0,30} (is )?not supported|organization has been restricted",
+        ),
         (
             Cause.GONE,
             r"decommissioned|model[ _](is )?not[ _]found|model[\w\s\"'`./:-]{0,90}(does not exist|not found"
             r"|no longer|has been (retired|deprecated|shut)|is deprecated)|not a valid model"
-            r"|(unknown|invalid|unsupported) model\b|no endpoints found|end of life",
+            r"|(unknown|invalid|unsupported) model\b|no endpoints found|end of life|model identifier is invalid"
+            r"|non-serverless model|on-demand throughput",
         ),
     )
 ]
@@ -182,7 +191,7 @@ class FailedCall:
     @property
     def reason(self) -> str:
         hint = f"; {_HINTS[self.cause]}" if self.cause in _HINTS else ""
-        told = ", ".join(filter(None, [str(self.status or ""), self.detail]))
+        told = ", ".join(dict.fromkeys(filter(None, [str(self.status or ""), self.detail])))
         return f"{self.cause.value}{f' ({told})' if told else ''}{hint}"
 
     def __str__(self) -> str:
@@ -192,11 +201,18 @@ class FailedCall:
 def classify(name: str, error: Exception) -> FailedCall:
     """Classify an exception by its text and status code; litellm's exception classes differ between providers."""
     status, code = _status(error), _error_code(error)
-    words = f"{code or ''} {error}"[:_READ]
+    words = f"{code or ''} {told_by(error)}"[:_READ]
     cause, found = _cause(status, code, words, error)
     if cause is Cause.DOWN and status >= 500 and (why := _why_no_connection(error)):
         return FailedCall(name, cause, status, why)
     return FailedCall(name, cause, status, ", ".join(dict.fromkeys(filter(None, [code, found]))), _retry_after(error))
+
+
+def told_by(error: Exception) -> str:
+    """The error's text, and the refusal's body where litellm leaves it out, as for Gemini's streams. It may repeat the
+    prompt."""
+    body = getattr(getattr(error, "response", None), "content", b"")
+    return f"{error} {body.decode('utf-8', 'replace') if isinstance(body, bytes) else ''}"
 
 
 def status_of(told: object) -> int:
@@ -219,10 +235,11 @@ def _cause(status: int, code: str | None, words: str, error: Exception) -> tuple
         return Cause.TOO_LONG, None
     if _UNREADABLE.search(words):
         return Cause.EMPTY, None
-    if 400 <= status < 500:
-        for cause, pattern in _BY_WORDS:
-            if (found := pattern.search(words)) is not None:
-                return cause, f"“{found[0].strip()}”"
+    for cause, pattern in _BY_WORDS:
+        # llama.cpp says with 500 that its tools are switched off.
+        is_told = 400 <= status < 500 or (status == 500 and cause is Cause.NO_TOOLS)
+        if is_told and (found := pattern.search(words)) is not None:
+            return cause, f"“{found[0].strip()}”"
     return _BY_STATUS.get(status, Cause.DOWN), None
 
 
@@ -260,7 +277,7 @@ def _retry_after(error: Exception) -> float | None:
             return milliseconds / 1000
         if (value := headers.get("retry-after")) is not None:
             return _seconds(str(value))
-    delay = re.search(r"[\"']retryDelay[\"']\s*:\s*[\"']([0-9.]{1,12})s", str(error)[:_READ])
+    delay = re.search(r"[\"']retryDelay[\"']\s*:\s*[\"']([0-9.]{1,12})s", told_by(error)[:_READ])
     return _seconds(delay[1]) if delay else None
 
 

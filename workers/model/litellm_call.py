@@ -2,7 +2,8 @@
 
 litellm 1.110 has pitfalls; a test covers each of these workarounds:
 
-- Its retries multiply each other, so they are off; `workers.model.client` decides who is asked again.
+- Its retries multiply each other, so they are off, OpenAI's client's, too; `workers.model.client` decides who is asked
+  again.
 - Its timeout applies to each read of a socket, so a slowly dripping answer never times out. So every call runs on a
   thread of its own that is abandoned when the time is over, and every socket it opens has the call's deadline: giving
   up closes the connection, whichever provider and client it belongs to.
@@ -15,6 +16,8 @@ litellm 1.110 has pitfalls; a test covers each of these workarounds:
   every client repairs answers first (`workers/model/wire.py`).
 - What it and OpenAI's client do around a request costs three times as much as the request itself. So a server that
   speaks OpenAI's protocol is sent what litellm would send, and its answer is read, without them.
+- It counts a prompt's tokens with tokenizers from huggingface.co, which nobody may reach; that is off.
+- It takes reasons for an end that it does not know for a "stop", and cannot read Cohere's streams.
 - Exception classes vary by provider, status codes do not (`workers/model/errors.py`).
 - It logs and prints requests including prompts, so its loggers are off.
 """
@@ -47,9 +50,9 @@ from shopify.transport import LOOK_SECONDS, DeadlineBackend, before_reads, is_gi
 from workers import logs, settings
 from workers.model import wire
 from workers.model.demo import DEMO
-from workers.model.errors import Cause, FailedCall, GivenUp, classify
+from workers.model.errors import Cause, FailedCall, GivenUp, classify, told_by
 from workers.model.habits import Habits
-from workers.model.response import Answer, read_answer, repaired, spoken_words, tool_names, words_so_far
+from workers.model.response import Answer, is_cut_off, read_answer, repaired, spoken_words, tool_names, words_so_far
 from workers.model.stream import Assembly
 from workers.model.wire import Stream, StreamCut
 
@@ -65,6 +68,8 @@ _LOOK_BACK = 12
 #: How long to wait for calls and token counts after an answer's last words before those are passed on (seconds).
 END_FOLLOWS_SECONDS = 0.005
 
+_WHOLE = frozenset({"cohere", "cohere_chat"})
+"""Providers whose streams litellm cannot read."""
 _AS_A_STREAM = {"stream": True, "stream_options": {"include_usage": True}}
 
 Messages = Sequence[Mapping[str, Any]]
@@ -126,6 +131,8 @@ def call(name: str, request: Request, seconds: float) -> Answer | FailedCall:
     provider = _provider(name)
     if provider is None:
         return FailedCall(name, Cause.GONE, 404, "unknown provider in litellm")
+    if provider in _WHOLE:
+        request = replace(request, hear=None)
     while True:
         outcome = _attempt(name, request, seconds, _credentials(provider))
         if not isinstance(outcome, Exception):
@@ -133,7 +140,7 @@ def call(name: str, request: Request, seconds: float) -> Answer | FailedCall:
         failed = classify(name, outcome)
         seconds = deadline - time.monotonic()
         may_differ = failed.cause is Cause.REFUSED and seconds > LEAST_SECONDS
-        if not may_differ or not _habits.learn(name, str(outcome), request.messages, request.sent_options):
+        if not may_differ or not _habits.learn(name, told_by(outcome), request.messages, request.sent_options):
             return failed
 
 
@@ -370,7 +377,10 @@ def _imported() -> Any:
     Logging.response_cost_calculator = Logging.pre_call = Logging.post_call = _nothing
     ServiceLogging.service_success_hook = _nothing
     common_utils._contains_cache_control = _nothing
+    litellm.disable_hf_tokenizer_download = True  # it would ask huggingface.co for the tokenizers of Llama and others
     litellm.modify_params = True  # adds the dummy tool Bedrock requires with past tool calls, and fills gaps
+    importlib.import_module("openai._models").FinalRequestOptions.get_max_retries = _no_retries
+    _keep_unknown_reasons(importlib.import_module("litellm.types.utils").StreamingChoices)
     logging.getLogger("openai").setLevel(logging.WARNING)  # OPENAI_LOG=debug would have it log requests
     return litellm
 
@@ -388,6 +398,23 @@ def _nothing(*_: object, **__: object) -> None:
     (`price` does it on demand); opening an event loop to report the duration to nobody; and searching each message for
     Anthropic cache marks, which ours never have.
     """
+
+
+def _no_retries(*_: object) -> int:
+    """How often OpenAI's client asks again: for some of its providers litellm does not pass `max_retries` on."""
+    return 0
+
+
+def _keep_unknown_reasons(choice: Any) -> None:
+    """litellm takes a reason that it does not know for a "stop", though the text may end anywhere."""
+    create = choice.__init__
+
+    def create_and_keep(self: Any, finish_reason: str | None = None, *args: Any, **fields: Any) -> None:
+        create(self, finish_reason, *args, **fields)
+        if self.finish_reason == "stop" and is_cut_off(finish_reason):
+            self.finish_reason = finish_reason
+
+    choice.__init__ = create_and_keep
 
 
 def _complete(name: str, request: Request, options: Mapping[str, Any], seconds: float, extra: Mapping[str, Any]) -> Any:

@@ -116,7 +116,7 @@ def read_answer(
     if not calls and spoken.broken and offered:
         calls = (ToolCall(_new_id(), offered[0], None, _IN_THE_TEXT),)
     finish = field_of(choice, "finish_reason")
-    said = whole_sentences(spoken.text) if _is_cut_off(finish) else spoken.text
+    said = whole_sentences(spoken.text) if is_cut_off(finish) else spoken.text
     words = _clean(said) or (None if calls else _clean(text_of(field_of(message, "refusal"))))
     if words is None and not calls:
         return _nothing(finish, bool(field_of(message, "refusal")))
@@ -125,7 +125,7 @@ def read_answer(
     return Answer(words, calls, model, *counts, _extras(model, message, extras_of_calls))
 
 
-def _is_cut_off(finish: object) -> bool:
+def is_cut_off(finish: object) -> bool:
     """Whether the text may end anywhere. Providers that give no reason are believed to have ended."""
     return bool(finish) and str(finish).lower() not in ENDS | _OTHER_ENDS
 
@@ -196,7 +196,7 @@ def _choice(choice: dict[str, Any]) -> dict[str, Any]:
         message.pop("function_call")
     finish = choice.get("finish_reason")
     # litellm takes reasons that it does not know for a "stop".
-    is_cut = message.get("content") and _is_cut_off(finish) and finish != "content_filter"
+    is_cut = message.get("content") and is_cut_off(finish) and finish != "content_filter"
     ends = {"finish_reason": "length"} if is_cut else {}
     return {**choice, **ends, "message": {"role": "assistant", "content": None, **message}}
 

@@ -19,6 +19,8 @@ from workers.model.response import ENDS, count_of, field_of, text_of
 END = re.compile(rb"\"(?:(?:finish|stop)_?[rR]eason\"\s*:\s*\"|done\"\s*:\s*true)|data:\s*\[DONE\]|message_stop")
 """Bytes that mark the end of a stream, for all providers. litellm's Gemini parser marks every piece as the end."""
 LONGEST_END = 40
+DONE: dict[str, Any] = {"is_finished": True, "finish_reason": "stop"}
+"""What `[DONE]` means for an answer that gave no reason for its end, in litellm's older chunk format."""
 _PLAIN = {"role", "content"}
 
 

@@ -11,7 +11,7 @@ import contextvars
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ import httpx
 from shopify.transport import within
 from workers.model.errors import status_of
 from workers.model.response import as_completion, repaired
-from workers.model.stream import END, LONGEST_END, Assembly, as_stream
+from workers.model.stream import DONE, END, LONGEST_END, Assembly, as_stream
 
 #: How long to wait for the end of the body after a stream's last piece, so that the connection can be reused (seconds).
 END_SECONDS = 0.1
@@ -39,6 +39,8 @@ class Stream:
     has_ended: bool = False
     """Whether the bytes that end it arrived, or cannot be seen."""
     is_visible: bool = True
+    body: _ReadToTheEnd | None = None
+    """What is read."""
 
 
 _stream: contextvars.ContextVar[Stream | None] = contextvars.ContextVar("stream", default=None)
@@ -46,12 +48,20 @@ _stream: contextvars.ContextVar[Stream | None] = contextvars.ContextVar("stream"
 
 @contextmanager
 def streaming(wanted: bool) -> Iterator[Stream | None]:
-    """Context in which an answer is requested, as a stream or whole."""
-    before = _stream.set(Stream() if wanted else None)
+    """Context in which an answer is requested, as a stream or whole.
+
+    A stream that was not read to its end is closed with it. Otherwise the garbage collector would, perhaps while the
+    same thread opens a connection and holds the lock of httpcore's pool, which closing needs too: nothing would ever
+    be asked again.
+    """
+    stream = Stream() if wanted else None
+    before = _stream.set(stream)
     try:
-        yield _stream.get()
+        yield stream
     finally:
         _stream.reset(before)
+        if stream is not None and stream.body is not None:
+            stream.body.close()
 
 
 class _ReadToTheEnd(httpx.SyncByteStream):
@@ -67,7 +77,7 @@ class _ReadToTheEnd(httpx.SyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
         return self._parts
 
-    def _read(self) -> Iterator[bytes]:
+    def _read(self) -> Generator[bytes]:
         last = b""
         for part in self._body:
             if not self._stream.has_ended:
@@ -79,6 +89,7 @@ class _ReadToTheEnd(httpx.SyncByteStream):
         with suppress(Exception), within(END_SECONDS):
             for _ in self._parts:
                 pass
+        self._parts.close()
         self._body.close()
 
 
@@ -89,7 +100,7 @@ def repair(response: Any) -> None:
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     stream = _stream.get()
     if stream is not None and response.is_success and kind not in ("application/json", "text/html"):
-        response.stream = _ReadToTheEnd(response.stream, stream)
+        response.stream = stream.body = _ReadToTheEnd(response.stream, stream)
         stream.is_visible = response.headers.get("content-encoding", "identity") == "identity"
         stream.has_ended = not stream.is_visible
         return
@@ -117,10 +128,12 @@ def repair(response: Any) -> None:
 
 
 def _error_in(body: dict[str, Any]) -> Any:
-    """The error that came with 200, or None: OpenAI's form, vLLM's older one, or MiniMax's."""
+    """The error that came with 200, or None: OpenAI's form, vLLM's older one, Cloudflare's, or MiniMax's."""
     own = body.get("base_resp")
     has_failed = isinstance(own, dict) and own.get("status_code")
-    return body.get("error") or (body if body.get("object") == "error" else own if has_failed else None)
+    if body.get("object") == "error" or body.get("success") is False:
+        return body.get("error") or body
+    return body.get("error") or (own if has_failed else None)
 
 
 def _whole(content: bytes) -> dict[str, Any] | None:
@@ -189,6 +202,7 @@ def _events(parts: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             if line.removeprefix(_BOM).startswith(b"data:"):
                 data += line.partition(b":")[2].strip()
             if data == b"[DONE]":
+                yield DONE
                 return
             try:
                 event = json.loads(data.decode("utf-8", "surrogatepass")) if data else None

@@ -60,6 +60,10 @@ _QUOTING = re.compile(
     r"|\b(?:not|n't|nicht|instead of|rather than|statt|anstatt|kein\w*|than the|als die)\s(?:the |die |der |\w+ )?[$€£]?$",
 )
 
+_GOAL = re.compile(
+    r"(?<!\bif )(?<!wenn )\b(?:your|ihr|dein) (?:\w+ )?(?:goal|target|budget|\w*ziel) (?:is|was|of|ist|war|von)\s(?:\w+\s)?$"
+)
+
 _OF_THEM = re.compile(r"\s*(?:of (?:them|these|those|which)|davon|von (?:ihnen|denen|diesen)|darunter)\b")
 
 _OF_THE = re.compile(r"\b(?:of (?:the|these|those)|von (?:den|diesen)|unter (?:den|diesen)|dieser)\s$")
@@ -232,9 +236,13 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
     if not number.word and any(t.kind == "previous" and number.end <= t.start < right for t in said.traits):
         return True  # "from 21 in the month before"
     is_count = number.currencies is None and not number.percent
-    if talk and is_count and not any(number.end <= s.start < number.end + talk.end() for s in said.subjects):
+    is_whole = number.readings[0][1] >= 1  # "4.8 stars" is a rating
+    is_of_store = any(talk and number.end <= s.start < number.end + talk.end() for s in said.subjects)
+    if talk and is_count and is_whole and not is_of_store:
         return False
     clause = before + said.masked[number.start : number.end] + after
+    if said.supposes(clause) and _GOAL.search(before):
+        return True
     if said.supposes(clause):
         return OWNED.search(before) is not None and about_store
     if not is_count and not number.percent and any(left <= o.start and o.end <= number.start for o in said.orders):

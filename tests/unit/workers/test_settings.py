@@ -104,6 +104,8 @@ def test_only_what_is_needed_must_be_there() -> None:
         ("DATABASE_URL", "postgresql://cj:leaked@db/cj?schema=leaked", "has the parameter schema"),
         ("DATABASE_URL", "postgresql://cj:leaked@db/cj?pgbouncer=true", "has the parameter pgbouncer"),
         ("DATABASE_URL", "postgresql://cj:leaked%zz@db/cj", "is not a Postgres URL"),
+        ("DATABASE_URL", "postgresql://cj:leaked/or:not@db/cj", "in a password @ is written %40"),
+        ("BROKER_URL", "redis://cj:leaked/or:not@db/0", "in a password @ is written %40"),
         ("CELERY_BROKER_URL", "redis://:leaked@other/0", "unset it"),
         ("CELERY_BROKER_WRITE_URL", "redis://:leaked@other/0", "unset it"),
         ("CELERY_CONFIG_MODULE", "leaked", "another program's configuration; unset it"),

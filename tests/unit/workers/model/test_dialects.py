@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workers.agent.utterance import whole_sentences
@@ -285,6 +285,7 @@ PIECES = st.sampled_from(
 )
 
 
+@example("<think><tool_call></tool_call><think>")
 @given(st.lists(PIECES, max_size=60).map("".join))
 def test_whatever_a_model_writes_is_read(text: str) -> None:
     for offered in (OFFERED, []):

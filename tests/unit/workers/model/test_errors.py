@@ -137,6 +137,18 @@ def test_a_broken_connection_is_called_so() -> None:
     assert "no connection" not in failure(ProviderError(500)).reason
 
 
+@pytest.mark.parametrize("name", ["ReadError", "RemoteProtocolError"])
+def test_a_connection_that_broke_off_had_been_made(name: str) -> None:
+    error = ProviderError(500)
+    error.__cause__ = APIConnectionError()
+    error.__cause__.__context__ = type(name, (Exception,), {})()
+    assert failure(error).reason == "the provider failed (500, the connection broke off)"
+
+
+def test_what_is_told_twice_is_said_once() -> None:
+    assert failure(ProviderError(400, body={"code": "400"})).reason == "the provider refused the request (400)"
+
+
 def test_a_certificate_that_is_not_trusted_is_no_fault_of_the_network() -> None:
     error = ProviderError(500)
     error.__cause__ = APIConnectionError()
@@ -192,6 +204,18 @@ def test_providers_say_too_long_in_many_ways(status: int, words: str) -> None:
         (404, "No endpoints found that support tool use.", Cause.NO_TOOLS),
         (400, "registry.ollama.ai/library/phi3:latest does not support tools", Cause.NO_TOOLS),
         (400, '"auto" tool choice requires --enable-auto-tool-choice', Cause.NO_TOOLS),
+        (400, "The provided model identifier is invalid.", Cause.GONE),
+        (400, "Invocation of model ID x with on-demand throughput isn't supported.", Cause.GONE),
+        (400, "Unable to access non-serverless model x.", Cause.GONE),
+        (400, "Budget has been exceeded! Current cost: 10.2, Max budget: 10.0", Cause.CREDIT),
+        (400, "ExceededBudget: User=x over budget. Spend: 10.2", Cause.CREDIT),
+        (412, "Portkey Error: Usage limit exceeded for this API Key", Cause.CREDIT),
+        (403, "Your newly created team doesn't have any credits yet.", Cause.CREDIT),
+        (400, "Organization has been restricted. Please reach out to support.", Cause.ACCESS),
+        (400, "Violated guardrail policy", Cause.FILTERED),
+        (446, "The guardrail checks defined in the config failed.", Cause.FILTERED),
+        (500, "tools param requires --jinja flag", Cause.NO_TOOLS),
+        (400, "This model doesn't support tool use in streaming mode.", Cause.REFUSED),
         (400, "API key not valid. Please pass a valid API key.", Cause.KEY),
         (400, "User location is not supported for the API use.", Cause.ACCESS),
         (400, "Unsupported value: 'temperature' does not support 0.2 with this model.", Cause.REFUSED),

@@ -444,6 +444,8 @@ Cancellations this week: 2.
 """
 FALSE = """
 You have 83 customers.
+Your average rating is 4.8 stars.
+Your monthly goal is 200 orders.
 You have 68 customers in your store.
 You have 67 orders in the last 60 days.
 You have 83 orders in the last week.
