@@ -303,6 +303,8 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
                 yield words, ok and all(_is_by(said, n, pair, difference, scope) for n in beside)
             continue
         difference = _known_difference(said, found)
+        if difference is None and (group not in ("more", "less") or _TAKES_OBJECT.pattern.match(masked, found.start())):
+            difference = _told_difference(said)
         if difference is not None:
             yield words, difference * sign > 0
         elif _is_trend(said, found, group, clause):
@@ -588,15 +590,21 @@ def _difference(said: Said, found: re.Match[str], pair: tuple[Number, Number], g
     if group in ("rise", "fall"):
         if role_of(said, pair[0]) is not None:
             return one - other if role_of(said, pair[0]) == "later" else other - one
-        earlier = ["previous" in figure.traits for figure in figures]
-        if earlier[0] != earlier[1]:
-            return other - one if earlier[0] else one - other
-        days = [figure.period[1] for figure in figures if figure.period is not None]
-        if len(days) == 2 and days[0] != days[1]:
-            return one - other if days[0] > days[1] else other - one
-        return None
+        later = _later(figures)
+        return None if later is None else one - other if later == 0 else other - one
     left = _compared_first(said, found, pair, figures, group)
     return None if left is None else one - other if left == 0 else other - one
+
+
+def _later(figures: Sequence[Figure]) -> int | None:
+    """Which of two figures is of a later time."""
+    earlier = ["previous" in figure.traits for figure in figures]
+    if earlier[0] != earlier[1]:
+        return 1 if earlier[0] else 0
+    days = [figure.period[1] for figure in figures if figure.period is not None]
+    if len(days) < 2 or days[0] == days[1]:
+        return None
+    return 0 if days[0] > days[1] else 1
 
 
 _SO = re.compile(
@@ -626,6 +634,10 @@ def _compared_first(
         if whose[0] != whose[1]:
             things.append((mention.start, mention.end, 0 if whose[0] else 1))
     things.sort()
+    comma = max(masked.rfind(",", pair[1].end, found.start()), said.clause_start(found.start()))
+    is_of_nobody = not any(comma <= start < said.clause_end(found.end()) for start, _, _ in things)
+    if comma >= pair[1].end and is_of_nobody and (later := _later(figures)) is not None:
+        return later  # "$4 so far, $5 in all of May, which means you are trailing"
     if _SO.search(masked, pair[1].end, found.start()):  # "$5, the month before $4, so more"
         return 0
     than = said.first(THAN, found.end())
@@ -650,8 +662,12 @@ def _compared_first(
 
 def _things(said: Said) -> Iterable[tuple[Mention, Callable[[Figure], bool]]]:
     """What figures may be told apart by: periods, names, what they count, what is said of them."""
+    befores = [m.span() for m in _TIME_BEFORE.finditer(said.plain)] if said.grounds.has_previous else []
     for mention in (*said.periods, *said.dates):
-        yield mention, partial(_is_of_time, said.spans_of()[mention.start])
+        if any(start < mention.end and mention.start < end for start, end in befores):
+            yield mention, lambda figure: "previous" in figure.traits
+        else:
+            yield mention, partial(_is_of_time, said.spans_of()[mention.start])
     newest = [
         Mention(*found.span(), found[0], "name", said.context.newest) for found in _THE_NEWEST.finditer(said.masked)
     ]
@@ -684,6 +700,18 @@ def _is_trend(said: Said, found: re.Match[str], group: str, clause: str) -> bool
     if _BASE_FORM.fullmatch(found[0]) and not _NOUN_BEFORE.search(said.masked[: found.start()][-16:]):
         return False
     return subject or _METRIC.search(clause) is not None
+
+
+def _told_difference(said: Said) -> float | None:
+    """ "Last month: $5, this month: $4. So you're pacing behind": of the two figures of the sentence before, by how much
+    the later is more."""
+    figures = said.context.told
+    if len(figures) != 2 or figures[0].currency != figures[1].currency or said.numbers or said.subjects:
+        return None
+    if said.names or said.orders or said.periods or said.dates:
+        return None
+    later = _later(figures)
+    return None if later is None else figures[later].value - figures[1 - later].value
 
 
 def _known_difference(said: Said, found: re.Match[str]) -> float | None:

@@ -97,7 +97,9 @@ _LEAVES = re.compile(
     r"\b(?:becomes?|keep|kept|remain\w*|leaves?|left|bleib\w*|verbleib\w*|behält\w*|behalten|danach|down to|(?:drops?|shrinks?) to|(?<!came )(?<!come )(?<!comes )(?<!amount )(?<!amounted )(?<!add up )to\b(?=\W*$)|after\b(?=\W*$)|macht|ergibt|wird|werden)\b[^,;:]{0,24}$"
 )
 
-_EARLIER = re.compile(r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag)", re.IGNORECASE)
+_EARLIER = re.compile(
+    r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag|woche|monat|jahr)", re.IGNORECASE
+)
 
 _BESIDE = re.compile(r"\s*\(\W*")
 
@@ -118,6 +120,8 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     required, own = _traits(said, number, left, right)
     if any(found.end() == number.start for found in said.each(ALL_BUT)):  # "all but two have shipped"
         required, own = (frozenset(_OPPOSITES.get(trait, trait) for trait in traits) for traits in (required, own))
+    if number.currencies is not None and subjects == {"unit", "item"} and "average" in required | own:
+        required, own = ((traits - {"average"}) | {"price"} for traits in (required, own))  # "12 units at $5 each"
     if number.currencies is not None and "reversal" in own:  # "$5 returned"
         required, own = required - {"returning"}, own - {"returning"}
     foreign = [t for t in said.traits if _is_another(said, number, t) or _is_past(said, number, t)]
@@ -150,10 +154,11 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         near |= {
             min(beside, key=lambda t: number.start - t.end if t.end <= number.start else t.start - number.end).kind
         }
-    if any(_EARLIER.search(period.text) for period in said.periods if left <= period.start < right):
+    lead = said.lead(number, left)  # "the previous 30 days ($5)"
+    if any(_EARLIER.search(period.text) for period in said.periods if lead <= period.start < right):
         near |= {"previous"}
     in_part = said.masked[left : left + 1] == "(" or _is_of_all(said, left, number)
-    near |= own & {"daily"}
+    near |= own & {"daily"} | _of_coordinate(said, number)
     if number.currencies is not None and "refunding" in wide and _leaves(said, number):
         near |= {"net"}
     in_part = in_part or whole_of
@@ -188,6 +193,19 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         bool(subjects), _names_of(said, number, (said.lead(number, left), right), (lower, upper)), spans, front, late, said,
         number.currencies is not None, tuple(meant for vague, meant in VAGUE.items() if vague in near and vague != "refunding"),
     )  # fmt: skip
+
+
+def _of_coordinate(said: Said, number: Number) -> frozenset[str]:
+    """ "On an average day 5 orders and $80": what the number before it is of by day, it is, too."""
+    if "daily" not in said.told:
+        return NOTHING
+    before = [n for n in said.numbers if n.end <= number.start][-1:]
+    is_joined = before and _JOINED.fullmatch(said.masked, before[0].end, number.start) is not None
+    figure = said.meant.get(before[0].start) if is_joined else None
+    return figure.traits & {"average", "daily"} if figure is not None and "daily" in figure.traits else NOTHING
+
+
+_JOINED = re.compile(r"(?: \w+)? (?:and|und) ")
 
 
 def _first_of_sum(said: Said, number: Number) -> Number | None:
@@ -296,7 +314,10 @@ def _traits(said: Said, number: Number, left: int, right: int) -> tuple[frozense
         here = [t for t in here if t.end <= noun]
     after = frozenset(t.kind for t in here if t.start >= number.end)
     before = frozenset(t.kind for t in here if t.end <= number.start)
-    if before and _AMONG.search(said.masked, left, number.start):  # "the share of returning ones among the last 10"
+    is_count = number.currencies is None
+    if (
+        before and is_count and _AMONG.search(said.masked, left, number.start)
+    ):  # "the share of guests among the last 10"
         before = before & {"recent"}
     label = _LABEL.search(said.masked, left, number.start) if after & STRICT else None
     required = after if after & STRICT and not (label and label[0].strip() in ":=(") else after | before
@@ -429,6 +450,8 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
             distance += 0.5 if known else 1.0 if trait in words.before else 2.0
     if not matched:
         lacked = words.expected - traits - words.required - words.neutral
+        if figure.period is not None and (said.today - figure.period[1]).days > 2:
+            lacked -= {"previous"} if any(near(span, figure.period) for span in words.spans) else NOTHING
         distance += len(lacked - {"previous"} if "change" in traits else lacked)
         distance += sum(traits.isdisjoint(meant) for meant in words.vague)
     if words.nouns and not words.sure and not words.money and not words.nouns & figure.subjects:
@@ -444,7 +467,7 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
         distance += 0.75
     if distance >= limit:
         return MOST
-    return distance + _time_distance(said, figure, words)
+    return distance + time_distance(said, figure, words)
 
 
 def _unsaid_name(said: Said, figure: Figure, kind: str, matched: bool, words: Description) -> float:
@@ -462,7 +485,7 @@ def _unsaid_name(said: Said, figure: Figure, kind: str, matched: bool, words: De
     return 1.0 if said.has(single) else 2.0
 
 
-def _time_distance(said: Said, figure: Figure, words: Description) -> float:
+def time_distance(said: Said, figure: Figure, words: Description) -> float:
     period, spans = figure.period, words.spans or words.front
     days = [name.removeprefix("date:") for name in figure.entities if name.startswith("date:")]
     if len(days) == 2:  # a change from one day to another

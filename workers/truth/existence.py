@@ -65,7 +65,7 @@ _ADJECTIVES = re.compile(
     r"\W*(?:of |von |unter )?(?:(?:the|your|these|those|them|my|our|der|den|die|deine[nrm]?|ihre[nrm]?|diese[nr]?|open|offene[nr]?|unfulfilled|unpaid|paid|pending|new|neue[nr]?|unbezahlte[nr]?|single|einzige[nrs]?|more|mehr|last|latest|newest|recent|letzten|neuesten|jüngsten|\w+e[nrs]|\w+ed|\w+ing|first|test|guest|\d+|two|three|four|five|six|seven|eight|nine|ten|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|\ue000+(?:['’]s)?) ){0,5}\W*"
 )
 
-_ACQUIRED = Wording(
+ACQUIRED = Wording(
     r"(?:sold|sell|sells|bought|buys?|ordered|orders?|purchased?|placed|came in|come in|coming in|received|arrived|happened|passiert|verkauft|eingespielt|umgesetzt|eingenommen|verdient|gekauft|kaufte[n]?|bestellt[en]*|eingegangen|reingekommen|hereingekommen|herein|rein|eingetroffen|erhalten|los|ging(?:en)?(?=.* ein\b))(?!\w)"
 )
 
@@ -168,12 +168,12 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     is_beside = bool(behind) and _ADJECTIVES.fullmatch(masked, found.end(), behind[0].start + start) is not None
     if is_some and not is_beside and not traits & _OF_MONEY:
         return None
-    if word in ("nothing", "nichts") and not traits and not said.first(_ACQUIRED, start, end) and not said.names:
+    if word in ("nothing", "nichts") and not traits and not said.first(ACQUIRED, start, end) and not said.names:
         return None
     nouns: set[str] = {kind for s in (behind or read.subjects)[:1] for kind in kinds(s)}
     if "foreign" in nouns and not traits & _OF_MONEY:
         return None
-    is_bought = said.first(_ACQUIRED, start, end) is not None
+    is_bought = said.first(ACQUIRED, start, end) is not None
     named = said.mentions().get("product", ())
     products = [keys(m) for m in named if start <= m.start < end]
     if not products and "unit" in nouns and len(named) == 1:  # "with no units on hand, the Spork …"
@@ -304,7 +304,7 @@ def _every_day(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Orders came in every day of the last seven"."""
     for found in () if said.numbers or said.names else said.each(_EVERY_DAY):
         start, end = said.clause_start(found.start()), said.clause_end(found.end())
-        is_order = any(s.kind == "order" for s in said.subjects) or said.first(_ACQUIRED) is not None
+        is_order = any(s.kind == "order" for s in said.subjects) or said.first(ACQUIRED) is not None
         if not is_order or not _is_told(said, (start, end)) or _DENIED.search(said.masked):
             continue
         spans = _spans(said, (start, end))

@@ -298,7 +298,9 @@ def _measure(said: Said, kind: str, clause: str) -> Measure:
         words = (
             clause if _STOCK.search(clause) or _SOLD.search(clause) else said.masked
         )  # "Inventory-wise, X is on top"
-        return ("stock",) if _STOCK.search(words) and not _SOLD.search(words) else ("units",)
+        if not _STOCK.search(words):
+            return ("units",)
+        return ("units", "stock") if _SOLD.search(words) else ("stock",)
     return _MEASURED[kind]
 
 

@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterable, Sequence
 
 from workers.truth.arithmetic import SELECTED, is_of_latest, is_of_named, latest_totals, sign_of
-from workers.truth.description import MEASURES, MOST, RANGE, Description, description, distance_to
-from workers.truth.figure import BUYERS, NOTHING, STATUSES, Figure, Range, fits
-from workers.truth.lexicon import OFFER
+from workers.truth.description import MEASURES, MOST, RANGE, Description, description, distance_to, time_distance
+from workers.truth.existence import ACQUIRED
+from workers.truth.figure import NOTHING, STATUSES, Figure, Range, fits
+from workers.truth.lexicon import OFFER, lexeme
 from workers.truth.periods import ranges
 from workers.truth.said import (
     AGAINST,
@@ -78,6 +79,8 @@ _VERB = re.compile(r"\s*(?:are|were|is|was|have|sind|waren|ist|war|wurden|haben)
 
 _AMOUNT_OF = re.compile(r"\s?(?:(?:of|von|x|×|stück|units?|pieces?)\s)*[“„«»\"]?")
 
+_OF_IT = re.compile(r"\b(?:it|its|davon)\b")
+
 _BETWEEN = re.compile(
     r"\b(?:cases|fällen?|comes?|came|are|were|is|was|have|had|has|from|by|for|at|placed|sind|waren|war|kamen|kommen|haben|hat|stammen|von|wurden|für|bei)\b"
 )
@@ -87,6 +90,8 @@ _ACTED = re.compile(
 )
 
 _READ = re.compile(r"\b(?:read|looked|missing|access|fits?|gelesen|angesehen|fehl\w*|zugriff)\b")
+
+_OF_ORDERS = STATUSES - {"first_time", "returning"}
 
 _SELECTION = re.compile(
     r"^\W*\|\s(?:latest|newest|last|most recent|recent|neueste|letzte|jüngste)n?\b|\b(?:latest|last|newest|recent|top|first|neuesten|letzten|jüngsten|ersten)\s\|"
@@ -165,19 +170,20 @@ def number(said: Said, number: Number) -> bool | None:
         return False  # "8 of the 6"
     if is_count and said.context.subjects and (_OF_THEM.match(after) or (not subjects and _VERB.match(after))):
         subjects = said.context.subjects
-    if subjects == {"customer"} and is_count and said.told & (STATUSES - BUYERS):
+    if subjects == {"customer"} and is_count and said.told & _OF_ORDERS:
         subjects |= {"order"}  # "four people cancelled"
     if subjects - {"money", "foreign"}:
         said.context.subjects = subjects - {"money", "foreign"}
     if is_count and said.has(_FIRST_READ):  # how much CJ has looked at
         return None
-    if is_count and said.has(SELECTED) and _SELECTION.search(before + "|" + after):
+    if is_count and _selects(said, number):
         if said.plain.rstrip().endswith("?"):
             return None
         return _is_selection(said, number, subjects) or _was_written(said, number, subjects)
     if is_count and _EXTREME.match(after) and any(len(m) == number.readings[0][0] for m in said.mentions().values()):
         return True  # "your two best sellers": as many as are named
-    figure = in_data(said, number, left, right, subjects)
+    named = () if said.mentions() or not _OF_IT.search(before + after) else said.context.named
+    figure = in_data(said, number, left, right, subjects, named)
     if figure is not None and is_count and "change" not in figure.traits and _MORE_THAN.match(after):
         figure = None  # "2 orders more than yesterday" are not two orders
     if figure is None and is_of_named(said, number):
@@ -185,7 +191,7 @@ def number(said: Said, number: Number) -> bool | None:
     is_of_them = is_count and _OF_THE.search(before) and (_VERB.match(after) or not after.strip(" .,;:!?"))
     if figure is None and is_of_them and any(_candidates(said, number)):
         return True
-    if figure is None and not subjects and not said.mentions():
+    if figure is None and (not subjects or number.currencies is not None) and not said.mentions():
         figure = in_data(said, number, left, right, subjects, said.context.named)
     if figure is not None:
         said.meant[number.start] = figure
@@ -215,6 +221,8 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
     about_store = bool(subjects) or any(t.kind in STRICT and number.end <= t.start < right for t in said.traits)
     named = any(left <= m.start and m.end <= right for each in said.mentions().values() for m in each)
     talk = _TALK.match(_TO_NUMBER.sub("", after))
+    if talk and any(t.kind == "daily" and number.end <= t.start < number.end + talk.end() for t in said.traits):
+        talk, about_store = None, True  # "2.7 a day"
     if number.word and not about_store and not named and number.currencies is None and not number.percent:
         return len(said.plain.split()) <= 4 and not talk
     if number.percent and number.readings[0][0] == 100 and not subjects and not said.subjects:
@@ -262,6 +270,13 @@ def _is_asked(said: Said, number: Number) -> bool:
         return False
     ends = min((b for b in said.breaks if b >= number.end), default=len(said.masked))
     return said.masked[number.end : ends].rstrip().endswith("?") and not _TOLD.search(said.masked, 0, number.start)
+
+
+def _selects(said: Said, number: Number) -> bool:
+    """Whether it says how many are looked at: "your latest 10 orders"."""
+    left, right = said.around(number)
+    around = f"{said.masked[left : number.start]}|{said.masked[number.end : right]}"
+    return said.has(SELECTED) and _SELECTION.search(around) is not None
 
 
 def _is_selection(said: Said, number: Number, subjects: frozenset[str]) -> bool:
@@ -356,6 +371,7 @@ def in_data(
         return nearest  # no word of the sentence says what it is
     if said.of_which(number)[1] is not None and not said.periods:
         return nearest  # "2 of the 9": of those that were spoken of
+    is_vague = bool(subjects) and not around.money and _has_unknown(said, number.end, right)
     for rival in _rivals(said, number, subjects):
         # Of another kind than the nearest figure, it must be nearer by far.
         near = best if subjects or not nearest.subjects or rival.subjects & nearest.subjects else best - 1
@@ -365,12 +381,25 @@ def in_data(
             continue  # "1.9" is no number of orders
         distance = distance_to(said, rival, around, near)
         if distance < near and not fits(number, rival.value):
+            if is_vague and time_distance(said, rival, around) >= max(0.25, time_distance(said, nearest, around)):
+                continue  # what nobody knows may be said of it, and its time is not
             distance += 0.0 if subjects else 0.25
             is_named = any(theirs & rival.entities for _, theirs, _, _ in around.names)
             is_sure = number.percent or distance <= (2 * JUST_THAT if is_named else JUST_THAT) or best - distance > 1
-            if is_sure and not _is_told(said, number, rival, distance):
+            if is_sure and not _is_told(said, number, rival, distance, nearest, best):
                 return None
     return nearest
+
+
+def _has_unknown(said: Said, start: int, end: int) -> bool:
+    """Whether there is a word that may say of a figure what nobody knows: "8 orders in the fulfillment pile"."""
+    start = next((subject.end for subject in said.subjects if start <= subject.start < end), start)
+    if said.first(ACQUIRED, start, end):
+        return False
+    return any(lexeme(word) == ("", ()) for word in _LONG_WORD.findall(said.masked, start, end))
+
+
+_LONG_WORD = re.compile(r"[^\W\d_\ue000]{5,}")
 
 
 def _measure_before(said: Said, number: Number) -> frozenset[str]:
@@ -380,18 +409,22 @@ def _measure_before(said: Said, number: Number) -> frozenset[str]:
     return amounts[-1].traits & MEASURES - {"revenue"} if amounts and not amounts[-1].kinds else NOTHING
 
 
-def _is_told(said: Said, number: Number, figure: Figure, distance: float) -> bool:
-    """Whether another number of the sentence tells the figure, and is nearer to it: nobody tells a figure twice."""
+def _is_told(said: Said, number: Number, rival: Figure, distance: float, figure: Figure, own: float) -> bool:
+    """Whether another number of the sentence tells the rival, and no worse than this one would: nobody tells a figure
+    twice. `own`: how far the number's own `figure` is, which must not be nearer to the other's words."""
     for other in said.numbers:
-        if other is number or not fits(other, figure.value):
+        if other is number or not fits(other, rival.value):
             continue
         left, right = said.around(other)
         subjects = _about(said, other, left, right)
-        if not _same_kind(other, figure, subjects):
+        if not _same_kind(other, rival, subjects):
             continue
+        if _selects(said, other):
+            return True
         around = description(said, other, left, right, subjects)
         _place_in_time(said, other, around)
-        if distance_to(said, figure, around, MOST) + (0.0 if subjects else 0.25) < distance:
+        theirs = distance_to(said, rival, around, MOST) + (0.0 if subjects else 0.25)
+        if theirs < distance or (theirs == distance and distance_to(said, figure, around, MOST) >= own):
             return True
     return False
 

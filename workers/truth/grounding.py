@@ -166,7 +166,10 @@ class _Judge:
                 good += ok
                 bad += [] if ok else [found]
         self._remember_periods(said)
-        if (good or said.names or said.ages) and context.is_current and not context.age_is_told and said.grounds.is_old:
+        is_told = (
+            good or said.names or said.ages or ((said.periods or said.dates) and not said.plain.rstrip().endswith("?"))
+        )
+        if is_told and context.is_current and not context.age_is_told and said.grounds.is_old:
             bad.append((said.first(_CURRENT, plain=True) or [said.text.strip()])[0])
         if sure:
             context.sure = [*context.sure, *sure][-arithmetic.MOST :] if ITEM.match(said.text) else sure

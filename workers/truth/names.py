@@ -260,8 +260,12 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
             is_name = False
         elif said.context.columns and stripped.endswith("|"):
             is_name = after.lstrip().startswith("|") and _is_named_column(said, start)
+        elif _is_labelled(said, start) and not after[:1].isalnum():
+            is_name = True
         elif is_item and begins:
-            is_name = re.match(r"(?:, [^:|]{1,20})?\s?[:–—-]\s\D{0,3}\d|\s?\(\D{0,3}\d", after) is not None
+            is_name = re.match(r"(?:, [^:|]{1,20})?\s?[:–—-]\s\D{0,3}\d|\s?\(\D{0,3}\d", after) is not None or (
+                bool(said.numbers) and _ACTS.match(after) is not None
+            )
         elif (
             not begins
             and (not is_german(said.text) or len(words) > 2 or _NAMES_FOLLOW.search(before[-24:]))
@@ -284,6 +288,14 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
             and not _is_known(said, name)
         ):
             yield name, False
+
+
+def _is_labelled(said: Said, at: int) -> bool:
+    """Whether it stands behind "Top product:"."""
+    label = said.masked[:at].rstrip(' "“„(*')
+    return label.endswith(":") and any(
+        s.kind in ("customer", "product", "item") and s.end == len(label) - 1 for s in said.subjects
+    )
 
 
 def _is_named_column(said: Said, at: int) -> bool:

@@ -735,6 +735,7 @@ def test_old_data_is_not_told_as_new() -> None:
     assert found("Right now you have 67 customers.", read) != []
     assert found("You have 67 customers. I last saw that at 08:00 UTC.", read) == []
     assert found("Sie haben 67 Kunden (Stand von 8:00 Uhr).", read) == []
+    assert found("As of right now: Saturday stood out.", read) != []
 
 
 def test_a_figure_of_an_earlier_turn_is_told_as_such() -> None:
@@ -858,8 +859,18 @@ After discounts and returns, the last 30 days left you $1,304.10 in net sales. T
             "Bestellungen, letzte 60 Tage: 83 Möchtest du noch etwas wissen?",
             "Letzte 60 Tage: 84 Möchtest du noch etwas wissen?",
         ),
+        ("8 orders are gathering dust on the bench.", "9 orders are gathering dust on the bench."),
+        ("More than half of your last 5 orders are shipped, 3 to be exact.", "More than half of your last 5 orders are shipped, 9 to be exact."),
+        ("Some buyers this week checked out as guests (2).", "Some buyers this week checked out as guests (5)."),
+        ("The Titanium Spork stays. You hold 232 units of it at $12.00 each.", "The Titanium Spork stays. You hold 232 units of it at $9.95 each."),
+        ("The Titanium Spork stays. You hold 232 units of it.", "The Titanium Spork stays. You hold 40 units of it."),
+        ("At $84.00, your latest order is well above the weekly average of $58.37.", "At $84.00, your latest order is well above the weekly average of $65.00."),
+        ("Im Tagesdurchschnitt kommst du auf 2,14 Bestellungen und 125,07 $ Umsatz.", "Im Tagesdurchschnitt kommst du auf 2,14 Bestellungen und 875,50 $ Umsatz."),
+        ("15 orders this week, or roughly 2.1 a day.", "15 orders this week, or roughly 2.7 a day."),
+        ("**Top product:** Merino Hiking Socks", "**Top product:** Velvet Armchair"),
+        ("1. **Merino Hiking Socks** is your top seller (14 units in 7 days).", "1. **Velvet Armchair** is your top seller (14 units in 7 days)."),
     ],
-)
+)  # fmt: skip
 def test_unfamiliar_words_around_a_figure_are_no_lie(true: str, false: str) -> None:
     read = grounds()
     assert found(true, read) == []
@@ -1212,6 +1223,10 @@ def test_what_is_worked_out_is_worked_out_again(true: str, false: str) -> None:
         ("Compared to the previous 30 days ($1,000.00), that is a change of 44.9%.", "Compared to the previous 30 days ($1,100.00), that is a change of 44.9%."),
         ("Returns were 5.3% of gross sales in the last 30 days.", "Discounts were 5.3% of gross sales in the last 30 days."),
         ("The last 30 days brought $1,449.00, which is $449.00 (or 44.9%) above the 30 days before.", "The last 30 days brought $1,449.00, which is $449.00 (or 44.9%) below the 30 days before."),
+        ("Compared to the previous 30 days ($1,000.00), that is a change of 44.9%.", "Compared to the previous 30 days ($950.00), that is a change of 44.9%."),
+        ("You're running ahead of the previous 30 days: $1,449.00 against $1,000.00.", "You're running behind the previous 30 days: $1,449.00 against $1,000.00."),
+        ("$1,449.00 in the last 30 days versus $1,000.00 in the 30 days before, which means you're ahead.", "$1,449.00 in the last 30 days versus $1,000.00 in the 30 days before, which means you're trailing."),
+        ("The last 30 days brought $1,449.00, the 30 days before $1,000.00. So you're pacing ahead.", "The last 30 days brought $1,449.00, the 30 days before $1,000.00. So you're pacing behind."),
     ],
 )  # fmt: skip
 def test_a_change_has_an_earlier_and_a_later_side(true: str, false: str) -> None:
@@ -1229,6 +1244,9 @@ def test_a_month_needs_no_year() -> None:
     read = grounds([month, before])
     assert found("November so far: 40 orders. October finished at 50, so you need 10 more to catch up.", read) == []
     assert found("November so far: 50 orders.", read) != []
+    line = "Im November liegst du bei 1.449,00 $ aus 40 Bestellungen; der Vormonat kam auf {} $ bei {} Bestellungen."
+    assert found(line.format("2.000,00", 50), read) == []
+    assert found(line.format("1.449,00", 40), read) != []
     assert found("Der Oktober hat den November noch klar übertroffen: 2.000,00 $ gegenüber 1.449,00 $.", read) == []
     assert found("Der November hat den Oktober schon übertroffen: 1.449,00 $ gegenüber 2.000,00 $.", read) != []
 
