@@ -10,7 +10,7 @@ This package raises nothing else. At run time an expression that cannot be evalu
 
 from collections.abc import Iterable, Sequence
 
-from workflows.problems import Problem, render
+from workflows.problems import Problem, Severity, render
 from workflows.suggest import or_one_of
 
 #: Characters that word processors, chats and web pages use for quotes and spaces.
@@ -64,7 +64,8 @@ class InvalidExpression(WorkflowError):
 
     code = "workflows.expression"
 
-    def __init__(self, message: str, start: int, end: int) -> None:
+    def __init__(self, message: str, start: int, end: int, severity: Severity = "error") -> None:
         super().__init__(message)
+        self.severity = severity
         self.start = start
         self.end = max(end, start + 1)

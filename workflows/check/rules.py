@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -252,8 +253,8 @@ class RuleChecker:
         except InvalidExpression as error:
             errors = [error]
         for found in errors:
-            self.document.within(path, found.start, found.end, found.message)
-        return None if errors else condition
+            self.document.within(path, found.start, found.end, found.message, severity=found.severity)
+        return None if any(found.severity == "error" for found in errors) else condition
 
     def templates(self, path: Path, tree: Any, fields: Fields | None, event: str) -> None:
         """Check every template in a text, or in the texts of a map or list. `fields` is None if the event is
@@ -344,7 +345,7 @@ def kind_set(key: str, value: Any, fields: Fields | None) -> Kind:
         return None
     if template.alone is not None:
         return None if fields is None else kind_of(template.alone.tree, fields)
-    return "string" if template.slots else Choice("string", {value}, key)
+    return "string" if template.slots else Choice("string", {value}, key, is_own=True)
 
 
 def merged(context: Fields, key: str, kind: Kind) -> Kind:
@@ -353,7 +354,7 @@ def merged(context: Fields, key: str, kind: Kind) -> Kind:
     if "null" in (kind, known):  # as if it were missing
         return known if kind == "null" else kind
     if isinstance(known, Choice) and isinstance(kind, Choice):
-        return Choice("string", {*known.values, *kind.values}, key)
+        return replace(known, values={*known.values, *kind.values})
     return base(kind) if base(known) == base(kind) else None
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from workflows.errors import InvalidExpression
 from workflows.expression import parse
+from workflows.problems import Severity
 from workflows.suggest import closest, did_you_mean, meant_boolean, or_one_of
 
 Kind = Any  # str | Mapping[str, Kind] | Choice | None: recursive, and the catalog's is a plain Any too
@@ -39,6 +40,8 @@ class Choice:
     kind: str
     values: Collection[str]
     noun: str
+    is_own: bool = False
+    """Whether the workflows set it: conversations may still have another value that an earlier version set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,8 @@ class _Checker:
         self.elsewhere = elsewhere
         self.found: list[InvalidExpression] = []
 
-    def error(self, node: parse.Node, message: str) -> None:
-        self.found.append(InvalidExpression(message, node.start, node.end))
+    def error(self, node: parse.Node, message: str, severity: Severity = "error") -> None:
+        self.found.append(InvalidExpression(message, node.start, node.end, severity))
 
     def kind(self, node: parse.Node) -> Kind:
         match node:
@@ -266,7 +269,9 @@ class _Checker:
         """Report a literal that is not among the possible values: it is a typo."""
         written = node.value if isinstance(node, parse.Literal) else None
         if isinstance(kind, Choice) and kind.kind == of and isinstance(written, str) and written not in kind.values:
-            self.error(node, f"unknown {kind.noun} {written!r}{or_one_of(written, kind.values)}")
+            is_earlier = kind.is_own and closest(written, kind.values) is None
+            message = f"unknown {kind.noun} {written!r}{or_one_of(written, kind.values)}"
+            self.error(node, message, "warning" if is_earlier else "error")
         if isinstance(kind, Shaped) and kind.kind == of and isinstance(written, str) and (why := kind.wrong(written)):
             self.error(node, why)
 
