@@ -321,7 +321,7 @@ def _is_gap_of_periods(said: Said, number: Number) -> bool:
     nouns = frozenset().union(*map(kinds, said.subjects)) if kind == "count" else NOTHING
     for figure in said.grounds.by_kind.get(kind, ()):
         measure = figure.traits - {"previous"}
-        if figure.entities - figure_days(figure) or figure.old or not measure - {"revenue"} <= said.told:
+        if figure.old or not figure.kinds <= {"date"} or not measure - {"revenue"} <= said.told:
             continue
         if number.currencies is not None and figure.currency not in number.currencies:
             continue
@@ -333,11 +333,6 @@ def _is_gap_of_periods(said: Said, number: Number) -> bool:
     one, other = known
     gaps = [one[key] - other[key] for key in one.keys() & other.keys()] if spans[0] != spans[1] else []
     return any(fits(number, gap) and is_less in (None, gap < 0) for gap in gaps)
-
-
-def figure_days(figure: Figure) -> frozenset[str]:
-    """Those of its entities that are days."""
-    return frozenset(entity for entity in figure.entities if entity.startswith("date:"))
 
 
 def _totals_of(said: Said) -> Iterable[tuple[list[float], Iterable[float]]]:
