@@ -170,7 +170,7 @@ def _holds(whole: Figure, part: Figure) -> bool:
 def _is_share_of_days(said: Said, number: Number) -> bool:
     """ "Thursday made up 35% of the week's revenue"."""
     days = {f"date:{a.isoformat()}" for spans in said.spans_of().values() for a, b in spans if a == b}
-    if not _SHARE.search(said.masked) or len(said.numbers) > 1:
+    if not _SHARE.search(said.masked) or sum(n.percent for n in said.numbers) > 1:
         return False
     nouns = {subject.kind for subject in said.subjects}
     is_money = "money" in nouns or ("revenue" in said.told and "order" not in nouns)  # "made up": of orders, too

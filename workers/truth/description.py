@@ -156,7 +156,8 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
             min(beside, key=lambda t: number.start - t.end if t.end <= number.start else t.start - number.end).kind
         }
     lead = said.lead(number, left)  # "the previous 30 days ($5)"
-    if any(_EARLIER.search(period.text) for period in said.periods if lead <= period.start < right):
+    own_periods = [p for p in said.periods if lead <= p.start < right and not _is_beaten(said, number, p)]
+    if any(_EARLIER.search(period.text) for period in own_periods):
         near |= {"previous"}
     in_part = said.masked[left : left + 1] == "(" or _is_of_all(said, left, number)
     near |= own & {"daily"} | _of_coordinate(said, number)
@@ -197,6 +198,16 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         bool(subjects), _names_of(said, number, (said.lead(number, left), right), (lower, upper)), spans, front, late, said,
         number.currencies is not None, tuple(meant for vague, meant in VAGUE.items() if vague in near and vague != "refunding"),
     )  # fmt: skip
+
+
+def _is_beaten(said: Said, number: Number, period: Mention) -> bool:
+    """ "With 36 orders you beat last month": 36 is not of last month."""
+    return period.start > number.end and _BEATS.search(said.masked, number.end, period.start) is not None
+
+
+_BEATS = re.compile(
+    r"\b(?:beat|beats|topped|surpass\w*|exceed\w*|outdid|match(?:ed|es)?|short of|übertr\w+|schlag\w*|fehlen)\b"
+)
 
 
 def range_of(said: Said, number: Number) -> tuple[Number, Number] | None:
@@ -602,6 +613,8 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
         spans = said.spans_of()[period.start]
         if is_owned and period.start > number.end and _ACTED_ON.match(said.masked, number.end, period.start):
             continue  # "your 5 customers placed … last week"
+        if _is_beaten(said, number, period):
+            continue
         if left <= period.start and period.end <= right:
             own += spans
         elif (
