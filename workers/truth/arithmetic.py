@@ -31,7 +31,7 @@ _SUM = re.compile(
 )
 
 _GAP = (
-    r"(?:more|fewer|less|ahead|behind|short|past|above|below|over|under|bigger|smaller|higher|lower|larger|gain|drop|increase|decrease|rise|change|plus|minus|difference|gap|leaves?|leaving"
+    r"(?:between|zwischen|apart|more|fewer|less|ahead|behind|short|past|above|below|over|under|bigger|smaller|higher|lower|larger|gain|drop|increase|decrease|rise|change|plus|minus|difference|gap|leaves?|leaving"
     r"|remain\w*|left|rest|other|öfter|häufiger|seltener|mehr|weniger|über|unter|höher|niedriger|größer|kleiner|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
     r"|übrig\w*|andere\w*|restliche\w*)\b"
 )
@@ -170,7 +170,7 @@ def _holds(whole: Figure, part: Figure) -> bool:
 def _is_share_of_days(said: Said, number: Number) -> bool:
     """ "Thursday made up 35% of the week's revenue"."""
     days = {f"date:{a.isoformat()}" for spans in said.spans_of().values() for a, b in spans if a == b}
-    if not _SHARE.search(said.masked) or len(said.numbers) > 1:
+    if not _SHARE.search(said.masked) or sum(n.percent for n in said.numbers) > 1:
         return False
     nouns = {subject.kind for subject in said.subjects}
     is_money = "money" in nouns or ("revenue" in said.told and "order" not in nouns)  # "made up": of orders, too

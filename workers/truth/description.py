@@ -1,5 +1,6 @@
 """What the words around a number say of it, and how far a figure is from that. Pure."""
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -155,7 +156,8 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
             min(beside, key=lambda t: number.start - t.end if t.end <= number.start else t.start - number.end).kind
         }
     lead = said.lead(number, left)  # "the previous 30 days ($5)"
-    if any(_EARLIER.search(period.text) for period in said.periods if lead <= period.start < right):
+    own_periods = [p for p in said.periods if lead <= p.start < right and not _is_beaten(said, number, p)]
+    if any(_EARLIER.search(period.text) for period in own_periods):
         near |= {"previous"}
     in_part = said.masked[left : left + 1] == "(" or _is_of_all(said, left, number)
     near |= own & {"daily"} | _of_coordinate(said, number)
@@ -178,7 +180,10 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     wide |= near
     if whole_of and not subjects:
         nouns = set()
-    if "revenue" not in own and said.has(RANGE) and sum(n.currencies is not None for n in said.numbers) > 1:
+    is_end = said.has(RANGE) and range_of(said, number) is not None
+    near -= {"revenue"} if is_end else set()  # "worth between $5 and $9"
+    is_money = sum(n.currencies is not None for n in said.numbers) > 1
+    if is_end or ("revenue" not in own and said.has(RANGE) and is_money):
         near |= {"largest", "smallest"}
     if "middle" in near:
         near |= VAGUE["middle"]
@@ -193,6 +198,34 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         bool(subjects), _names_of(said, number, (said.lead(number, left), right), (lower, upper)), spans, front, late, said,
         number.currencies is not None, tuple(meant for vague, meant in VAGUE.items() if vague in near and vague != "refunding"),
     )  # fmt: skip
+
+
+def _is_beaten(said: Said, number: Number, period: Mention) -> bool:
+    """ "With 36 orders you beat last month": 36 is not of last month."""
+    return period.start > number.end and _BEATS.search(said.masked, number.end, period.start) is not None
+
+
+_BEATS = re.compile(
+    r"\b(?:beat|beats|topped|surpass\w*|exceed\w*|outdid|match(?:ed|es)?|short of|übertr\w+|schlag\w*|fehlen)\b"
+)
+
+
+def range_of(said: Said, number: Number) -> tuple[Number, Number] | None:
+    """ "Between $5 and $9": both ends, if the number is one."""
+    money = [n for n in said.numbers if n.currencies is not None]
+    pairs = ((one, other) for one, other in itertools.pairwise(money) if number in (one, other))
+    return next(
+        (
+            (one, other)
+            for one, other in pairs
+            if _TO_OR_AND.fullmatch(said.masked, one.end, other.start) and _RANGED.search(said.masked, 0, one.start)
+        ),
+        None,
+    )
+
+
+_TO_OR_AND = re.compile(r"\W*(?:to|and|bis|und|–|-)\W*")
+_RANGED = re.compile(r"\b(?:between|zwischen|rang\w+|reich\w+|beweg\w+)\b(?: \w+){0,2}\W*$")
 
 
 def _of_coordinate(said: Said, number: Number) -> frozenset[str]:
@@ -580,6 +613,8 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
         spans = said.spans_of()[period.start]
         if is_owned and period.start > number.end and _ACTED_ON.match(said.masked, number.end, period.start):
             continue  # "your 5 customers placed … last week"
+        if _is_beaten(said, number, period):
+            continue
         if left <= period.start and period.end <= right:
             own += spans
         elif (

@@ -78,6 +78,10 @@ _STOCK = re.compile(r"\b(?:scarcest|knappste\w*|running (?:out|low)|\w*stock\w*|
 
 _PLURAL = re.compile(r"\s(?!(?:of|der|among|unter|von)\b)(?:[\w\ue000]+\s){0,2}?(?:orders|purchases|sales|ones|days|weeks|bestellungen|aufträge|käufe|tage[n]?|\d+|zehn|ten|five|fünf)\b")  # fmt: skip
 
+_MANY = re.compile(
+    r"products|items|sellers|articles|artikel|produkten?|orders|bestellungen|customers|buyers|kund(?:en|innen)|käufern?"
+)
+
 _EVERY_OTHER = Wording(
     r"(?:(?P<every>every|each|all|any|jede[rs]?|alle)|(?P<no>no|kein(?:e[rsn]?)?))(?: (?:the|der))?(?P<other> (?:other|andere?[rsn]?))?\s(?P<what>\w+)\b(?P<rest>.*)"
 )
@@ -110,6 +114,20 @@ _OF_PRODUCTS = re.compile(r"sell|verk[aä]uf|beliebt|renner|meistbestellt|gekauf
 _SECOND = re.compile(r"\b(?:second|third)[ -]$")
 
 Measure = tuple[str, ...]
+
+
+_UNREAD = Wording(
+    r"(?:(?:top|best|main|biggest|largest|strongest|most important)[ -](?:countr(?:y|ies)|cit(?:y|ies)|regions?|markets?|channels?|(?:traffic )?sources?|devices?|campaigns?|referrers?)"
+    r"|(?:wichtigste|stärkste|größte|beste)[rsn]? (?:land|länder|stadt|städte|region(?:en)?|markt|märkte|kanal|kanäle|quellen?|kampagnen?))(?= (?:is|are|was|were|ist|sind|war|waren)\b|:)"
+)
+
+
+def unread(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "Your top country is Germany": by what nothing that is read tells customers and orders apart."""
+    for found in said.each(_UNREAD, plain=True):
+        clause = said.plain[said.clause_start(found.start()) : said.clause_end(found.end())]
+        if not (said.doubts(clause) or said.supposes(clause) or said.advises(clause) or "?" in said.plain):
+            yield said.text[found.start() : found.end()], False
 
 
 def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
@@ -209,7 +227,10 @@ def _claim(
         kind = next((k for k in ("order", "product", "date", "customer") if _nearest(said, found, k)), None)
     if kind is None or (kind == "order" and _is_of_some(said, found, head)):
         return  # of those that are open, say, nothing is known
-    if (count := _how_many(said, found)) > 1 and kind in ("product", "order", "customer"):
+    count = _how_many(said, found)
+    if count == 1 and head is not None and _MANY.fullmatch(head[0]):
+        count = len(said.mentions().get(kind, ()))
+    if count > 1 and kind in ("product", "order", "customer"):
         measure = _measure(said, kind, masked[clause[0] : clause[1]] + " " + found[0])
         yield from _several(said, found[0], kind, count, measure, most=word in ("most", "top", "leader"))
         return
@@ -247,7 +268,7 @@ def _several_days(said: Said, found: re.Match[str], *, most: bool) -> Iterable[t
 
 
 def _how_many(said: Said, found: re.Match[str]) -> int:
-    """ "Your two best sellers", "the top 3 products": how many are meant."""
+    """ "Your two best sellers", "the top 3 products": how many are said to be meant."""
     near = [n for n in said.numbers if found.start() - n.end in (0, 1) or n.start - found.end() in (0, 1)]
     return int(near[0].readings[0][0]) if near and near[0].currencies is None and not near[0].percent else 1
 

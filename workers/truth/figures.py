@@ -9,7 +9,16 @@ import re
 from collections.abc import Iterable, Sequence
 
 from workers.truth.arithmetic import SELECTED, is_of_latest, is_of_named, latest_totals, sign_of
-from workers.truth.description import MEASURES, MOST, RANGE, Description, description, distance_to, time_distance
+from workers.truth.description import (
+    MEASURES,
+    MOST,
+    RANGE,
+    Description,
+    description,
+    distance_to,
+    range_of,
+    time_distance,
+)
 from workers.truth.existence import ACQUIRED
 from workers.truth.figure import NOTHING, STATUSES, Figure, Range, fits
 from workers.truth.lexicon import OFFER, lexeme
@@ -38,6 +47,8 @@ _TIPS = Wording(r"(?:tips?|ideas?|suggestions?|steps?|tipps?|ideen|vorschläge|s
 _TOLD = re.compile(
     r"\b(?:did you know|have you seen|noticed|aware|that|dass|really|wirklich|wussten|wusstest|since|because|with|da|weil|bei|warum|why|mehr zu|about|on)\b"
 )
+
+_INSTEAD = re.compile(r"\b(?:statt|anstatt|instead of|rather than)\W*$")
 
 _STATED = re.compile(
     r"\b(?:have|had|has|got|received|are|were|is|was|see|sold|made|there(?:'s|'re)|you've|haben|hatten|habe|hast|hattest|hat|hatte|sind|waren"
@@ -138,9 +149,6 @@ _TIMES = re.compile(r"\+?\s?(?:times|orders|purchases|mal|bestellungen|käufe)\b
 _LOYAL = re.compile(r"[^,;]*\b(?:ordered|bought|purchased|placed|shopped|with|have|haben|hat|mit|die)\b[^,;]*")
 
 _TIMES_OR_MORE = re.compile(r"\w+\s?(?:times |mal |orders |bestellungen )?(?:or more|oder (?:mehr|öfter|häufiger))\b")
-
-_TO_OR_AND = re.compile(r"\W*(?:to|and|bis|und|–|-)\W*")
-RANGED = re.compile(r"\b(?:between|zwischen|rang\w+|reich\w+|beweg\w+)\b(?: \w+){0,2}\W*$")
 
 
 def _same_number(one: Number, other: Number) -> bool:
@@ -283,6 +291,7 @@ def _is_selection(said: Said, number: Number, subjects: frozenset[str]) -> bool:
     """ "The latest 10 orders": as many as are listed; fewer only where nothing is computed of them."""
     wanted = number.readings[0][0]
     subjects = subjects or said.context.subjects or frozenset({"order"})
+    subjects |= {"order"} if subjects == {"customer"} else set()  # "the last 10 buyers"
     figures = [f for f in _rivals(said, number, subjects, is_old=True) if not f.traits & STRICT]
     listed = [
         f.value for f in figures if f.derived and not f.entities and (f.period is None or f.period[0] != f.period[1])
@@ -481,6 +490,8 @@ def role_of(said: Said, number: Number) -> str | None:
     if _ARROW.fullmatch(masked, numbers[0].end, numbers[1].start):
         return "earlier" if number is numbers[0] else "later"
     one, other = (masked[max(0, n.start - 16) : n.start] for n in numbers)
+    if _INSTEAD.search(one):  # "instead of 23 it was 31"
+        return "earlier" if number is numbers[0] else "later"
     if _FROM.search(one) and TO.search(other):
         return "earlier" if number is numbers[0] else "later"
     if _LATER.search(masked[numbers[0].end : numbers[1].start]) or (TO.search(one) and _FROM.search(other)):
@@ -506,12 +517,8 @@ def _is_from_to(masked: str, one: Number, other: Number) -> bool:
 
 def _is_backward(said: Said, number: Number) -> bool:
     """ "Ranging from $9 to $5": what begins a range is the least."""
-    return any(
-        number in (one, other) and one.readings[0][0] > other.readings[0][0]
-        for one, other in itertools.pairwise(said.numbers)
-        if one.currencies is not None and other.currencies is not None
-        if _TO_OR_AND.fullmatch(said.masked, one.end, other.start) and RANGED.search(said.masked, 0, one.start)
-    )
+    ends = range_of(said, number)
+    return ends is not None and ends[0].readings[0][0] > ends[1].readings[0][0]
 
 
 def _is_compared(said: Said, number: Number) -> bool:

@@ -110,6 +110,7 @@ _CLAIMS = (
     shares.shares,
     names.names,
     extremes.superlatives,
+    extremes.unread,
     comparisons.comparisons,
     comparisons.multiples,
     names.relations,

@@ -30,7 +30,7 @@ _DIGITS = (
 )
 
 _IN_DIGITS = re.compile(
-    rf"(?<![\w.,\ue000])(?P<sign>[-+−–]\s?)?(?P<digits>{_DIGITS})"
+    rf"(?<![\w.,\ue000])(?P<sign>[-+−]\s?|–)?(?P<digits>{_DIGITS})"
     r"(?:\s?(?P<scale>(?i:thousand|tausend|hundred|millions?|millionen|billion|milliarden|tsd\.?|mio\.?|mrd\.?|lakh|crore"
     r"|k|mn|m|bn)(?![\w²³])))?(?P<plus>\+)?"
     rf"(?:[\s\u00a0\u202f]?(?:(?P<percent>%|(?i:percent(?:age points?)?|per cent|prozent(?:punkte)?|pct)\b)"

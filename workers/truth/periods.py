@@ -39,7 +39,7 @@ MAY_BE_TIME = Wording(r"\d(?:\d?:|\S{0,4}\s?(?:[ap]\.?m|uhr|o'clock))")
 
 TIME = re.compile(
     r"(?<![\d:.,])(?P<h>[01]?\d|2[0-4])(?:(?::(?P<m>[0-5]\d)(?::[0-5]\d)?)\s?(?P<ap>[ap]\.?m\.?)?(?:\s?(?:uhr|utc|h)\b)?"
-    r"|\s?(?P<ap2>[ap]\.?m\.?)(?!\w)|(?:\.(?P<m2>[0-5]\d))?\s?(?:uhr|o'clock)\b)",
+    r"|\s?(?P<ap2>[ap]\.?m\.?)(?!\w)(?!\s(?:\d{1,2}\.|\ue000|(?:mon|diens|mitt|donners|frei|sams|sonn)\w*tag))|(?:\.(?P<m2>[0-5]\d))?\s?(?:uhr|o'clock)\b)",
 )
 
 _COUNTED = r"(?P<n{0}>\d{{1,3}}|(?!calendar\b|full\b|whole\b|complete\b|volle|ganze)[a-zäöüß]+(?:-[a-z]+)?)"

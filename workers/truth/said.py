@@ -82,7 +82,12 @@ _UNTIL = re.compile(
     r"\s?(?:-|–|to|up to|ending|until|till|through|and|bis(?: zum)?|und)\s?(?:the |dem )?(?:(?:mon|tue|wed|thu|fri|sat|sun|\w+tag)\w*,? )?"
 )
 
-_AND, _BETWEEN = re.compile(r"\s(?:and|und)\b"), re.compile(r"\b(?:between|zwischen|from|vom?)\s(?:the |dem )?$")
+_AND, _BETWEEN = (
+    re.compile(r"\s(?:and|und)\b"),
+    re.compile(
+        r"\b(?:between|zwischen|from|vom?)\s(?:the |dem )?(?:(?:\w+day|\w+tag|mittwoch|mon|tue|wed|thu|fri|sat|sun),? (?:dem )?)?$"
+    ),
+)
 
 _UNSURE = Wording(
     r"(?<=,\s)(?:bis|sobald)\b|(?:until|can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b",
