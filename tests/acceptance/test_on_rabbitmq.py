@@ -54,7 +54,8 @@ def test_a_wake_up_finds_its_queue_after_the_broker_lost_it(broker: RabbitMQ) ->
     for _ in range(2):
         wait_until(lambda: wake_ups._send("cj.test", queues.OPS, []))
         with queues.connection(broker.url) as connection, queues.open_channel(connection) as channel:
-            assert queues.length(queues.OPS, channel) == 1
+            # RabbitMQ counts a message only after its publisher has gone on.
+            wait_until(lambda channel=channel: queues.length(queues.OPS, channel) == 1)  # type: ignore[misc]
             queues.plain_queue(queues.OPS)(channel).delete()
         with app.producer_or_acquire() as producer:  # a broker that loses its queues ends its connections
             producer.channel.connection.close()

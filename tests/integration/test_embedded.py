@@ -17,6 +17,7 @@ import redis
 
 from tests.servers import crash, kill, pause
 from tests.waiting import wait_until
+from workers.local import embedded
 from workers.local.embedded import EmbeddedPostgres, EmbeddedServerError, EmbeddedValkey
 from workers.local.embedded_keeper import become
 from workers.local.embedded_server import EmbeddedServer
@@ -109,6 +110,15 @@ def test_a_port_that_is_taken_is_left_alone_for_the_next_free_one(folder: Path) 
         port = int(first.url.split(":")[2].split("/")[0])
         with EmbeddedValkey(folder / "two", port=port) as second:
             assert port < int(second.url.split(":")[2].split("/")[0]) <= port + 100
+
+
+def test_a_port_that_is_taken_in_the_meantime_is_left_alone_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with EmbeddedValkey(folder / "one") as first:
+        taken = int(first.url.split(":")[2].split("/")[0])
+        found = iter([taken, embedded.free_port()])
+        monkeypatch.setattr(embedded, "free_port", lambda _first=0: next(found))
+        with EmbeddedValkey(folder / "two") as second:
+            assert second.url != first.url
 
 
 def test_a_server_that_does_not_start_is_an_error_with_its_own_words(folder: Path) -> None:

