@@ -34,7 +34,7 @@ class ServerThread:
         self._thread.start()
         try:
             self._runner, self.port = self._run(serve(application, HOST, port))
-        except OSError:
+        except BaseException:
             self._end()
             raise
 

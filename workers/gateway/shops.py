@@ -1,4 +1,4 @@
-"""Connected shops: stores Shopify's token answer together with its event, in one transaction."""
+"""Connected shops: stores Shopify's token response together with its event, in one transaction."""
 
 from typing import Any, Literal
 

@@ -122,9 +122,8 @@ def is_of_latest(said: Said, number: Number) -> bool:
     whole, _ = said.of_which(number)
     if whole is None or not said.has(SELECTED) or said.first(ALL_BUT):
         return False
-    ages = next((r.values for r in said.grounds.rankings if r.what == "newest"), {})
-    latest = sorted((name for name in ages if name.startswith("order:")), key=ages.__getitem__, reverse=True)
-    told = [said.grounds.statuses.get(name, ()) for name in latest[: int(whole.readings[0][0])]]
+    latest = said.grounds.latest_orders()[: int(whole.readings[0][0])]
+    told = [said.grounds.statuses.get(name, ()) for name in latest]
     left, right = said.around(number)
     traits = {t.kind for t in said.traits if left <= t.start < right} & STATUSES
     return len(traits) == 1 and fits(number, sum(any(traits <= kinds for _, kinds in each) for each in told))
@@ -191,12 +190,12 @@ def _is_share_of_orders(said: Said, number: Number) -> bool:
 
 def _is_share_of_kind(said: Said, number: Number) -> bool:
     """ "21% of your orders are open", "a tenth of the buyers were new"."""
-    kinds = said.told & _KINDS
-    if not _OF_WHOLE.search(said.masked) or len(kinds) != 1:
+    told = said.told & _KINDS
+    if not _OF_WHOLE.search(said.masked) or len(told) != 1:
         return False
-    [kind] = kinds
-    subjects = {subject.kind for subject in said.subjects}
-    parts = (share for subject in subjects & {"order", "customer"} for share in part_of_kind(said, kind, subject))
+    [kind] = told
+    subjects = {subject.kind for subject in said.subjects} & {"order", "customer"}
+    parts = (share for subject in subjects for share in part_of_kind(said, kind, subject))
     return any(fits(number, share * 100) for share in parts)
 
 
@@ -288,14 +287,9 @@ def _is_in(said: Said, number: Number, what: str) -> bool:
 
 def latest_totals(said: Said, count: float) -> list[float]:
     """What the latest orders came to, as many as that; none if so many were not read."""
-    rankings = {ranking.what: ranking.values for ranking in said.grounds.rankings if ranking.what in _OF_ORDERS}
-    ages, totals = (rankings.get(what, {}) for what in _OF_ORDERS)
-    latest = sorted((key for key in ages if key.startswith("order:")), key=ages.__getitem__, reverse=True)
-    found = [totals[key] for key in latest[: int(count)] if key in totals]
+    totals = {key: v for r in said.grounds.rankings if r.what == "order total" for key, v in r.values.items()}
+    found = [totals[key] for key in said.grounds.latest_orders()[: int(count)] if key in totals]
     return found if len(found) == count else []
-
-
-_OF_ORDERS = ("newest", "order total")
 
 
 def _is_sum_of_latest(said: Said, number: Number) -> bool:

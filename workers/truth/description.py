@@ -347,10 +347,8 @@ def _traits(said: Said, number: Number, left: int, right: int) -> tuple[frozense
         here = [t for t in here if t.end <= noun]
     after = frozenset(t.kind for t in here if t.start >= number.end)
     before = frozenset(t.kind for t in here if t.end <= number.start)
-    is_count = number.currencies is None
-    if (
-        before and is_count and _AMONG.search(said.masked, left, number.start)
-    ):  # "the share of guests among the last 10"
+    # "the share of guests among the last 10"
+    if before and number.currencies is None and _AMONG.search(said.masked, left, number.start):
         before = before & {"recent"}
     label = _LABEL.search(said.masked, left, number.start) if after & STRICT else None
     required = after if after & STRICT and not (label and label[0].strip() in ":=(") else after | before

@@ -99,6 +99,11 @@ class Evidence:
     _derived: set[object] = field(default_factory=set)
     """Lists of orders from which all that follows is in the figures."""
 
+    def latest_orders(self) -> list[str]:
+        """The orders that were read, the newest first."""
+        ages = {name: at for r in self.rankings if r.what == "newest" for name, at in r.values.items()}
+        return sorted((name for name in ages if name.startswith("order:")), key=ages.__getitem__, reverse=True)
+
     @property
     def _zone(self) -> tzinfo:
         return self.now.tzinfo or UTC

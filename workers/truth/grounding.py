@@ -124,9 +124,7 @@ class _Judge:
     """Reads the sentences in order: a later one may go on about what an earlier one named."""
 
     def __init__(self, grounds: Grounds, is_current: bool, age_is_told: bool) -> None:
-        ages = [ranking.values for ranking in grounds.rankings if ranking.what == "newest"]
-        orders = {name: at for values in ages for name, at in values.items() if name.startswith("order:")}
-        latest = sorted(orders, key=orders.__getitem__, reverse=True)
+        latest = grounds.latest_orders()
         self.context = Context(
             grounds,
             is_current=is_current,
