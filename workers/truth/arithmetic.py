@@ -27,12 +27,12 @@ _IN = re.compile(r"\s(?:in|out of|of|von|aus)(?: every| each| je)?\s")
 _KINDS = STATUSES | {"open"}
 
 _SUM = re.compile(
-    r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|zusammen|summe|insgesamt|gesamt\w*|macht|ergibt)\b"
+    r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|zusammen|summe|insgesamt|gesamt\w*|macht|ergibt|ergeben|add up|come to)\b"
 )
 
 _GAP = (
     r"(?:between|zwischen|apart|more|fewer|less|ahead|behind|short|past|above|below|over|under|bigger|smaller|higher|lower|larger|gain|drop|increase|decrease|rise|change|plus|minus|difference|gap|leaves?|leaving"
-    r"|remain\w*|left|rest|other|öfter|häufiger|seltener|mehr|weniger|über|unter|höher|niedriger|größer|kleiner|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
+    r"|remain\w*|left|rest|other|öfter|häufiger|seltener|mehr|weniger|über(?!\s*$)|unter|höher|niedriger|größer|kleiner|teurer|günstiger|billiger|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
     r"|übrig\w*|andere\w*|restliche\w*)\b"
 )
 
@@ -50,8 +50,10 @@ _EACH = re.compile(r"\b(?:divided|per|each|average|geteilt|pro|je|\w*durchschnit
 
 _VALUE = re.compile(r"\b(?:worth|value|\w*wert|à)\b|[×x]\s?\d")
 
+_A_PIECE = re.compile(r"(?:\b(?:je|pro stück|à|each|at|for)|[×x])\s*$")
+
 _OF_WHOLE = re.compile(
-    r"\b(?:of|share|rate|makes? up|made up|accounts? for|von|des|der|aller|\w*anteil\w*|\w*quote|macht|entspricht)\b"
+    r"\b(?:of|share|rate|makes? up|made up|accounts? for|von|des|der|aller|\w*anteil\w*|\w*quote|macht|entspricht|das sind|sind das|(?:that['’]s|that is|which is)(?! (?:up|down)\b))\b"
 )
 """How the words tell by what a number was worked out."""
 
@@ -257,6 +259,8 @@ def _is_gap_or_sum(said: Said, number: Number) -> bool:
         return False
     named = [keys(mention) for mentions in said.mentions().values() for mention in mentions]
     named += [frozenset({f"date:{a}"}) for spans in said.spans_of().values() for a, b in spans[:1] if a == b]
+    if is_gap and len(named) == 1:  # "… sold 13. That's 6 more than the mug"
+        named += [theirs for _, theirs, _, _ in said.context.named]
     nouns = {subject.kind for subject in said.subjects}
     for ranking in said.grounds.rankings:
         counted = _MEASURED.get(ranking.what)
@@ -363,13 +367,13 @@ def follows(said: Said, number: Number, sure: Sequence[Number], before: Sequence
         return any(fits(number, sum(alike[start:end])) for end in ends for start in range(end - 1))
     if not is_money:
         return False
+    if _VALUE.search(said.masked) and not _A_PIECE.search(ahead):
+        prices, units = (_values([*before, *sure], money=money) for money in (True, False))
+        if any(count > 1 and fits(number, price * count) for price in prices for count in units):
+            return True
     counts = [count for count in _values(told, money=False) if count > 1]
-    is_each, is_value = (wording.search(said.masked) is not None for wording in (_EACH, _VALUE))
-    return any(
-        (is_each and fits(number, amount / count)) or (is_value and fits(number, amount * count))
-        for amount in alike
-        for count in counts
-    )
+    is_each = _EACH.search(said.masked) is not None
+    return is_each and any(fits(number, amount / count) for amount in alike for count in counts)
 
 
 def _is_told_change(said: Said, number: Number) -> bool:

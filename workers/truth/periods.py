@@ -57,12 +57,13 @@ PERIOD = Wording(
     r"|(?:in |over )?(?P<bare>7|14|28|30|60|90|365|sieben|sechzig|dreißig|seven|sixty|thirty) ?(?P<bare_unit>d|days|tagen?|t\b\.?)(?!\w)(?!\s(?:davor|before|window|zuvor))(?=\s?[:)/,.|]|$|\s?\n| (?:gab|kamen|you|up to|bis|ending|ended))"
     r"|(?P<last>(?:im|in der|dem|der|than|than in|the) (?:letzten?|last)(?: one)?(?=\s*(?:[(.,;:!?]|nur\b|only\b|waren\b|war\b|was\b|were\b|$)))"
     r"|(?<!two\s)(?<!zwei\s)(?<!beiden\s)(?P<hyphen>\d{1,3})(?:[- ](?:day|tage)s?[- ](?:window|period|zeitraum|fenster|history|range|sales|orders|revenue|total|average|figures|umsatz)\b|-(?:day|tage)(?=[- ][a-zäöü]))"
-    r"|(?:(?:in|of|for|during|over|im|vom|of)\s)?(?<!early\s)(?<!late\s)(?<!mid\s)(?<!ende\s)(?<!mitte\s)(?<!anfang\s)(?P<calendar>january|januar|february|februar|march|märz|april|june|juni|july|juli|august|september|october|oktober|november|december|dezember)\b(?!\s?\d)"
+    r"|(?:(?P<within>in|im)\s|(?:of|for|during|over|vom)\s)?(?<!early\s)(?<!late\s)(?<!mid\s)(?<!ende\s)(?<!mitte\s)(?<!anfang\s)(?P<calendar>january|januar|february|februar|march|märz|april|june|juni|july|juli|august|september|october|oktober|november|december|dezember)(?:\b|(?=umsatz|ergebnis|wert|bestell))(?(within)|(?!\s?\d))"
     r"|(?P<word>as of (?:today|now)|(?:your|the(?: past)?|ihre|deine|die|der|zur) (?:week|woche)(?! (?:before|prior|after|davor|zuvor|danach))|today so far|today|yesterday|wochen(?:bericht|rückblick|bilanz|überblick|zahlen)|(?:wk|weekly|wöchentlich\w*)(?= )|(?<!\w)(?:week|wk|woche|weekly|wöchentlich)(?=:| \d)|(?:this|the current|the) (?:week|month|year)(?! (?:before|prior|earlier))"
     r"|(?:(?:in|over|during) the )?(?:last|past|previous) (?:calendar |full |whole |complete )?(?:week|month|year|quarter)|all[- ]time|ever|lifetime"
     r"|this quarter|mtd|month to date|since the month (?:began|started)|(?:since|from) the (?:first|start|beginning) of (?:the|this) month|seit monats(?:anfang|beginn)|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
-    r"|the day before(?: yesterday)?|the (?:day after|next day|following day)|(?:am |dem )?(?:tag (?:davor|zuvor|danach|darauf)|vortag)|der vormonat|die vorwoche|das vorjahr|yday|heutige[rnms]?|gestrige[rnms]?|heute|gestern|vorgestern|jemals|(?:in )?(?:diese[rnm]?s?|(?:der|die|das|den|dem|im) laufenden?|laufende[rns]?) (?:woche|monats?|jahre?s?|quartals?)"
+    r"|the day before(?: yesterday)?|the (?:day after|next day|following day)|(?:am |dem )?(?:tag (?:davor|zuvor|danach|darauf)|vortag)|(?:(?:im|in der|der|dem|des|den|die|das|zum|zur|vom) )?(?:(?:gesamte|ganze|volle)[nr]? )?(?:vormonats?|vorwoche|vorjahr(?:e?s)?)|yday|heutige[rnms]?|gestrige[rnms]?|heute|gestern|vorgestern|jemals|(?:in )?(?:diese[rnm]?s?|(?:der|die|das|den|dem|im) laufenden?|laufende[rns]?) (?:woche|monats?|jahre?s?|quartals?)"
     r"|(?:in (?:der|den) )?(?:letzte|vergangene|vorige)[rnms]? (?:(?:volle|ganze)[nrms]? )?(?:kalender)?(?:woche|monats?|jahre?s?|quartals?)|am wochenende)\b"
+    r"|(?P<weekly>wochen)(?=umsatz|bestell|durchschnitt|schnitt|summe|ergebnis)"
     r"|(?P<since>since|seit|ab|from(?=[^.]*\ue000 on\b))\s(?:(?:the|dem|der|mon\w*|tue\w*|wed\w*|thu\w*|fri\w*|sat\w*|sun\w*|\w+tag),?\s)?(?=\ue000)"
     r"|(?:(?P<since_day>since|seit)\s|on |am )?(?P<weekday>mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?"
     r"|montags?|dienstags?|mittwochs?|donnerstags?|freitags?|samstags?|sonnabends?|sonntags?|(?:mon|tue|wed|thu|fri|sat|sun)(?=:?\s+\d|\s\|)|(?<![^\W\d_] )(?:mo|di|mi|do|fr|sa|so)(?=:\s+\d|\s\||\s\d+(?:,|;|\s·|\s?$))|(?<=^ )(?:mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so)(?= $))\b(?!,?\s(?:der |den |dem |the )?\ue000)",
@@ -142,6 +143,8 @@ def period_meant(found: re.Match[str]) -> tuple[str, object] | None:
         return None if number is None else (_unit(found["u1"]), number)
     if found["included"]:
         return None
+    if found["weekly"]:
+        return "week", 1
     if found["then"]:
         return "then", None
     if found["last"]:
