@@ -19,7 +19,7 @@ MOST = 24
 SELECTED = Wording(r"(?:latest|newest|last|most recent|recent|top|first|neueste|letzte|jüngste|erste)")
 
 _SHARE = re.compile(
-    r"\b(?:made up|makes? up|account(?:s|ed) for|share|contributed|brought in|of|anteil|ausgemacht|machte?n?|entfiel\w*|entfallen)\b"
+    r"\b(?:made up|makes? up|account(?:s|ed) for|share|contributed|brought in|of|anteil|ausgemacht|machte?n?|entspricht|entfiel\w*|entfallen)\b"
 )
 
 _IN = re.compile(r"\s(?:in|out of|of|von|aus)(?: every| each| je)?\s")
@@ -336,6 +336,7 @@ def _is_gap_of_periods(said: Said, number: Number) -> bool:
 def _totals_of(said: Said) -> Iterable[tuple[list[float], Iterable[float]]]:
     """What the orders that are named came to, and what all that were read."""
     names = {key for mention in said.mentions().get("order", ()) for key in keys(mention)}
+    names = names or {key for kind, theirs, _, _ in said.context.named if kind == "order" for key in theirs}
     for values in (ranking.values for ranking in said.grounds.rankings if ranking.what == "order total"):
         mine = [value for key, value in values.items() if key in names]
         if names and len(mine) == len(names):

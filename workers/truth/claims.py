@@ -152,7 +152,11 @@ def _words(sentence: Sentence) -> None:
     masked = sentence.masked
     for found in _WORD.finditer(masked):
         noun, traits = lexeme(found[0])
-        if noun and not (noun == "unit" and found[0] == "einmal" and _ADVERB.search(masked, 0, found.start())):
+        if (
+            noun
+            and not (noun == "unit" and found[0] == "einmal" and _ADVERB.search(masked, 0, found.start()))
+            and not (found[0] == "mal" and masked.endswith("zum ersten ", 0, found.start()))
+        ):
             sentence.subjects.append(Mention(found.start(), found.end(), found[0], noun))
         for trait in traits:
             if found[0] == "then" and masked.endswith("since ", 0, found.start()):
@@ -265,7 +269,7 @@ def _decided(masked: str, found: re.Match[str], trait: str) -> str:
         return not_yet
     begun = _ASIDE.sub(" ", masked[max(0, found.start() - 45) : found.start()])
     before = re.split(r"[,;:.()–—]|\b(?:and|but|und|aber)\b", begun)[-1]
-    after = re.split(r"[,;:.()\d]|\b(?:and|but|und|aber)\b", masked[found.end() : found.end() + 25])[0]
+    after = re.split(r"[,;:.()\d]|\b(?:and|but|und|aber)\b", masked[found.end() : found.end() + 40])[0]
     if trait == "unsettled" and _MISSING.match(masked, found.end()):
         return not_yet
     if trait == "unsettled" and (_RECEIVED.search(after) or found[0] in ("money", "geld")):

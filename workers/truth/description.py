@@ -108,7 +108,9 @@ _OTHER_SIDE = re.compile(
     r"\b(?:vs|versus|gegenüber|against|gegen|statt|zu|to|compared|than|als|nach|after|from|von|over)\b"
 )
 
-_RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?\s?(?:\(|:|=)\W*")
+_RIGHT_BEFORE = re.compile(
+    r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?(?: \ue000+)?\s?(?:\(|:|=)\W*"
+)
 
 _SHIPPING = Wording(r"(?:shipping|deliver(?:y|ies)|freight|porto|\w*versand\w*|fracht\w*)(?!\w)")
 _AND = re.compile(r"(?:,|,? (?:and|und|plus|&)) ?")

@@ -49,7 +49,7 @@ _UNIT = (
 )
 
 PERIOD = Wording(
-    r"(?P<included>(?:today included|including today|einschließlich heute|heute eingeschlossen|inklusive heute))|(?:(?:in|over|for|within|during|of|from|innerhalb|während|aus|über)\s)?(?:the\s|den\s|der\s|die\s)?"
+    r"(?P<included>(?:stand:? heute|today included|including today|einschließlich heute|heute eingeschlossen|inklusive heute))|(?:(?:in|over|for|within|during|of|from|innerhalb|während|aus|über)\s)?(?:the\s|den\s|der\s|die\s)?"
     r"(?:last|past|previous|trailing|letzte[nr]?|vergangene[nr]?|vorige[nr]?)\s"
     + _COUNTED.format(1) + r"\s(?:[a-zäöüß]+\s)?" + _UNIT.format(1) + r""
     r"|(?P<then>since then|since that day|seitdem|seither)\b"
@@ -264,7 +264,8 @@ def _days_of_word(word: str, said: Sentence, today: date, monday: date) -> list[
     if re.search(r"yesterday|yday|gestern|gestrig|last night", word):
         return [(today - day, today - day)]
     if re.search(r"week(?!end)|woche(?!nende)|wk|wöch", word):
-        spans = [(today - 7 * day, today), (today - 6 * day, today), (monday, today)]
+        spans = [(today - 7 * day, today), (today - 6 * day, today)]
+        spans += [(monday, today)] if monday < today else []  # of a day and a longer time, the day would be meant
         return (
             spans
             if re.search(r"this|current|diese|laufend|the week", word) and "last" not in word

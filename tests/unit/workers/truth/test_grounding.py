@@ -877,6 +877,9 @@ After discounts and returns, the last 30 days left you $1,304.10 in net sales. T
     ("true", "false"),
     [
         ("Sie haben 67 Stück Kunden.", "Sie haben 83 Stück Kunden."),
+        ("Die Zahlung für #1119 ist eingegangen.", "Die Zahlung für #1117 ist eingegangen."),
+        ("Die wertvollste Bestellung ist #1118 (120,50 $). Das entspricht 37,1 % des Gesamtwerts der letzten 5 Bestellungen.", "Die wertvollste Bestellung ist #1118 (120,50 $). Das entspricht 47,1 % des Gesamtwerts der letzten 5 Bestellungen."),
+        ("Du hast 67 Kunden. Davon haben in den letzten 7 Tagen 6 zum ersten Mal und 7 erneut bestellt.", "Du hast 67 Kunden. Davon haben in den letzten 7 Tagen 7 zum ersten Mal und 6 erneut bestellt."),
         ("#1118 (120,50 $) ist 36,50 $ teurer als #1120 (84,00 $).", "#1118 (120,50 $) ist 46,50 $ teurer als #1120 (84,00 $)."),
         ("#1119 liegt mit 55,00 $ unter #1120 (84,00 $).", "#1119 liegt mit 55,00 $ über #1120 (84,00 $)."),
         ("#1120 ($84.00) and #1119 ($55.00) add up to $139.00.", "#1120 ($84.00) and #1119 ($55.00) add up to $149.00."),
@@ -1283,6 +1286,8 @@ def test_what_is_worked_out_is_worked_out_again(true: str, false: str) -> None:
         ("Die Bestellungen haben um 10 zugenommen (30 → 40).", "Die Bestellungen haben um 10 zugenommen (30 → 45)."),
         ("Retouren: 72,45 $. Bezogen auf den Bruttoumsatz von 1.376,55 $ sind das 5,3 %.", "Retouren: 72,45 $. Bezogen auf den Bruttoumsatz von 1.376,55 $ sind das 6,3 %."),
         ("Total sales were $1,449.00 in the last 30 days.", "Total sales were $1,449.00 in the last 30 days and have grown for three months."),
+        ("Laufender Zeitraum (Stand heute): 40 Bestellungen in den letzten 30 Tagen, 72,45 $ Retouren.", "Laufender Zeitraum (Stand heute): 40 Bestellungen in den letzten 30 Tagen, 75,45 $ Retouren."),
+        ("Die letzten 30 Tage lagen 44,9 % über dem Vergleichszeitraum im Oktober (1.000,00 $).", "Die letzten 30 Tage lagen 44,9 % über dem Vergleichszeitraum im Oktober (1.100,00 $)."),
         ("Statt 30 waren es 40 Bestellungen in den letzten 30 Tagen.", "Statt 40 waren es 30 Bestellungen in den letzten 30 Tagen."),
         ("Waren im Wert von 72,45 $ wurden in den letzten 30 Tagen zurückgegeben.", "Waren im Wert von 82,45 $ wurden in den letzten 30 Tagen zurückgegeben."),
         ("Returns were 5.3% of gross sales in the last 30 days.", "Discounts were 5.3% of gross sales in the last 30 days."),
@@ -1317,6 +1322,16 @@ def test_a_month_needs_no_year() -> None:
     assert found(line.format("1.449,00", 40), read) != []
     assert found("Der Oktober hat den November noch klar übertroffen: 2.000,00 $ gegenüber 1.449,00 $.", read) == []
     assert found("Der November hat den Oktober schon übertroffen: 1.449,00 $ gegenüber 2.000,00 $.", read) != []
+
+
+def test_on_a_monday_this_week_is_more_than_a_day() -> None:
+    week = store()[2]
+    days = [{**day, "date": f"2026-11-{17 + place}"} for place, day in enumerate(week["data"]["by_day"])]
+    data = week["data"] | {"from": "2026-11-17T00:00+00:00", "to": "2026-11-23T12:04+00:00", "by_day": days}
+    read = Grounds.of([{**week, "data": data, "as_of": "2026-11-23T12:04:50+00:00"}], now=NOW + timedelta(days=1))
+    assert found("Your week so far:\n- Orders this week: 15\n- Revenue this week: $875.50", read) == []
+    assert found("This week you had 15 orders worth $875.50.", read) == []
+    assert found("This week you had 16 orders worth $875.50.", read) != []
 
 
 @pytest.mark.parametrize("junk", ["1 ", "$5 ", "more ", ". ", "? ", " . ", "1-"])
