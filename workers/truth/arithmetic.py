@@ -68,7 +68,8 @@ def is_of_named(said: Said, number: Number) -> bool:
             or _is_share_of_money(said, number)
         )
     return (
-        _is_of_both(said, number)
+        _is_one_of_latest(said, number)
+        or _is_of_both(said, number)
         or _is_of_days(said, number)
         or is_of_latest(said, number)
         or _is_part_or_whole(said, number)
@@ -303,6 +304,16 @@ def _is_sum_of_latest(said: Said, number: Number) -> bool:
     return any(totals and fits(number, sum(totals)) for totals in found)
 
 
+def _is_one_of_latest(said: Said, number: Number) -> bool:
+    """ "The three latest orders ($5, $4 and $2)": each in its turn."""
+    money = [n for n in said.numbers if n.currencies is not None]
+    if not (said.has(SELECTED) and number in money and _is_in(said, number, "order total")):
+        return False
+    counts = [int(n.readings[0][0]) for n in said.numbers if n.currencies is None and not n.percent]
+    listed = [(count, totals) for count in counts if (totals := latest_totals(said, count)) and len(money) >= count > 1]
+    return any(number in money[:count] and all(map(fits, money, totals)) for count, totals in listed)
+
+
 def _is_gap_of_periods(said: Said, number: Number) -> bool:
     """ "This month is $35 behind last month": of two times of which each was read by itself."""
     ahead, behind = _words_beside(said, number)
@@ -439,7 +450,12 @@ def _values(numbers: Iterable[Number], *, money: bool) -> list[float]:
 
 
 def sign_of(said: Said, number: Number) -> str:
-    """That of a number that stands for a change."""
+    """That of a number that stands for a change: "+" or "-"."""
+    if arrow := _UP_OR_DOWN.search(said.masked, 0, number.start):
+        return "+" if arrow[0][0] in "↑▲⬆📈" else "-"
     found = number.text[:1] if number.text[:1] in "+-−" else said.masked[number.start - 1 : number.start]
     before = said.masked[max(0, number.start - 2) : number.start].rstrip("+-−")
     return found if found and found in "+-−" and before[-1:] in ("", " ", "(", "*", "|") else ""
+
+
+_UP_OR_DOWN = re.compile(r"[↑▲⬆📈↓▼⬇📉]\W{0,2}$")

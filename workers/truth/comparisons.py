@@ -89,8 +89,8 @@ _ACROSS = re.compile(r" \d+ (?:orders?|purchases?|sales|customers?|buyers?|days|
 _UP_TO = re.compile(r"[ *)]*(?:(?:orders?|customers?|bestellung(?:en)?|kund\w+|units?|stück) )?")
 
 _LASTING = Wording(
-    r"(?:(?:every|each|jede[nrs]?|month after|week after|year after|monat für|woche für|jahr für) (?:month|week|year|monat|woche|jahr)|(?:for|seit) (?:\d+|two|three|four|five|six|several|zwei|drei|vier|fünf|sechs|mehreren) (?:months|weeks|years|quarters|monaten|wochen|jahren|quartalen)"
-    r"|kontinuierlich|stetig|beständig|continuously|steadily|constantly)\b"
+    r"(?:(?:every|each|jede[nrs]?|month after|week after|year after|monat für|woche für|jahr für) (?:month|week|year|monat|woche|jahr)|(?:for|seit) (?:weeks|months|years|wochen|monaten|jahren)|(?:for|seit) (?:\d+|two|three|four|five|six|several|zwei|drei|vier|fünf|sechs|mehreren) (?:months|weeks|years|quarters|monaten|wochen|jahren|quartalen)"
+    r"|immer (?:mehr|weniger|öfter|seltener|häufiger|besser|schlechter|größer|kleiner)|more and more|fewer and fewer|less and less|kontinuierlich|stetig|beständig|continuously|steadily|constantly)\b"
 )
 """ "Has grown for three months"."""
 
@@ -123,6 +123,8 @@ def _changed(said: Said, sign: int, scope: Scope) -> bool:
         return within > 0.8 or within < -0.4
     if within is not None:  # a fifth up or down; less is steady
         return abs(within) <= STEADY if sign == 0 else within * sign > STEADY
+    if said.mentions().get("product"):
+        return False  # nothing tells what it sold before
     is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.plain) is not None
     if (since := _since_day(said, scope)) is not None:
         return since * sign > 0
@@ -444,7 +446,7 @@ def _kinds(said: Said) -> list[Side]:
 
 _TIME_BEFORE = re.compile(
     r"\b(?:the same (?:days|period|stretch|time|part) (?:of|in) (?:the )?(?:last|previous) (?:month|week|year)|the (?:\w+ )?(?:days?|week|month|year|period|stretch|ones?) before(?: (?:that|it))?|(?:the )?(?:previous|prior|preceding) (?:\w+ )?(?:days|week|month|year|period)"
-    r"|(?:dem|der|den|die|das) (?:\w+ )?(?:tagen?|woche|monat|jahr|zeitraum|periode) (?:davor|zuvor)|(?:dem |der )?(?:vorwoche|vormonat|vorjahr|vorzeitraum|vorherigen? \w+|vorigen? \w+))\b"
+    r"|(?:dem|der|den|die|das) (?:\w+ )?(?:tagen?|woche|monat|jahr|zeitraum|periode) (?:davor|zuvor)|(?:im |dem |den )?(?:gleichen?|selben|denselben) (?:zeitraum|zeit|tagen?) (?:des |im |der )?(?:vormonats?|vorwoche|letzten monats?)|(?:dem |der )?(?:vorwoche|vormonats?|vorjahr|vorzeitraum|vorherigen? \w+|vorigen? \w+))\b"
 )
 
 
@@ -494,7 +496,9 @@ def _times(said: Said, scope: Scope) -> list[Side]:
 
 
 def _right_before(period: Range, span: Range) -> bool:
-    return 0 <= (span[0] - period[1]).days <= 2
+    """Whether a report of `span` compares it with `period`: as long, and right before it or in the month before."""
+    gap, longer = (span[0] - period[1]).days, (span[1] - span[0]) - (period[1] - period[0])
+    return abs(longer.days) <= 3 and (0 <= gap <= 2 or (span[0].day == period[0].day == 1 and 0 < gap < 32))
 
 
 def _beside(said: Said, found: re.Match[str]) -> list[Number]:
@@ -538,6 +542,8 @@ def _changes(said: Said, scope: Scope) -> Sequence[Change]:
     )
     measures = [frozenset({kind}) for kind in (*sorted(OF_SALES), "average") if kind in traits]
     measures += [frozenset({"revenue"})] if is_money else []
+    if subjects & _COUNTED == {"customer"} and not is_money:
+        return [change for change in changes if change.span is None]  # no report counts customers
     measures += [NOTHING] if subjects & _COUNTED else []
     for measure in measures:
         if measured := [c for c in changes if c.span and c.measure == measure]:
@@ -707,7 +713,8 @@ def _is_trend(said: Said, found: re.Match[str], group: str, clause: str) -> bool
     behind = said.masked[found.end() : found.end() + 70]
     if group in ("more", "less"):
         return re.match(r"[^.,;:]{0,40}?\b(?:than|als)\b", behind) is not None and _PAST.search(behind) is not None
-    if any(name.end <= found.start() and name.text.lower() in clause for name in said.names):
+    people = [name for name in said.names if not any(key.startswith("product:") for key in keys(name))]
+    if any(name.end <= found.start() and name.text.lower() in clause for name in people):
         return False  # "Anna picked up …"
     subject = any(s.kind in ("sale", "money", "order", "customer") for s in said.subjects)
     subject = subject or any(t.kind == "revenue" for t in said.traits)

@@ -120,24 +120,37 @@ _UNREAD = Wording(
     r"(?:(?:top|best|main|biggest|largest|strongest|most important)[ -](?:countr(?:y|ies)|cit(?:y|ies)|regions?|markets?|channels?|(?:traffic )?sources?|devices?|campaigns?|referrers?)"
     r"|(?:wichtigste|stärkste|größte|beste)[rsn]? (?:land|länder|stadt|städte|region(?:en)?|markt|märkte|kanal|kanäle|quellen?|kampagnen?))(?= (?:is|are|was|were|ist|sind|war|waren)\b|:)"
     r"|(?:(?:net |gross )?profits?|margins?|(?:rein|roh)?gewinn(?:e?s)?|\w*margen?)\b(?=[^.,;]*\s\W{0,2}\d)"
-    r"|(?:shipping|delivery) (?:takes|took)\b|(?:der )?(?:versand|lieferung) dauert\w*\b(?=[^.;]*\d)"
-    r"|(?:customers|buyers|orders|kund(?:en|innen)|käufern?|bestellungen) (?:(?:mostly|mainly|meist) )?(?:are|come|came|kommen|kamen|stammen|sind) (?:from|aus) (?=[^\W\d_])(?!(?:a|an|your|the|these|those|one|two|three|first|return|repeat|new|guests?|people|customers|buyers|dem|der|den|deine\w*|ihre\w*|einer|einem|diese\w*)\b)"
+    r"|(?:(?:shipping|delivery) (?:takes|took|time)|(?:versand|lieferung) dauert\w*|lieferzeit\w*)\b(?=[^.;]*\d)"
+    r"|(?P<place>(?:customers?|buyers?|visitors|orders?|kund(?:en?|in|innen)|käufern?|besucher|bestellung(?:en)?) (?:(?:mostly|mainly|meist) )?(?:(?:are|is|come|came|went|go|kommt|kommen|kamen|stammen|sind|ist|ging|gingen) )?(?:from|to|aus|nach) (?=[^\W\d_]))"
     r"|(?:come|came|kommen|kamen|arrive) (?:through|via|über) (?:instagram|facebook|tiktok|google|pinterest|youtube|e-?mail|social media|(?:die )?werbung|ads|(?:den )?newsletter)\b"
     r"|(?:paid|bezahlt|(?:shipped|sent|versandt|versendet|verschickt)) (?:with|by|via|mit|per|über) (?:paypal|klarna|stripe|visa|mastercard|(?:apple|google|shop) pay|credit card|kreditkarte|rechnung|dhl|ups|fedex|usps|dpd|gls|hermes|(?:royal|der) (?:mail|post))\b"
     r"|(?:mit|per|über) (?:paypal|klarna|kreditkarte|dhl|ups|fedex|dpd|gls|hermes|(?:der )?post) (?:bezahlt|versandt|versendet|verschickt)\b"
     r"|(?:wohnt|lebt|lives|resides|is based|is located) in\b"
-    r"|(?:discount |promo |coupon )?codes? \W?[a-z]+\d+\W? (?:was|has|have|is|runs|ran|brought|saves)\b|(?:rabatt|gutschein|aktions)codes? \W?[a-z]+\d+\W? (?:wurde|hat|ist|läuft|lief|brachte|gilt)\b"
     r"|(?:new|all-time) (?:record|high)\b|neue[nr]? rekord\b|allzeithoch|(?:best|highest|strongest|beste\w*|höchste\w*|stärkste\w*) \w+ (?:ever|aller zeiten|since (?:you|your|the) \w*\s?(?:open|launch|start)\w*|seit (?:der )?(?:eröffnung|gründung|start\b))"
 )
 
 
 def unread(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Your top country is Germany", "it was paid with PayPal": what nothing that is read tells."""
-    for found in said.each(_UNREAD, plain=True):
+    codes = _CODE.finditer(said.text) if _CODE_WORD.search(said.plain) else ()
+    for found in (*said.each(_UNREAD), *codes):
+        is_code = found.re is _CODE
+        if (found.re is not _CODE and found["place"] and not said.cased[found.end()].isupper()) or (
+            is_code and (found[0].lower() in said.grounds.texts or not _USED.search(said.plain))
+        ):
+            continue
         start, end = said.clause_start(found.start()), said.clause_end(found.end())
-        clause = said.plain[start : found.start()] + said.plain[found.end() : end]
+        clause = _CODE_WORD.sub("", said.plain[start : found.start()] + said.plain[found.end() : end])
         if not (said.doubts(clause) or said.supposes(clause) or said.advises(clause) or "?" in said.plain):
             yield said.text[found.start() : found.end()], False
+
+
+_CODE = re.compile(r"\b[A-ZÄÖÜ]{3,}\d{1,3}\b")
+_CODE_WORD = re.compile(r"\b(?:\w*codes?|coupons?|vouchers?|\w*gutschein\w*)\b")
+_USED = re.compile(
+    r"\b(?:was|were|is|has|have|used|runs|ran|brought|wurden?|ist|hat|haben|läuft|lief|brachte|gilt|spar(?:en|t))\b"
+)
+""" "Your code SPRING5 was used": nothing that is read knows it."""
 
 
 def superlatives(said: Said) -> Iterable[tuple[str, bool]]:

@@ -308,7 +308,11 @@ def _is_selection(said: Said, number: Number, subjects: frozenset[str]) -> bool:
     if wanted > max(listed, default=0):
         return False
     totals = latest_totals(said, wanted)
-    return not others or wanted == len(said.orders) or all(n.currencies and fits(n, sum(totals)) for n in others)
+    return (
+        not others
+        or wanted == len(said.orders)
+        or all(n.currencies and (fits(n, sum(totals)) or is_of_named(said, n)) for n in others)
+    )
 
 
 def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:

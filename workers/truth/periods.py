@@ -33,7 +33,7 @@ MAY_BE_DATE = Wording(
 )
 """What every date has: most sentences have none, and it is found in a tenth of the time."""
 
-MAY_BE_AGO = Wording(r"(?:(?<=\s)(?:ago|old|earlier)\b|vor\s)")
+MAY_BE_AGO = Wording(r"(?:(?<=\s)(?:ago|old|earlier|alt)\b|vor\s)")
 
 MAY_BE_TIME = Wording(r"\d(?:\d?:|\S{0,4}\s?(?:[ap]\.?m|uhr|o'clock))")
 
@@ -70,7 +70,7 @@ PERIOD = Wording(
 )  # fmt: skip
 
 AGO = re.compile(
-    r"(?P<english>\b" + _COUNTED.format(1) + r"\s" + _UNIT.format(1) + r"\s(?:ago|old|earlier)\b)"
+    r"(?P<english>\b" + _COUNTED.format(1) + r"\s" + _UNIT.format(1) + r"\s(?:ago|old|earlier|alt)\b)"
     r"|\b(?:vor)\s(?:etwa\s|rund\s|gut\s|knapp\s)?" + _COUNTED.format(2) + r"\s" + _UNIT.format(2) + r"\b",
 )
 

@@ -62,7 +62,7 @@ _LATEST = re.compile(r"\b(?:latest|last|newest|recent|letzten|neuesten|jüngsten
 
 _PART_OF = re.compile(
     r"\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:a total of|insgesamt)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?"
-    r"(?:(?:latest|last|newest|most recent|recent|letzten|neuesten|jüngsten)\s+)?",
+    r"(?:\ue000+['’]s\s+)?(?:(?:latest|last|newest|most recent|recent|letzten|neuesten|jüngsten)\s+)?",
 )
 
 AGAINST = re.compile(

@@ -452,6 +452,15 @@ Mark Weber from Munich ordered yesterday.
 Ihre Bestseller sind die Sneaker „CloudRunner“.
 Most of your customers are from Berlin.
 Die meisten Bestellungen kommen über Instagram.
+A customer from Zurich ordered yesterday.
+14 Ihrer Bestellungen gingen nach Österreich.
+5 orders used your coupon SPRING10.
+Zuletzt hat Lena Hoffmann bestellt.
+Die letzte Bestellung ist 2 Tage alt.
+Die Lieferzeit beträgt derzeit 5 Tage.
+Returns have been rising for weeks.
+Sales of Titanium Sporks are declining.
+Ihre Kundenzahl hat sich seit letztem Jahr verdoppelt.
 Order #1120 was paid with PayPal.
 Bestellung #1119 wurde per DHL verschickt.
 Anna Schmidt wohnt in Köln.
@@ -877,6 +886,8 @@ After discounts and returns, the last 30 days left you $1,304.10 in net sales. T
     ("true", "false"),
     [
         ("Sie haben 67 Stück Kunden.", "Sie haben 83 Stück Kunden."),
+        ("The three latest orders ($84.00, $55.00 and $120.50) come to $259.50.", "The three latest orders ($84.00, $120.50 and $55.00) come to $259.50."),
+        ("4 of this week's 15 orders came on Thursday, i.e. 26.7%.", "4 of this week's 15 orders came on Thursday, i.e. 36.7%."),
         ("Die Zahlung für #1119 ist eingegangen.", "Die Zahlung für #1117 ist eingegangen."),
         ("Die wertvollste Bestellung ist #1118 (120,50 $). Das entspricht 37,1 % des Gesamtwerts der letzten 5 Bestellungen.", "Die wertvollste Bestellung ist #1118 (120,50 $). Das entspricht 47,1 % des Gesamtwerts der letzten 5 Bestellungen."),
         ("Du hast 67 Kunden. Davon haben in den letzten 7 Tagen 6 zum ersten Mal und 7 erneut bestellt.", "Du hast 67 Kunden. Davon haben in den letzten 7 Tagen 7 zum ersten Mal und 6 erneut bestellt."),
@@ -1286,7 +1297,9 @@ def test_what_is_worked_out_is_worked_out_again(true: str, false: str) -> None:
         ("Die Bestellungen haben um 10 zugenommen (30 → 40).", "Die Bestellungen haben um 10 zugenommen (30 → 45)."),
         ("Retouren: 72,45 $. Bezogen auf den Bruttoumsatz von 1.376,55 $ sind das 5,3 %.", "Retouren: 72,45 $. Bezogen auf den Bruttoumsatz von 1.376,55 $ sind das 6,3 %."),
         ("Total sales were $1,449.00 in the last 30 days.", "Total sales were $1,449.00 in the last 30 days and have grown for three months."),
-        ("Laufender Zeitraum (Stand heute): 40 Bestellungen in den letzten 30 Tagen, 72,45 $ Retouren.", "Laufender Zeitraum (Stand heute): 40 Bestellungen in den letzten 30 Tagen, 75,45 $ Retouren."),
+        ("Letzte 30 Tage (Stand heute): 40 Bestellungen, 72,45 $ Retouren.", "Letzte 30 Tage (Stand heute): 40 Bestellungen, 75,45 $ Retouren."),
+        ("Umsatz: 1.449,00 $ (↑ 44,9 %) in den letzten 30 Tagen", "Umsatz: 1.449,00 $ (↓ 44,9 %) in den letzten 30 Tagen"),
+        ("Der Gesamtumsatz der letzten 30 Tage liegt über dem der 30 Tage davor.", "Der Gesamtumsatz der letzten 30 Tage liegt unter dem der 30 Tage davor."),
         ("Die letzten 30 Tage lagen 44,9 % über dem Vergleichszeitraum im Oktober (1.000,00 $).", "Die letzten 30 Tage lagen 44,9 % über dem Vergleichszeitraum im Oktober (1.100,00 $)."),
         ("Statt 30 waren es 40 Bestellungen in den letzten 30 Tagen.", "Statt 40 waren es 30 Bestellungen in den letzten 30 Tagen."),
         ("Waren im Wert von 72,45 $ wurden in den letzten 30 Tagen zurückgegeben.", "Waren im Wert von 82,45 $ wurden in den letzten 30 Tagen zurückgegeben."),
@@ -1317,6 +1330,9 @@ def test_a_month_needs_no_year() -> None:
     assert found("Im Oktober hatten Sie 50 Bestellungen, im September 30.", read) != []
     assert found("Gegenüber September stieg die Zahl der Bestellungen von 20 auf 50.", read) == []
     assert found("Gegenüber September sank die Zahl der Bestellungen von 20 auf 50.", read) != []
+    line = "Diesen Monat ({} $) läuft es {} als im gleichen Zeitraum des Vormonats ({} $)."
+    assert found(line.format("1.449,00", "besser", "1.000,00"), read) == []
+    assert found(line.format("1.449,00", "schlechter", "1.000,00"), read) != []
     line = "Im November liegst du bei 1.449,00 $ aus 40 Bestellungen; der Vormonat kam auf {} $ bei {} Bestellungen."
     assert found(line.format("2.000,00", 50), read) == []
     assert found(line.format("1.449,00", 40), read) != []
