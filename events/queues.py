@@ -5,6 +5,8 @@ set of bindings in a separate key: after a flush it is gone, and publishing to i
 """
 
 import re
+import ssl
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -36,9 +38,18 @@ VISIBILITY_TIMEOUT = 5
 #: Seconds to wait for RabbitMQ's publisher confirm, which it withholds while short of memory or disk.
 CONFIRM_SECONDS = 5.0
 
-#: What the transports' errors mean, most specific first.
+#: What the transports' errors mean, most specific first: by their classes, by OpenSSL's reasons and by its numbers for
+#: a refused certificate (https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/).
 _CAUSES = {
+    "certificate error 10": "its certificate has expired",
+    "certificate error 62": "its certificate is for another host name",
+    "certificate error 64": "its certificate is for another address",
     "SSLCertVerificationError": "its certificate is not trusted: name its CA (ssl_ca_certs, SSL_CERT_FILE)",
+    "WRONG_VERSION_NUMBER": "it speaks no TLS on this port",
+    "handshake timeout": "it does not answer in time, as where it speaks no TLS on this port",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a client certificate (ssl_certfile, ssl_keyfile)",
+    "SSLEOFError": "it ends the TLS connection, perhaps for want of a client certificate (ssl_certfile, ssl_keyfile)",
+    "SSLError": "it refuses the TLS connection, perhaps because of the client certificate (ssl_certfile, ssl_keyfile)",
     "AuthenticationError": "wrong user or password",
     "InvalidUsernameOrPasswordError": "wrong user or password",
     "NoPermissionError": "its user lacks a permission: see workers/users.acl",
@@ -49,6 +60,7 @@ _CAUSES = {
     "MasterNotFoundError": "no sentinel answers, or none knows a primary of this name",
     "gaierror": "its host name cannot be resolved",
     "ConnectionRefusedError": "nothing listens there",
+    "ConnectionResetError": "it closes the connection, as where it speaks TLS on this port (rediss://, amqps://)",
     "Blocked": "it takes no messages, being short of memory or disk: free some, or raise its limit",
     "TimeoutError": "it does not answer in time",
     "ResponseError": "it refuses a command, as where a queue's key is no list",
@@ -233,8 +245,18 @@ def put(producer: Producer, queue: str, body: bytes, content_type: str = CONTENT
 def cause(error: BaseException) -> str:
     """Why a broker or a Redis cannot be used, for operators. Looks through wrapped errors, and never quotes an error's
     text, which may contain what was sent."""
-    names = [type(one).__name__ for one in chain(error)]
+    names = [name for one in chain(error) for name in _names(one)]
     return next((words for known, words in _CAUSES.items() if known in names), names[0])
+
+
+def _names(error: BaseException) -> Iterator[str]:
+    yield type(error).__name__
+    if isinstance(error, ssl.SSLError) and error.reason:
+        yield error.reason
+    if isinstance(error, ssl.SSLCertVerificationError):
+        yield f"certificate error {error.verify_code}"
+    if isinstance(error, TimeoutError) and "handshake" in str(error):
+        yield "handshake timeout"
 
 
 def safe_url(url: str) -> str:

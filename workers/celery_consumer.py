@@ -12,6 +12,7 @@ from typing import Any
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
+from events import queues
 from workers import bootstrap, logs
 
 log = logs.get(__name__)
@@ -81,7 +82,7 @@ class SafeConsumer(Consumer):
         def log_once(error: Exception, _interval: float) -> None:
             nonlocal logged
             if not logged:
-                log.warning("broker unavailable; retrying", broker=conn.as_uri(), reason=type(error).__name__)
+                log.warning("broker unavailable; retrying", broker=conn.as_uri(), reason=queues.cause(error))
             logged = True
 
         def waiting() -> None:
