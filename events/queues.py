@@ -5,9 +5,11 @@ set of bindings in a separate key: after a flush it is gone, and publishing to i
 """
 
 import re
+import select
 import ssl
 from collections.abc import Iterator
 from contextlib import suppress
+from socket import socket
 from typing import Any
 
 from amqp.exceptions import AccessRefused, PreconditionFailed
@@ -54,6 +56,7 @@ _CAUSES = {
     "InvalidUsernameOrPasswordError": "wrong user or password",
     "NoPermissionError": "its user lacks a permission: see workers/users.acl",
     "AccessRefused": "wrong user or password, or its user lacks a permission: see workers/README.md",
+    "ResourceError": "it allows a connection too few channels: set its channel_max to two or more",
     "NotAllowed": "its user may not use this virtual host",
     "OutOfMemoryError": "it is full: raise its memory limit, or have the gateway consume `replies`",
     "ReadOnlyError": "it is a replica, which accepts no writes",
@@ -72,9 +75,12 @@ _PERSISTENT = 2
 #: `broker.redis_queue`.
 _ONE_AT_A_TIME = {"x-single-active-consumer": True}
 
-#: RabbitMQ passes such a queue on when the holder's connection closes, and closes the connection of a frozen consumer
-#: or a dead machine after two to three times this many seconds. https://www.rabbitmq.com/docs/heartbeats
-HEARTBEAT_SECONDS = 1
+#: RabbitMQ passes on what a consumer has when its connection closes, and closes the connection of a frozen consumer or
+#: a dead machine after two to three times this many seconds. https://www.rabbitmq.com/docs/heartbeats. Less than the
+#: minute after which load balancers close an idle connection.
+HEARTBEAT_SECONDS = 10
+#: The same for who holds a queue: meanwhile nobody else may have it.
+HOLDER_HEARTBEAT_SECONDS = 1
 #: RabbitMQ's queue type that survives the loss of a node: https://www.rabbitmq.com/docs/quorum-queues.
 #: RabbitMQ 4 drops a message after 20 failed deliveries; here rows count failures, and no message may be dropped.
 #: Everyone who declares the queue must use the same arguments, or RabbitMQ refuses. Redis ignores them.
@@ -148,6 +154,19 @@ def open_channel(broker: Connection) -> StdChannel:
     return broker.channel()
 
 
+def drop_if_ended(broker: Connection) -> None:
+    """Drop a connection to RabbitMQ whose other side has closed it, as load balancers close an idle one; its next use
+    opens another. Otherwise a publisher notices only by failing. (redis-py looks by itself.)"""
+    if broker.connected and broker.transport.driver_type == "amqp" and _has_ended(broker.connection.transport.sock):
+        broker.collect()
+
+
+def _has_ended(sock: socket) -> bool:
+    poller = select.poll()
+    poller.register(sock, getattr(select, "POLLRDHUP", 0))  # Linux: also where something is left to be read
+    return bool(poller.poll(0))
+
+
 def declare(name: str, broker: Connection, channel: StdChannel) -> None:
     """Declare the plain queue. On Redis there is nothing to do: the first message creates it.
 
@@ -162,8 +181,8 @@ def declare(name: str, broker: Connection, channel: StdChannel) -> None:
 
 
 def check(broker_url: str, *, timeout: float = 5.0, only_sends: bool = False) -> None:
-    """Check that every queue is declared with the right arguments, or is a list on Redis, and that RabbitMQ takes
-    messages. Raises WrongQueue, and the transport's errors.
+    """Check that every queue is declared with the right arguments, or is a list on Redis, and that RabbitMQ takes and
+    hands out messages. Raises WrongQueue, and the transport's errors.
 
     `only_sends`: whether the URL's user need not be a worker's.
     """
@@ -175,7 +194,11 @@ def check(broker_url: str, *, timeout: float = 5.0, only_sends: bool = False) ->
                 if broker.transport.driver_type == "redis" and not only_sends:
                     _must_be_a_list(name, broker, channel)
         if broker.transport.driver_type == "amqp":
-            producer = Producer(open_channel(broker))  # closed with its connection: a blocked one would not answer that
+            # Two channels at a time, as Celery. They are closed with their connection: a blocked one would not answer.
+            reader: Any = open_channel(broker)
+            producer = Producer(open_channel(broker))
+            if not only_sends:
+                reader.basic_get(OPS)  # only who may read may ask; what it brings goes back with the channel
             try:
                 for _ in range(2):  # short of memory it takes one from each connection, and reads no further
                     put(producer, f"no.{EVENTS}", b"")  # confirmed and dropped: there is no such queue
