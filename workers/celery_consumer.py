@@ -5,6 +5,7 @@ and requeues the message, which crashes every worker that starts later. So this 
 what is malformed and logs it.
 """
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -19,6 +20,8 @@ log = logs.get(__name__)
 
 RECONNECT_SECONDS = (0.5, 0.5, 2.0)
 """Pauses between connection attempts to the broker: first, increment, longest."""
+REFUSED_SECONDS = 1.0
+"""Pause after a refused command."""
 MAX_BODY_BYTES = 64 * 1024
 CANVAS = ("callbacks", "errbacks", "chain", "chord")
 
@@ -93,6 +96,12 @@ class SafeConsumer(Consumer):
         self.first_connection_attempt = False
         self.broker_connection_retry_attempt = 0
         return connected
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Connect again; after a pause if the broker refused a command, as a replica does: it would at once again."""
+        super().on_connection_error_after_connected(exc)
+        if not isinstance(exc, self.connection_errors):
+            time.sleep(REFUSED_SECONDS)
 
     def _beat_while_consuming(self) -> None:
         if self.task_consumer is not None and self.task_consumer.queues:

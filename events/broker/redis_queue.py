@@ -50,7 +50,9 @@ local function give_back(tags)
     end
 end
 local is_new = 0
-if ARGV[3] ~= '' then
+if ARGV[3] == '' then
+    redis.call('ZREM', KEYS[2], '')  -- changes nothing, and a replica refuses it however empty the queue is
+else
     local holder = redis.call('GET', KEYS[4])
     if holder and holder ~= ARGV[3] then return {2, {}, 0, 0} end
     redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[4])
@@ -158,10 +160,8 @@ class RedisQueue:
                 keys = [*self._keys, *self._holder_keys]
                 given = (limit, time.time(), *self._lease, self._restorable(began))
                 state, items, is_new, left = client.eval(_TAKE, len(keys), *keys, *given)
-        except (
-            self._channel.ResponseError
-        ):  # the server runs no scripts, or the key is of another type: kombu reports which
-            self._is_refused = True
+        except self._channel.ResponseError as error:
+            self._refused(error)
             return []
         self._is_foreign_next, self._is_held, self._renewed_at = state == 1, state == 2, began
         self.times_held += is_new
@@ -200,8 +200,8 @@ class RedisQueue:
         try:
             with self._channel.conn_or_acquire() as client:
                 client.blmove(self._queue, self._queue, max(seconds, 0.001), "RIGHT", "RIGHT")
-        except self._channel.ResponseError:
-            self._is_refused = True
+        except self._channel.ResponseError as error:
+            self._refused(error)
 
     def ack(self, messages: list[Message]) -> list[Message]:
         """Ack those messages that were taken here; returns the others. Raises the transport's errors."""
@@ -226,6 +226,13 @@ class RedisQueue:
     def kombu_has_read(self) -> None:
         """kombu's consumer has handled the foreign item, or found none."""
         self._is_foreign_next = False
+
+    def _refused(self, error: Exception) -> None:
+        """The server runs no scripts, or the key is of another type: kombu reports which. Raises `error` if the server
+        is a replica or has just become one; another is the primary then."""
+        if type(error).__name__ == "ReadOnlyError" or str(error).startswith("UNBLOCKED"):
+            raise error
+        self._is_refused = True
 
     def _restorable(self, now: float) -> float | str:
         """For how many seconds what is now to be given back was taken; empty if it is not time to look for that."""

@@ -82,10 +82,15 @@ def sender(broker_url: str) -> Celery:
 
 @contextmanager
 def producer_of(app: Celery) -> Iterator[Any]:
-    """A kombu Producer (its types lack `batch`) whose connection was not closed while it was idle in the pool."""
+    """A kombu Producer (its types lack `batch`) whose connection was not closed while it was idle in the pool, and
+    is dropped if it fails: the next one leads to the primary, where that has changed."""
     with app.producer_or_acquire() as producer:
         queues.drop_if_ended(producer.connection)
-        yield producer
+        try:
+            yield producer
+        except Exception:
+            producer.connection.collect()
+            raise
 
 
 def on_broker(app: Celery, breaker: CircuitBreaker, names: Collection[str]) -> dict[str, int] | None:
