@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from workers.truth.figure import NOTHING, STATUSES, Range
+from workers.truth.lexicon import lexeme
 from workers.truth.periods import ranges
 from workers.truth.said import THAN, Said, keys
 from workers.truth.sentence import Mention
@@ -121,7 +122,7 @@ _UNREAD = Wording(
     r"|(?:wichtigste|stärkste|größte|beste)[rsn]? (?:land|länder|stadt|städte|region(?:en)?|markt|märkte|kanal|kanäle|quellen?|kampagnen?))(?= (?:is|are|was|were|ist|sind|war|waren)\b|:)"
     r"|(?:(?:net |gross )?profits?|margins?|(?:rein|roh)?gewinn(?:e?s)?|\w*margen?)\b(?=[^.,;]*\s\W{0,2}\d)"
     r"|(?:(?:shipping|delivery) (?:takes|took|time)|(?:versand|lieferung) dauert\w*|lieferzeit\w*)\b(?=[^.;]*\d)"
-    r"|(?P<place>(?:customers?|buyers?|visitors|orders?|kund(?:en?|in|innen)|käufern?|besucher|bestellung(?:en)?) (?:(?:mostly|mainly|meist) )?(?:(?:are|is|come|came|went|go|kommt|kommen|kamen|stammen|sind|ist|ging|gingen) )?(?:from|to|aus|nach) (?=[^\W\d_]))"
+    r"|(?:customers?|buyers?|visitors|orders?|kund(?:en?|in|innen)|käufern?|besucher|bestellung(?:en)?) (?:(?:mostly|mainly|meist) )?(?:(?:(?:are|is|come|came|kommt|kommen|kamen|stammen|sind|ist) )?(?:from|aus)|(?:went|go|gehen|gingen?) (?:to|nach)) (?P<place>[^\W\d_]+)"
     r"|(?:come|came|kommen|kamen|arrive) (?:through|via|über) (?:instagram|facebook|tiktok|google|pinterest|youtube|e-?mail|social media|(?:die )?werbung|ads|(?:den )?newsletter)\b"
     r"|(?:paid|bezahlt|(?:shipped|sent|versandt|versendet|verschickt)) (?:with|by|via|mit|per|über) (?:paypal|klarna|stripe|visa|mastercard|(?:apple|google|shop) pay|credit card|kreditkarte|rechnung|dhl|ups|fedex|usps|dpd|gls|hermes|(?:royal|der) (?:mail|post))\b"
     r"|(?:mit|per|über) (?:paypal|klarna|kreditkarte|dhl|ups|fedex|dpd|gls|hermes|(?:der )?post) (?:bezahlt|versandt|versendet|verschickt)\b"
@@ -132,20 +133,22 @@ _UNREAD = Wording(
 
 def unread(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Your top country is Germany", "it was paid with PayPal": what nothing that is read tells."""
-    codes = _CODE.finditer(said.text) if _CODE_WORD.search(said.plain) else ()
-    for found in (*said.each(_UNREAD), *codes):
-        is_code = found.re is _CODE
-        if (found.re is not _CODE and found["place"] and not said.cased[found.end()].isupper()) or (
-            is_code and (found[0].lower() in said.grounds.texts or not _USED.search(said.plain))
-        ):
-            continue
+    told = [f for f in said.each(_UNREAD) if not f["place"] or _is_place(said, f)]
+    if _CODE_WORD.search(said.plain) and _USED.search(said.plain):
+        told += [f for f in _CODE.finditer(said.text) if f[0].lower() not in said.grounds.texts]
+    for found in told:
         start, end = said.clause_start(found.start()), said.clause_end(found.end())
         clause = _CODE_WORD.sub("", said.plain[start : found.start()] + said.plain[found.end() : end])
         if not (said.doubts(clause) or said.supposes(clause) or said.advises(clause) or "?" in said.plain):
             yield said.text[found.start() : found.end()], False
 
 
-_CODE = re.compile(r"\b[A-ZÄÖÜ]{3,}\d{1,3}\b")
+def _is_place(said: Said, found: re.Match[str]) -> bool:
+    """ "From Berlin", and not "from guests"."""
+    return said.cased[found.start("place")].isupper() and lexeme(found["place"]) == ("", ())
+
+
+_CODE = re.compile(r"(?<!wie )(?<!like )\b[A-ZÄÖÜ]{3,}\d{1,3}\b")
 _CODE_WORD = re.compile(r"\b(?:\w*codes?|coupons?|vouchers?|\w*gutschein\w*)\b")
 _USED = re.compile(
     r"\b(?:was|were|is|has|have|used|runs|ran|brought|wurden?|ist|hat|haben|läuft|lief|brachte|gilt|spar(?:en|t))\b"

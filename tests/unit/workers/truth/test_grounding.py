@@ -140,6 +140,8 @@ def grounds(read: list[dict[str, Any]] | None = None, **more: Any) -> Grounds:
 
 
 TRUE = """
+Bestellungen nach Status: 12 offen, davon 8 unversandt.
+A code like FALL10 has worked well for many shops.
 You have 67 customers in your store, and 83 orders in the last 60 days. 8 orders are waiting to be fulfilled, out of 12 open orders.
 Looking at your recent activity: your latest 5 orders come to $325.00, 3 of them from customers who ordered more than once. The newest (#1120) came in 12 minutes ago. “Merino Hiking Socks” sold best: 10 units.
 Your best-stocked product at Fell & Fern Outdoor is “Titanium Spork”, with 232 units. Shall we connect your support system next, so that I can use all this when your customers write?
