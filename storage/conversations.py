@@ -41,6 +41,8 @@ class PastTurn:
     """When it ended because no model answered, if it still waits for an answer."""
     was_stopped: bool = False
     """Whether the merchant stopped it."""
+    began: datetime | None = None
+    """When it was claimed first."""
 
 
 def get(session: Session, id: str, *, lock: bool = False) -> Conversation | None:
@@ -122,6 +124,7 @@ def history(session: Session, conversation_id: str, *, before_seq: int, max_turn
             tuple(absorbed[turn.id]),
             turn.owed_since,
             turn.was_stopped,
+            turn.began,
         )
         for turn in turns
     ]

@@ -140,13 +140,12 @@ SEVEN = "You have 7 customers."
 @pytest.mark.parametrize(
     ("answers", "end"),
     [
-        ([LOOKING], f" {LOOK} {TOLD}"),
         ([LOOKING, LOOKING, Say(LOOK)], f" {LOOK} {TOLD}"),
         ([LOOKING, LOOKING, Say(None)], f" {LOOK} {TOLD}"),
         ([LOOKING, LOOKING, Say("Anything else?")], f" {LOOK} Anything else?"),
         ([*[LOOKING] * 6, Say(SEVEN, LOOKING.calls)], f" {LOOK} {SEVEN}"),
     ],
-    ids=["calls for ever", "announces once more", "nothing", "words", "words and a call"],
+    ids=["announces once more", "nothing", "words", "words and a call"],
 )
 def test_a_turn_does_not_end_with_an_announcement(
     serve: Serve, hire: Hire, answers: Sequence[Answer], end: str

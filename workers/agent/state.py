@@ -148,6 +148,7 @@ class TurnState:
             self.steps,
             self.absorbed,
             now=self.now().astimezone(self._shop_zone()),
+            began=self.claim.started_at,
             max_history=self.workflow.limits.max_history_messages,
             most_bytes=most_bytes,
             crossed=self._has_crossed(),

@@ -257,7 +257,8 @@ def prompt(name: str, event_file: BinaryIO | None, text: str | None, context: st
         [],
         said,
         [],
-        now=datetime.now(UTC),
+        now=(now := datetime.now(UTC)),
+        began=now,
         max_history=limits.max_history_messages,
         most_bytes=(limits.prompt_tokens or settings.prompt_tokens) * BYTES_PER_TOKEN,
     )
