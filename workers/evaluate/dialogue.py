@@ -19,16 +19,19 @@ from events.publisher import Publisher
 from events.reply import Reply, texts
 from shopify.development_store.tokens import token_for
 from storage import conversations, merchants
-from workers.agent.prompt import NOW
+from workers.agent import prompt
 from workers.evaluate.grading import is_right, sentences
 from workers.evaluate.sentences import LANGUAGES, LIES, Language, Statement, Topic, Writer, fits, topics
 from workers.evaluate.world import SCOPES, StoreFact, World, build
 from workers.model.local_server import Message, completion
+from workers.scenario import time_travel
 from workers.scenario.environment import Environment
 from workers.scenario.language import ModelAnswer
 from workers.scenario.scripted_model import ScriptedModel, wire_message
 
 WORKFLOW = "ad_hoc_support"
+NOW = datetime(2026, 11, 18, 15, tzinfo=UTC)
+"""The time at the beginning of every evaluation, so that each asks the same, whatever the date."""
 #: How many questions run at a time, and how long one may take.
 AT_ONCE = 8
 PATIENCE_SECONDS = 90.0
@@ -105,7 +108,7 @@ class EvaluatedModel(ScriptedModel):
         """The question to answer, and the messages after it."""
         shop = re.search(r'"shop_domain": "([^"]+)"', str(messages[0]["content"]))
         for place in range(len(messages) - 1, 0, -1):
-            said = str(messages[place].get("content")).partition(NOW)[0]
+            said = str(messages[place].get("content")).partition(prompt.NOW)[0]
             question = self.questions.get((shop[1] if shop else "", said))
             if question is not None:
                 return question, messages[place + 1 :]
@@ -214,9 +217,10 @@ class Dialogue:
         self.kills = 0
 
     def open_stores(self, numbers: Sequence[int]) -> list[World]:
-        """Open the stores and connect them."""
-        worlds = build(self._stack.store, datetime.now(UTC), numbers, afternoon=True)
+        """Set the workers' clock, open the stores and connect them."""
+        worlds = build(self._stack.store, NOW, numbers)
         with self._stack.database.transaction() as session:
+            time_travel.set_clock(session, NOW)
             for world in worlds:
                 merchants.connect_shop(
                     session,
