@@ -41,8 +41,6 @@ class PastTurn:
     """When it ended because no model answered, if it still waits for an answer."""
     was_stopped: bool = False
     """Whether the merchant stopped it."""
-    began: datetime | None = None
-    """When it was claimed first."""
 
 
 def get(session: Session, id: str, *, lock: bool = False) -> Conversation | None:
@@ -124,7 +122,6 @@ def history(session: Session, conversation_id: str, *, before_seq: int, max_turn
             tuple(absorbed[turn.id]),
             turn.owed_since,
             turn.was_stopped,
-            turn.began,
         )
         for turn in turns
     ]

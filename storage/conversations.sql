@@ -29,7 +29,7 @@ WHERE id = :id
 -- The latest ended turns, except those that another turn answered, that never began, or that a provider's filter
 -- refused; and the latest that wait for a model.
 SELECT t.id, t.seq, t.input, CASE t.waits_for WHEN 'model' THEN t.finished_at END AS owed_since,
-       t.error IS NOT DISTINCT FROM 'stopped' AS was_stopped, t.started_at AS began FROM turns t
+       t.error IS NOT DISTINCT FROM 'stopped' AS was_stopped FROM turns t
 WHERE t.id IN (
     (SELECT id FROM turns
      WHERE conversation_id = :conversation_id AND seq < :before_seq AND status IN ('done', 'dead')

@@ -39,8 +39,7 @@ class Provider:
             return FailedCall(name, Cause.DOWN, 503)
         if len(request.messages) == 1:  # a look
             return Answer("Yes.", (), name, 10, 1)
-        heard = [str(each["content"]) for each in request.messages if each["role"] == "user"]
-        self.asked.append([words.partition("\n[system event] now: ")[0] for words in heard])
+        self.asked.append([str(each["content"]) for each in request.messages if each["role"] == "user"])
         answer = self.answers.pop(0) if self.answers else Answer("Here you are.", (), name, 10, 10)
         if answer is Killed:
             raise Killed

@@ -1,5 +1,6 @@
 """A turn that starts with prefetched data, on real rows and with a scripted model."""
 
+import json
 from typing import Any
 
 import pytest
@@ -90,5 +91,5 @@ def test_a_model_is_told_the_time_by_the_shops_clock(clocked: Database, model: M
     worker = AgentWorker(clocked, load_folder(), names=["openai/x"])
     worker.results = lambda calls: [counts(call) | {"data": {"time_zone": "Asia/Tokyo"}} for call in calls]
     worker.ends(rows.queue(clocked, SAID, conversation_id="in Tokyo"))
-    _, _, now = model.asked[0][1]["content"].partition("\n[system event] now: ")
-    assert now.endswith("+09:00")
+    context = json.loads(model.asked[0][0]["content"].rpartition("\n")[2])
+    assert context["now"].endswith("+09:00")

@@ -1,6 +1,7 @@
 """What one merchant may cost: the size of a prompt, the calls of a turn, turns of a minute, tokens of a day."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from tests import rows
-from tests.agent_turns import Hire, Merchant
+from tests.agent_turns import Hire, Merchant, counts
 from tests.openai_server import Answer, Call, Received, Say, Serve, Status
 from workers.model.client import Model
 from workers.model.response import ToolCall
@@ -65,13 +66,11 @@ def test_many_short_messages_are_absorbed_up_to_a_number(serve: Serve, hire: Hir
     merchant = hire(absorbed_messages=3)
     first, *others = [merchant.say(f"message {number}") for number in range(6)]
     merchant.worker.ends(first)
-    said = [message["content"].partition("\n")[0] for message in server.requests[0].messages[1:]]
-    assert said == [f"message {number}" for number in range(4)]
+    assert [message["content"] for message in server.requests[0].messages[1:]] == [f"message {n}" for n in range(4)]
     assert [merchant.worker.status(turn_id) for turn_id in others] == ["done"] * 3 + ["queued"] * 2
     assert len(server.requests) == 1, "an answer is no more outdated by what is not taken in"
     merchant.worker.ends(others[-2])
-    said = [message["content"].partition("\n")[0] for message in server.requests[1].messages[-2:]]
-    assert said == ["message 4", "message 5"]
+    assert [message["content"] for message in server.requests[1].messages[-2:]] == ["message 4", "message 5"]
 
 
 def test_the_tool_results_of_one_turn_stay_within_the_prompt(serve: Serve, hire: Hire) -> None:
@@ -104,16 +103,21 @@ def test_what_was_said_last_is_in_the_prompt_and_what_is_left_out_is_said(serve:
 
 def test_a_prompt_begins_as_the_last_one_did(serve: Serve, hire: Hire) -> None:
     """Providers read what they have read before for a tenth of the price, up to the first byte that differs."""
-    server = serve([COUNTS, Say("Seven."), COUNTS, Say("Still seven."), Say("As I said.")])
+    server = serve([COUNTS, Say("Seven."), Say("Yes."), COUNTS, Say("Still.")])
     merchant = hire()
-    for words in ("How many customers?", "And now?", "Sure?"):
+
+    def read(calls: Sequence[ToolCall]) -> list[Result]:
+        merchant.worker.advance(5)
+        return [counts(call) for call in calls]
+
+    merchant.worker.results = read
+    for words in ("How many customers?", "Sure?", "And now?"):
         merchant.asks(words)
-        merchant.worker.advance(61)
     prompts = [[json.dumps(message) for message in request.messages] for request in server.requests]
     assert [len(prompt) for prompt in prompts] == [2, 4, 6, 8, 10]
-    assert prompts[1][:2] == prompts[0]
-    assert prompts[2][:4] == prompts[1]
-    assert prompts[4][:3] == prompts[3][:3], "a result that was read again is only shown in figures"
+    assert prompts[1][:2] == prompts[0], "the whole prompt, seconds later"
+    assert prompts[2][1:4] == prompts[1][1:], "of the next turn all but the time, although Postgres has stored it"
+    assert prompts[3][1:6] == prompts[2][1:]
 
 
 def test_an_answer_has_a_length(serve: Serve, hire: Hire) -> None:

@@ -257,8 +257,7 @@ def prompt(name: str, event_file: BinaryIO | None, text: str | None, context: st
         [],
         said,
         [],
-        now=(now := datetime.now(UTC)),
-        began=now,
+        now=datetime.now(UTC),
         max_history=limits.max_history_messages,
         most_bytes=(limits.prompt_tokens or settings.prompt_tokens) * BYTES_PER_TOKEN,
     )

@@ -19,7 +19,6 @@ from events.publisher import Publisher
 from events.reply import Reply, texts
 from shopify.development_store.tokens import token_for
 from storage import conversations, merchants
-from workers.agent import prompt
 from workers.evaluate.grading import is_right, sentences
 from workers.evaluate.sentences import LANGUAGES, LIES, Language, Statement, Topic, Writer, fits, topics
 from workers.evaluate.world import SCOPES, StoreFact, World, build
@@ -108,8 +107,7 @@ class EvaluatedModel(ScriptedModel):
         """The question to answer, and the messages after it."""
         shop = re.search(r'"shop_domain": "([^"]+)"', str(messages[0]["content"]))
         for place in range(len(messages) - 1, 0, -1):
-            said = str(messages[place].get("content")).partition(prompt.NOW)[0]
-            question = self.questions.get((shop[1] if shop else "", said))
+            question = self.questions.get((shop[1] if shop else "", str(messages[place].get("content"))))
             if question is not None:
                 return question, messages[place + 1 :]
         raise LookupError("asked something that is no question of this evaluation")

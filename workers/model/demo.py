@@ -10,7 +10,6 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from workers.model.demo_words import (
@@ -49,7 +48,6 @@ HOW_TO_CONNECT = (
 LATER = "I can't look that up at the moment. Please ask me again in a little while."
 
 _EVENT = "[system event]"
-_NOW = f"\n{_EVENT} now: "
 _FOLLOW_UP = f"{_EVENT} follow_up"
 _GO_ON = f"{_EVENT} connection_lost"
 _STOPPED = f"{_EVENT} stopped"
@@ -145,7 +143,6 @@ class Turn:
     before: str = ""
     """What it said in earlier turns."""
     context: Mapping[str, Any] = field(default_factory=dict)
-    now: datetime | None = None
 
     def ended(self, last_words: str = "") -> "Turn":
         """The next turn."""
@@ -157,7 +154,7 @@ class Turn:
         return self.context.get("shopify_connected", not self.context) is True
 
     def tell(self, results: Mapping[str, Result], said: str, asked: str = "") -> list[str]:
-        return sentences(results, said, now=self.now, asked=asked)
+        return sentences(results, said, now=moment(self.context.get("now")), asked=asked)
 
 
 def reply_to(messages: Sequence[Mapping[str, Any]], tools_offered: bool) -> Script:
@@ -198,7 +195,7 @@ def _insights(turn: Turn, tools_offered: bool) -> Script:
     orders = ((results.get("counts") or {}).get("data") or {}).get("orders")
     told = {name: result for name, result in results.items() if orders != 0 or name != "recent_orders"}
     if tools_offered and (calls := _next_look(turn, orders)):
-        looked = seen(told, turn.words, now=turn.now) if orders != 0 else []
+        looked = seen(told, turn.words, now=moment(turn.context.get("now"))) if orders != 0 else []
         return Script(" ".join([*opening, *looked]) or None, calls)
     answer = _answers(turn, tools_offered)
     if answer.calls or not results:
@@ -328,9 +325,7 @@ def _current_turn(messages: Sequence[Mapping[str, Any]]) -> Turn:
             case "user" if str(content).startswith(_STOPPED):
                 turn = turn.ended()
             case "user":
-                said, _, now = str(content or "").partition(_NOW)
-                turn.now = moment(now) or turn.now
-                turn.heard.append(said.strip())
+                turn.heard.append(str(content or "").strip())
                 turn.heard_at.append(len(turn.words))
             case "tool":
                 result = _object(content)

@@ -137,8 +137,8 @@ def test_reports_of_two_periods_are_two_results() -> None:
 
 def test_data_is_dated_by_the_clock_that_now_is_of() -> None:
     now = NOW.astimezone(ZoneInfo("Asia/Tokyo"))
-    told = asked(TurnInput("merchant", "and?"), looked_up(read("counts", 5)), now=now, began=NOW)
-    assert told[1]["content"] == "and?\n[system event] now: 2026-11-28T21:00:00+09:00"
+    told = asked(TurnInput("merchant", "and?"), looked_up(read("counts", 5)), now=now)
+    assert '"now": "2026-11-28T21:00:00+09:00"' in told[0]["content"]
     assert shown(told)[0]["as_of"] == "2026-11-28T20:55:00+09:00"
 
 
