@@ -151,7 +151,27 @@ def open_channel(broker: Connection) -> StdChannel:
     if broker.transport.driver_type == "amqp":
         # py-amqp waits for most answers without a time limit; the socket's timeout bounds them all.
         broker.connection.transport.sock.settimeout(broker.connect_timeout)
-    return broker.channel()
+    channel = broker.channel()
+    if broker.transport.driver_type == "redis":
+        keep_client(channel)
+    return channel
+
+
+def keep_client(channel: Any) -> None:
+    """Have a channel on Redis keep its client as long as its pool. kombu builds a `redis.Redis` with a table of 170
+    commands for every publish and ack, which takes longer than the command."""
+    create = channel._create_client
+    kept: dict[Any, Any] = {}
+
+    def create_client(asynchronous: bool = False) -> Any:
+        if asynchronous:  # kombu keeps these itself
+            return create(asynchronous)
+        if channel.pool not in kept:
+            kept.clear()
+            kept[channel.pool] = create()
+        return kept[channel.pool]
+
+    channel._create_client = create_client
 
 
 def drop_if_ended(broker: Connection) -> None:
