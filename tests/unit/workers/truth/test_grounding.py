@@ -893,7 +893,7 @@ After discounts and returns, the last 30 days left you $1,304.10 in net sales. T
         ("35,5 % des Umsatzes der letzten 7 Tage fielen auf den Donnerstag.", "45,5 % des Umsatzes der letzten 7 Tage fielen auf den Donnerstag."),
         ("Spannweite der letzten 5 Bestellungen: 19,90 $ bis 120,50 $.", "Spannweite der letzten 5 Bestellungen: 29,90 $ bis 120,50 $."),
         ("Seit Mitternacht ist 1 Bestellung über 84,00 $ eingegangen.", "Seit Mitternacht sind 2 Bestellungen über 84,00 $ eingegangen."),
-        ("12 open, 8 to ship, 1 new today.", "12 open, 8 to ship, 6 new today."),
+        ("12 open, 2 new yesterday.", "12 open, 3 new yesterday."),
         ("Ihre letzte Bestellung brachte mit 84,00 $ mehr ein als die vorletzte (55,00 $).", "Ihre letzte Bestellung brachte mit 84,00 $ weniger ein als die vorletzte (55,00 $)."),
         ("Bei #1118 ist die Zahlung über 120,50 $ eingegangen.", "Bei #1117 ist die Zahlung über 19,90 $ eingegangen."),
         ("Im Lager liegen 232 (Titanium Spork) und 40 Stück (Tee 2-Pack).", "Im Lager liegen 232 (Tee 2-Pack) und 40 Stück (Titanium Spork)."),
