@@ -171,7 +171,8 @@ class _Judge:
         if is_told and context.is_current and not context.age_is_told and said.grounds.is_old:
             bad.append((said.first(_CURRENT, plain=True) or [said.text.strip()])[0])
         if sure:
-            context.sure = [*context.sure, *sure][-arithmetic.MOST :] if ITEM.match(said.text) else sure
+            is_line = ITEM.match(said.text) or said.plain.startswith("|")  # of a list, of a table
+            context.sure = [*context.sure, *sure][-arithmetic.MOST :] if is_line else sure
         context.told = [said.meant[place] for place in sorted(said.meant)]
         context.topic |= frozenset(trait.kind for trait in said.traits)
         context.kinds = {key.partition(":")[0] for name in said.names for key in keys(name)}
