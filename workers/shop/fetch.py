@@ -79,7 +79,15 @@ class FetchRequest:
         object.__setattr__(self, "compare_to", (self.compare_to or DEFAULT_COMPARISON) if of_sales else None)
 
     @classmethod
-    def for_turn(cls, claim: Claim, data_type: str, request_id: str, **which: str | None) -> "FetchRequest":
+    def for_turn(
+        cls,
+        claim: Claim,
+        data_type: str,
+        request_id: str,
+        *,
+        period: str | None = None,
+        compare_to: str | None = None,
+    ) -> "FetchRequest":
         return cls(
             claim.merchant_id,
             data_type,
@@ -87,8 +95,9 @@ class FetchRequest:
             claim.conversation_id,
             claim.turn_id,
             claim.event_id,
-            traceparent=tracing.traceparent(),
-            **which,
+            period,
+            compare_to,
+            tracing.traceparent(),
         )
 
     @classmethod
