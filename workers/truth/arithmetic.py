@@ -32,13 +32,15 @@ _SUM = re.compile(
 
 _GAP = (
     r"(?:between|zwischen|apart|more|fewer|less|ahead|behind|short|past|above|below|over|under|bigger|smaller|higher|lower|larger|gain|drop|increase|decrease|rise|change|plus|minus|difference|gap|leaves?|leaving"
-    r"|remain\w*|left|rest|other|öfter|häufiger|seltener|mehr|weniger|über|unter|höher|niedriger|größer|kleiner|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
+    r"|remain\w*|left|rest|other|another|refunded|öfter|häufiger|seltener|mehr|weniger|über|unter|höher|niedriger|größer|kleiner|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
     r"|übrig\w*|andere\w*|restliche\w*)\b"
 )
 
-_GAP_BEFORE = re.compile(rf"(?:\b{_GAP}(?:\s[^\W\d]+){{0,3}}|\b(?:by|um)(?:\s[^\W\d]+)?|[-−–+±δ])[\s:*]*$")
+_GAP_BEFORE = re.compile(rf"(?:\b{_GAP}(?:\s(?:[^\W\d]+|\ue000+)){{0,3}}|\b(?:by|um)(?:\s[^\W\d]+)?|[-−–+±δ])[\s:*]*$")
 
 _GAP_BEHIND = re.compile(rf"[\s*)]*(?:[^\W\d]+\s)?{_GAP}")
+
+_THEY = re.compile(r"\b(?:they|both|the two|these|those|sie|beide)\b|\ue000 (?:is|was|are|were)\b")
 
 _LESS = re.compile(
     r"\b(?:fewer|less|behind|short|below|under|smaller|lower|drop|decrease|weniger|unter|niedriger|hinter|fehl\w+|rückstand|rückgang)\b"
@@ -255,7 +257,10 @@ def _is_gap_or_sum(said: Said, number: Number) -> bool:
     is_gap = _GAP_BEFORE.search(ahead) is not None or _GAP_BEHIND.match(behind) is not None
     if not is_sum and not is_gap:
         return False
-    named = [keys(mention) for mentions in said.mentions().values() for mention in mentions]
+    mentions = said.mentions()
+    if not mentions and _THEY.search(said.masked):
+        mentions = {kind: each for kind, each in said.context.mentions.items() if kind != "customer"}
+    named = [keys(mention) for each in mentions.values() for mention in each]
     named += [frozenset({f"date:{a}"}) for spans in said.spans_of().values() for a, b in spans[:1] if a == b]
     nouns = {subject.kind for subject in said.subjects}
     for ranking in said.grounds.rankings:

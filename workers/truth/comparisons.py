@@ -57,6 +57,8 @@ _TAKES_OBJECT = Wording(
 
 _DENIED_HERE = re.compile(r"\b(?:not|never|nicht|nie|kein\w*)\s(?:\w+\s)?$|n't\s(?:\w+\s)?$")
 
+_TO_REACH = re.compile(r" (?:orders? |sales? |in sales )?to (?:reach|match|beat|hit|get|equal|catch|surpass|top)\b")
+
 _COMPARED = re.compile(
     r"\b(?:compared|versus|vs|against|gegenüber|verglichen|vergleich|last|previous|letzte[rnm]?|vorwoche)\b"
 )
@@ -267,6 +269,8 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
                 yield found[0], _changed(said, 0, scope)
             continue
         sign = 1 if group in ("rise", "more", "beside_more") else -1
+        if found[0] == "more" and _TO_REACH.match(masked, found.end()):  # "$5 more to reach $9"
+            sign = -sign
         if _DENIED_HERE.search(masked[max(0, found.start() - 24) : found.start()]):
             sign = -sign
         words = said.text[found.start() : found.end()]
@@ -642,6 +646,13 @@ def _compared_first(
         return 0
     than = said.first(THAN, found.end())
     pivot = than.start() if than else found.start()
+    against = {
+        which
+        for start, end, which in things
+        if end <= min(pivot, pair[0].start) and _COMPARED_WITH.search(masked, 0, start)
+    }
+    if len(against) == 1 and than is None:  # "compared with last week's $4, you're ahead"
+        return 1 - against.pop()
     before = [which for _, end, which in things if end <= pivot]
     after = [which for start, _, which in things if start >= (than.end() if than else found.end())]
     if than is None and group.startswith("beside"):  # "over", "vor": only between what is compared

@@ -21,7 +21,7 @@ _EXTREMES = {
         ("trailer", r"(?:is|was|comes|came|sits) (?:in )?(?:last place|dead last|at the bottom)|brings? up the rear|(?:ranks?|ranked|came|comes|finished|is|was) (?:dead )?last(?! (?:week|month|night|year|\\w+day|\\ue000))|tail[- ]?ender"),
         ("most", r"most(?! of\b)"),
         ("least", r"fewest|least"),
-        ("top", r"busiest|best(?:-sell\w+|seller)?|strongest|top(?:-sell\w+)?|biggest|highest|largest|greatest|hottest|liveliest|record|peak|high point|priciest|dearest|fullest|richest|deepest"),
+        ("top", r"busiest|best(?:-sell\w+|seller)?|strongest|top(?:-sell\w+)?|biggest|highest|largest|greatest|hottest|liveliest|(?<!on )record|peak|high point|priciest|dearest|fullest|richest|deepest"),
         ("bottom", r"quietest|slowest|weakest|worst(?:-sell\w+)?|smallest|lowest|calmest|poorest|lightest|scarcest|emptiest|deadest|cheapest|softest|tiniest|thinnest|low point"),
     ),
     "de": (
@@ -47,6 +47,10 @@ _BESIDE = re.compile(
     r"\b(?:before|after|than|vor|nach|als)\s(?:(?:the|your|der|dem|den|die|das|deine[rmn]?|ihre[rmn]?)\s)?$"
 )
 """ "Right before the latest order": what is named is not that one."""
+
+_BOTH_ENDS = re.compile(
+    r"\b(?:largest|biggest|highest|smallest|lowest|größte\w*|höchste\w*|kleinste\w*) (?:and|und|or) (?:the |die |der )?$"
+)
 
 _PART = re.compile(
     r"\b(?:one of|among (?:the|your) (?:(?!latest|newest)\w+est|top|best|most)|eine[rs]? (?:der|ihrer|deiner))\b"
@@ -147,6 +151,8 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
             continue
         if said.doubts(masked[slice(*clause)]) or _APART.search(masked) or found[0].startswith(("zweit", "dritt")):
             continue
+        if _BOTH_ENDS.search(masked, max(0, found.start() - 24), found.start()):
+            continue  # "the largest and smallest were $9 (#7) and $5 (#8)"
         if _BESIDE.search(masked, max(0, found.start() - 24), found.start()):
             continue
         yield from _claim(said, found, word, clause, is_second=is_second)
@@ -228,7 +234,8 @@ def _claim(
     if kind is None or (kind == "order" and _is_of_some(said, found, head)):
         return  # of those that are open, say, nothing is known
     count = _how_many(said, found)
-    if count == 1 and head is not None and _MANY.fullmatch(head[0]):
+    is_among = head is not None and re.search(r"\bof\b", masked[found.end() : head.start()])
+    if count == 1 and head is not None and _MANY.fullmatch(head[0]) and not is_among:
         count = len(said.mentions().get(kind, ()))
     if count > 1 and kind in ("product", "order", "customer"):
         measure = _measure(said, kind, masked[clause[0] : clause[1]] + " " + found[0])
