@@ -27,7 +27,7 @@ _IN = re.compile(r"\s(?:in|out of|of|von|aus)(?: every| each| je)?\s")
 _KINDS = STATUSES | {"open"}
 
 _SUM = re.compile(
-    r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|zusammen|summe|insgesamt|gesamt\w*|macht|ergibt)\b"
+    r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|add(?:s|ed)? up|(?:comes?|came|amounts?) to|zusammen|summe|insgesamt|gesamt\w*|macht|ergibt)\b"
 )
 
 _GAP = (
@@ -56,6 +56,8 @@ _OF_WHOLE = re.compile(
     r"\b(?:of|share|rate|makes? up|made up|accounts? for|von|des|der|aller|\w*anteil\w*|\w*quote|macht|entspricht)\b"
 )
 """How the words tell by what a number was worked out."""
+
+_ARE = re.compile(r"\s(?:are|were|sind|waren)\b")
 
 
 def is_of_named(said: Said, number: Number) -> bool:
@@ -169,12 +171,15 @@ def _holds(whole: Figure, part: Figure) -> bool:
 
 
 def _is_share_of_days(said: Said, number: Number) -> bool:
-    """ "Thursday made up 35% of the week's revenue"."""
+    """ "Thursday made up 35% of the week's revenue", "On Thursday you made $5. That is 35% of the week"."""
     days = {f"date:{a.isoformat()}" for spans in said.spans_of().values() for a, b in spans if a == b}
+    before = [] if days else [figure for figure in said.context.told[-1:] if "date" in figure.kinds]
+    days |= {key for figure in before for key in figure.entities}
     if not _SHARE.search(said.masked) or sum(n.percent for n in said.numbers) > 1:
         return False
     nouns = {subject.kind for subject in said.subjects}
-    is_money = "money" in nouns or ("revenue" in said.told and "order" not in nouns)  # "made up": of orders, too
+    is_money = any(figure.currency for figure in before) and "order" not in nouns
+    is_money |= "money" in nouns or ("revenue" in said.told and "order" not in nouns)  # "made up": of orders, too
     what = "day totals" if is_money else "day orders"
     return any(
         fits(number, sum(value for day, value in ranking.values.items() if day in days) * 100 / whole)
@@ -350,7 +355,8 @@ def follows(said: Said, number: Number, sure: Sequence[Number], before: Sequence
     sign = sign_of(said, number)
     is_gap = bool(sign) or _GAP_BEFORE.search(ahead) is not None or _GAP_BEHIND.match(behind) is not None
     if number.percent:
-        return _is_share(number, sure, before, is_gap=is_gap, is_of_whole=_OF_WHOLE.search(ahead + behind) is not None)
+        is_of_whole = _OF_WHOLE.search(ahead + behind) is not None or _ARE.match(behind) is not None
+        return _is_share(number, sure, before, is_gap=is_gap, is_of_whole=is_of_whole)
     is_money = number.currencies is not None
     if is_gap:
         if not sign and _is_told_change(said, number):

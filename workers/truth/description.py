@@ -150,6 +150,10 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         nouns |= {kind for s in above.subjects for kind in kinds(s)}
         front = front or [span for spans in above.spans_of().values() for span in spans]
     whole_of = said.of_which(number)[1] is not None  # "5 of 10 cases"
+    if said.meant and _IS_NOT.match(said.masked, number.end):  # "5 are shipped, 4 aren't"
+        before_it = said.meant[max(said.meant)].traits
+        own = frozenset(_OPPOSITES[trait] for trait in before_it if trait in _OPPOSITES) or own
+        near = set(own)
     if not (own or near or nouns or subjects or spans or number.currencies):  # "3 against 5"
         near, nouns = wide - {t.kind for t in foreign}, {kind for s in said.subjects for kind in kinds(s)}
         if _IS_NOT.match(said.masked, number.end):  # "2 were cancelled, 12 not"
@@ -164,7 +168,9 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     own_periods = [p for p in said.periods if lead <= p.start < right and not _is_beaten(said, number, p)]
     if any(_EARLIER.search(period.text) for period in own_periods):
         near |= {"previous"}
-    in_part = (said.masked[left : left + 1] == "(" and lead == left) or _is_of_all(said, left, number)
+    in_part = (said.masked[left : left + 1] == "(" and _label_of(said, number, left) == left) or _is_of_all(
+        said, left, number
+    )
     near |= own & {"daily"} | _of_coordinate(said, number)
     if number.currencies is not None and "refunding" in wide and _leaves(said, number):
         near |= {"net"}
@@ -276,7 +282,7 @@ def _leaves(said: Said, number: Number) -> bool:
 
 
 _IS_NOT = re.compile(
-    r"\s*(?:are|were|have|is|was|has|sind|waren|wurden|ist|war|wurde)?\s?(?:not|nicht|still standing)(?: yet)?\s*(?:[.,;!)]|$)"
+    r"\s*(?:(?:are|were|have|is|was|has|sind|waren|wurden|ist|war|wurde)?\s?(?:not|nicht|still standing)|(?:are|were|have|is|was|has)n['’]t)(?: yet)?\s*(?:[.,;!)]|$)"
 )
 
 ALL_BUT = Wording(r"(?:all but|all except|bis auf)\s")
@@ -302,7 +308,12 @@ def _is_past(said: Said, number: Number, trait: Mention) -> bool:
     if than is not None and any(trait.end <= b <= number.start and said.masked[b] != "(" for b in said.breaks):
         return True
     before = [n for n in said.numbers if n.end <= trait.start]
-    if not before or before[-1].currencies or before[-1].percent or said.of_which(number)[1] is not None:
+    if (
+        not before
+        or before[-1].currencies
+        or (before[-1].percent and number.currencies)
+        or said.of_which(number)[1] is not None
+    ):
         return False
     noun = next((s for s in said.subjects if trait.start <= s.start < number.start), None)
     return noun is not None and _ADJECTIVES_ONLY.fullmatch(said.masked, before[-1].end, noun.start) is not None
@@ -326,10 +337,15 @@ def _is_another(said: Said, number: Number, trait: Mention) -> bool:
     )
 
 
+def _label_of(said: Said, number: Number, left: int) -> int:
+    """Where that begins which a number alone in brackets belongs to: "7.6% of gross sales ($5)"."""
+    return said.lead(number, left) if said.masked[number.end : number.end + 1] == ")" else left
+
+
 def _neighbours(said: Said, number: Number, left: int, right: int) -> tuple[int, int]:
     """Where what belongs to the numbers before and after it ends and begins."""
     part = said.of_which(number)[1]
-    left = said.lead(number, left)
+    left = _label_of(said, number, left)
     before = [n for n in said.numbers if n.end <= number.start]
     lower = before[-1].end if before else 0
     if before and part is None:

@@ -244,9 +244,10 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
     if talk and is_count and is_whole and not is_of_store:
         return False
     clause = before + said.masked[number.start : number.end] + after
-    if said.supposes(clause) and _GOAL.search(before):
+    is_supposed = said.supposes(before.rpartition(": ")[2] + said.masked[number.start : number.end] + after)
+    if is_supposed and _GOAL.search(before):
         return True
-    if said.supposes(clause):
+    if is_supposed:
         return OWNED.search(before) is not None and about_store
     if not is_count and not number.percent and any(left <= o.start and o.end <= number.start for o in said.orders):
         return True  # "thank Anna for #1120 ($84.00)"

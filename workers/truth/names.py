@@ -275,7 +275,7 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
             is_name = True
         else:
             is_name = _ACTS.match(after) is not None if begins else has_figures
-        if is_name and not said.is_advice(found):
+        if is_name and (not said.is_advice(found) or (_TOLD_OF.match(after) and _is_of_nobody(said))):
             yield name, False
     for found in _QUOTED.finditer(said.text):
         name = found[1].strip(" .,!?…")
@@ -289,6 +289,14 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
             and not _is_known(said, name)
         ):
             yield name, False
+
+
+_TOLD_OF = re.compile(r"\s?[:(–—]|,? (?:with|which|has|have)\b")
+
+
+def _is_of_nobody(said: Said) -> bool:
+    """Whether a figure is somebody's who is not named: so it is told of a name that nobody has."""
+    return not said.mentions() and any(figure.kinds - {"date"} for figure in said.meant.values())
 
 
 def _is_labelled(said: Said, at: int) -> bool:

@@ -271,10 +271,11 @@ def _days_of_word(word: str, said: Sentence, today: date, monday: date) -> list[
         return [(monday - 2 * day, monday - day)]
     first = today.replace(day=1)
     if word == "so far":  # since when the other times tell
-        others = [span for p in said.periods if p.value != ("word", word) for span in ranges(p, said, today)]
-        lengths = {(b - a).days for a, b in others if b != today}
+        others = [ranges(p, said, today) for p in said.periods if p.value != ("word", word)]
+        lengths = [(spans[0][1] - spans[0][0]).days for spans in others if spans]
         begins = [first] * (not lengths or max(lengths) > 8) + [monday] * any(5 < n < 9 for n in lengths) + [today]
-        return [span for span in others if span[1] == today] or [(start, today) for start in begins]
+        current = [span for spans in others if spans and spans[0][1] == today for span in spans]
+        return current or [(start, today) for start in begins]
     is_current = re.search(r"this|current|diese|laufend", word) is not None
     if re.search(
         r"mtd|month to date|month (?:began|started)|(?:first|start|beginning) of|monats(?:anfang|beginn)|monat bisher|bisher in",

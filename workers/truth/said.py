@@ -113,10 +113,6 @@ MEANT = {"sale": frozenset({"order", "money", "unit"}), "item": frozenset({"item
          "product": frozenset({"product", "item"})}  # fmt: skip
 
 
-def _is_gap(values: Sequence[float]) -> bool:
-    return len(values) == 3 and abs(abs(values[1] - values[2]) - values[0]) < 0.005
-
-
 def keys(mention: Mention) -> frozenset[str]:
     """Whom a name may mean."""
     return mention.value if isinstance(mention.value, frozenset) else frozenset()
@@ -291,23 +287,21 @@ class Said(Sentence):
         """ "Customers (83)": what stands before the bracket belongs to the number."""
         if self.masked[left : left + 1] != "(" or self.masked[left + 1 : number.start].strip(" $€£"):
             return left
-        begins = max(
-            (n.end for n in self.numbers if n.end <= left), default=max((b for b in self.breaks if b < left), default=0)
-        )
-        return max(begins, self.masked.rfind(")", 0, left))
+        ends = (*(n.end for n in self.numbers if n.end <= left), *(b for b in self.breaks if b < left))
+        return max(*ends, 0, self.masked.rfind(")", 0, left))
 
     def paired(self, number: Number, mentions: Sequence[Mention]) -> Mention | None:
         """ "#7 and #8 came to $5 and $6": as many numbers as names or times, all behind or before them, go in order."""
         mentions = sorted(mentions, key=lambda mention: mention.start)
         numbers = [n for n in self.numbers if (n.currencies is None) == (number.currencies is None)]
-        values = [n.readings[0][0] for n in numbers]
         apart = None
-        if len(numbers) == len(mentions) + 1 and abs(sum(values[:-1]) - values[-1]) < 0.005:
-            del numbers[-1]  # their sum
-        elif len(numbers) == len(mentions) + 1 and (
-            values[0] == len(mentions) or abs(sum(values[1:]) - values[0]) < 0.005 or _is_gap(values)
-        ):
-            apart = numbers.pop(0)  # how many they are, their sum or their difference
+        if len(numbers) == len(mentions) + 1 > 2:  # how many they are, their sum or their difference
+            first, *rest = values = [n.readings[0][0] for n in numbers]
+            is_sum = abs(sum(rest) - first) < 0.005 and mentions[-1].end <= numbers[0].start
+            if abs(sum(values[:-1]) - values[-1]) < 0.005:
+                apart = numbers.pop()
+            elif is_sum or first == len(mentions) or (len(rest) == 2 and abs(abs(rest[0] - rest[1]) - first) < 0.005):
+                apart = numbers.pop(0)
         if len(mentions) < 2 or len(numbers) != len(mentions) or number not in numbers:
             return None
         if any(mentions[0].end <= n.start and n.end <= mentions[-1].start for n in self.numbers if n is not apart):

@@ -1337,6 +1337,30 @@ def test_what_a_fall_is_compared_with_decides() -> None:
             "#1119 and #1118 came from Carla Gomez and Ben Fox. They're worth $175.50 together.",
         ),
         (
+            "Your latest orders:\n\n| Order | Total |\n|---|---|\n| #1120 | $84.00 |\n| #1119 | $55.00 |\n\nThat adds up to $139.00.",
+            "Your latest orders:\n\n| Order | Total |\n|---|---|\n| #1120 | $84.00 |\n| #1119 | $55.00 |\n\nThat adds up to $138.00.",
+        ),
+        (
+            "This week's buyers are 6 new and 7 returning customers, so 46.2% are new.",
+            "This week's buyers are 6 new and 7 returning customers, so 48.2% are new.",
+        ),
+        (
+            "Thursday was the standout, with $310.40 in revenue. That alone is 35.5% of the week.",
+            "Thursday was the standout, with $310.40 in revenue. That alone is 26.7% of the week.",
+        ),
+        (
+            "Of your last 5 orders, 3 are fulfilled, 2 aren't, and 1 is unpaid.",
+            "Of your last 5 orders, 3 are fulfilled, 1 isn't, and 1 is unpaid.",
+        ),
+        (
+            "Hold a sale for Titanium Spork: there are 232 units in your warehouse.",
+            "Hold a sale for Velvet Armchair: there are 232 units in your warehouse.",
+        ),
+        (
+            "Your stock could use some love: Titanium Spork still has 232 units.",
+            "Your stock could use some love: Titanium Spork still has 233 units.",
+        ),
+        (
             "(1) You have 8 orders to ship, (2) 12 orders are open, and (3) 15 came in this week.",
             "(1) You have 8 orders to ship, (2) 11 orders are open, and (3) 15 came in this week.",
         ),
