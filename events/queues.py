@@ -5,7 +5,11 @@ set of bindings in a separate key: after a flush it is gone, and publishing to i
 """
 
 import re
+import select
+import ssl
+from collections.abc import Iterator
 from contextlib import suppress
+from socket import socket
 from typing import Any
 
 from amqp.exceptions import AccessRefused, PreconditionFailed
@@ -36,19 +40,30 @@ VISIBILITY_TIMEOUT = 5
 #: Seconds to wait for RabbitMQ's publisher confirm, which it withholds while short of memory or disk.
 CONFIRM_SECONDS = 5.0
 
-#: What the transports' errors mean, most specific first.
+#: What the transports' errors mean, most specific first: by their classes, by OpenSSL's reasons and by its numbers for
+#: a refused certificate (https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/).
 _CAUSES = {
+    "certificate error 10": "its certificate has expired",
+    "certificate error 62": "its certificate is for another host name",
+    "certificate error 64": "its certificate is for another address",
     "SSLCertVerificationError": "its certificate is not trusted: name its CA (ssl_ca_certs, SSL_CERT_FILE)",
+    "WRONG_VERSION_NUMBER": "it speaks no TLS on this port",
+    "handshake timeout": "it does not answer in time, as where it speaks no TLS on this port",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a client certificate (ssl_certfile, ssl_keyfile)",
+    "SSLEOFError": "it ends the TLS connection, perhaps for want of a client certificate (ssl_certfile, ssl_keyfile)",
+    "SSLError": "it refuses the TLS connection, perhaps because of the client certificate (ssl_certfile, ssl_keyfile)",
     "AuthenticationError": "wrong user or password",
     "InvalidUsernameOrPasswordError": "wrong user or password",
     "NoPermissionError": "its user lacks a permission: see workers/users.acl",
     "AccessRefused": "wrong user or password, or its user lacks a permission: see workers/README.md",
+    "ResourceError": "it allows a connection too few channels: set its channel_max to two or more",
     "NotAllowed": "its user may not use this virtual host",
     "OutOfMemoryError": "it is full: raise its memory limit, or have the gateway consume `replies`",
     "ReadOnlyError": "it is a replica, which accepts no writes",
     "MasterNotFoundError": "no sentinel answers, or none knows a primary of this name",
     "gaierror": "its host name cannot be resolved",
     "ConnectionRefusedError": "nothing listens there",
+    "ConnectionResetError": "it closes the connection, as where it speaks TLS on this port (rediss://, amqps://)",
     "Blocked": "it takes no messages, being short of memory or disk: free some, or raise its limit",
     "TimeoutError": "it does not answer in time",
     "ResponseError": "it refuses a command, as where a queue's key is no list",
@@ -60,9 +75,12 @@ _PERSISTENT = 2
 #: `broker.redis_queue`.
 _ONE_AT_A_TIME = {"x-single-active-consumer": True}
 
-#: RabbitMQ passes such a queue on when the holder's connection closes, and closes the connection of a frozen consumer
-#: or a dead machine after two to three times this many seconds. https://www.rabbitmq.com/docs/heartbeats
-HEARTBEAT_SECONDS = 1
+#: RabbitMQ passes on what a consumer has when its connection closes, and closes the connection of a frozen consumer or
+#: a dead machine after two to three times this many seconds. https://www.rabbitmq.com/docs/heartbeats. Less than the
+#: minute after which load balancers close an idle connection.
+HEARTBEAT_SECONDS = 10
+#: The same for who holds a queue: meanwhile nobody else may have it.
+HOLDER_HEARTBEAT_SECONDS = 1
 #: RabbitMQ's queue type that survives the loss of a node: https://www.rabbitmq.com/docs/quorum-queues.
 #: RabbitMQ 4 drops a message after 20 failed deliveries; here rows count failures, and no message may be dropped.
 #: Everyone who declares the queue must use the same arguments, or RabbitMQ refuses. Redis ignores them.
@@ -133,7 +151,40 @@ def open_channel(broker: Connection) -> StdChannel:
     if broker.transport.driver_type == "amqp":
         # py-amqp waits for most answers without a time limit; the socket's timeout bounds them all.
         broker.connection.transport.sock.settimeout(broker.connect_timeout)
-    return broker.channel()
+    channel = broker.channel()
+    if broker.transport.driver_type == "redis":
+        keep_client(channel)
+    return channel
+
+
+def keep_client(channel: Any) -> None:
+    """Have a channel on Redis keep its client as long as its pool. kombu builds a `redis.Redis` with a table of 170
+    commands for every publish and ack, which takes longer than the command."""
+    create = channel._create_client
+    kept: dict[Any, Any] = {}
+
+    def create_client(asynchronous: bool = False) -> Any:
+        if asynchronous:  # kombu keeps these itself
+            return create(asynchronous)
+        if channel.pool not in kept:
+            kept.clear()
+            kept[channel.pool] = create()
+        return kept[channel.pool]
+
+    channel._create_client = create_client
+
+
+def drop_if_ended(broker: Connection) -> None:
+    """Drop a connection to RabbitMQ whose other side has closed it, as load balancers close an idle one; its next use
+    opens another. Otherwise a publisher notices only by failing. (redis-py looks by itself.)"""
+    if broker.connected and broker.transport.driver_type == "amqp" and _has_ended(broker.connection.transport.sock):
+        broker.collect()
+
+
+def _has_ended(sock: socket) -> bool:
+    poller = select.poll()
+    poller.register(sock, getattr(select, "POLLRDHUP", 0))  # Linux: also where something is left to be read
+    return bool(poller.poll(0))
 
 
 def declare(name: str, broker: Connection, channel: StdChannel) -> None:
@@ -150,8 +201,8 @@ def declare(name: str, broker: Connection, channel: StdChannel) -> None:
 
 
 def check(broker_url: str, *, timeout: float = 5.0, only_sends: bool = False) -> None:
-    """Check that every queue is declared with the right arguments, or is a list on Redis, and that RabbitMQ takes
-    messages. Raises WrongQueue, and the transport's errors.
+    """Check that every queue is declared with the right arguments, or is a list on Redis, and that RabbitMQ takes and
+    hands out messages. Raises WrongQueue, and the transport's errors.
 
     `only_sends`: whether the URL's user need not be a worker's.
     """
@@ -163,7 +214,11 @@ def check(broker_url: str, *, timeout: float = 5.0, only_sends: bool = False) ->
                 if broker.transport.driver_type == "redis" and not only_sends:
                     _must_be_a_list(name, broker, channel)
         if broker.transport.driver_type == "amqp":
-            producer = Producer(open_channel(broker))  # closed with its connection: a blocked one would not answer that
+            # Two channels at a time, as Celery. They are closed with their connection: a blocked one would not answer.
+            reader: Any = open_channel(broker)
+            producer = Producer(open_channel(broker))
+            if not only_sends:
+                reader.basic_get(OPS)  # only who may read may ask; what it brings goes back with the channel
             try:
                 for _ in range(2):  # short of memory it takes one from each connection, and reads no further
                     put(producer, f"no.{EVENTS}", b"")  # confirmed and dropped: there is no such queue
@@ -233,8 +288,18 @@ def put(producer: Producer, queue: str, body: bytes, content_type: str = CONTENT
 def cause(error: BaseException) -> str:
     """Why a broker or a Redis cannot be used, for operators. Looks through wrapped errors, and never quotes an error's
     text, which may contain what was sent."""
-    names = [type(one).__name__ for one in chain(error)]
+    names = [name for one in chain(error) for name in _names(one)]
     return next((words for known, words in _CAUSES.items() if known in names), names[0])
+
+
+def _names(error: BaseException) -> Iterator[str]:
+    yield type(error).__name__
+    if isinstance(error, ssl.SSLError) and error.reason:
+        yield error.reason
+    if isinstance(error, ssl.SSLCertVerificationError):
+        yield f"certificate error {error.verify_code}"
+    if isinstance(error, TimeoutError) and "handshake" in str(error):
+        yield "handshake timeout"
 
 
 def safe_url(url: str) -> str:

@@ -34,6 +34,8 @@ class Limits(TypedDict, total=False):
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _OPENING = b"[{"
+#: The escapes of NUL and of half a character, which may be part of a whole one: UTF-8 and a parser allow no others.
+_UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
@@ -54,16 +56,10 @@ def loads(
     text = _decode(raw)
     _check_shape(raw, max_depth, max_keys)
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_int=_integer,
-            parse_float=_double,
-            parse_constant=_constant,
-        )
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise _not_json(len(text[: error.pos].encode())) from None
-    if storable:
+    if storable and _UNSTORABLE.search(raw):  # the rest of what `_check_values` refuses was refused above
         _check_values(value, max_depth, max_keys)
     return value
 
@@ -78,8 +74,7 @@ def check(value: object, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEP
 
 def dumps(value: object, *, sort_keys: bool = False) -> bytes:
     """`value` as compact UTF-8 JSON; with `sort_keys` in the canonical form for hashing."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=sort_keys)
-    return text.encode()
+    return _ENCODERS[sort_keys].encode(value).encode()
 
 
 def _decode(raw: bytes) -> str:
@@ -99,6 +94,8 @@ def _not_json(position: int) -> InvalidEvent:
 
 def _check_shape(raw: bytes, max_depth: int, max_keys: int) -> None:
     """Depth and number of keys, counted by the punctuation outside strings: exact for everything a parser accepts."""
+    if raw.count(b":") <= max_keys and raw.count(b"[") + raw.count(b"{") <= max_depth:
+        return
     punctuation = _STRING.sub(b"", raw)
     keys = punctuation.count(b":")
     if keys > max_keys:
@@ -145,6 +142,16 @@ def _double(text: str) -> float:
 
 def _constant(text: str) -> NoReturn:
     raise InvalidEvent("event.bad_value", f"{text} is not JSON")
+
+
+# Made once: `json.loads` and `json.dumps` would make one for each call.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_double, parse_constant=_constant
+)
+_ENCODERS = {
+    is_sorted: json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=is_sorted)
+    for is_sorted in (False, True)
+}
 
 
 _Path = tuple[str | int, ...]

@@ -69,11 +69,33 @@ def check(urls: str) -> None:
     schemes = set()
     for url in urls.split(";"):
         schemes.add(_scheme(url))
-        for name, path in split(url)[1].items():
-            if name.removeprefix("ssl_") in _FILES and not Path(path).is_file():
-                raise UnsafeTls(f"ssl_{name.removeprefix('ssl_')} names {path}, which is not a file here")
+        found = {name.removeprefix("ssl_"): value for name, value in split(url)[1].items()}
+        _must_load({name: found[name] for name in _FILES if name in found})
     if len(schemes) > 1 and schemes & set(SCHEMES):
         raise UnsafeTls("some of its servers use TLS and some do not; give all the same scheme")
+
+
+def _must_load(files: Mapping[str, str]) -> None:
+    for name, path in files.items():
+        if not Path(path).is_file():
+            raise UnsafeTls(f"ssl_{name} names {path}, which is not a file here")
+    authorities, certificate, key = map(files.get, _FILES)
+    if key and not certificate:
+        raise UnsafeTls("ssl_keyfile has no use without ssl_certfile")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if authorities:
+            context.load_verify_locations(authorities)
+    except OSError:  # ssl.SSLError is one
+        raise UnsafeTls(f"ssl_ca_certs names {authorities}, from which no certificate can be read") from None
+    try:
+        if certificate:
+            context.load_cert_chain(certificate, key, password="")  # otherwise it would ask on the terminal
+    except OSError:
+        both = f"{certificate} and {key}" if key else f"{certificate}, and no ssl_keyfile"
+        raise UnsafeTls(
+            f"ssl_certfile names {both}: no certificate with its key, readable without a password"
+        ) from None
 
 
 def _canonical(given: object) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from events import sentinel, tls
+from events import queues, sentinel, tls
 from events.circuit_breaker import CircuitBreaker
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class RedisServer:
             if type(error) in (redis.ResponseError, redis.OutOfMemoryError):
                 self._warn_seldom(str(error).partition(" ")[0])
             else:
-                self._breaker.failed(type(error).__name__)  # not the error's text: it may contain data
+                self._breaker.failed(queues.cause(error))
             return otherwise
         self._breaker.worked()
         return result

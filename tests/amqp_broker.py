@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 
 from amqp.serialization import dumps, loads
 
-_METHOD, _HEADER, _BODY = 1, 2, 3
+_METHOD, _HEADER, _BODY, _HEARTBEAT = 1, 2, 3, 8
 _FRAME_END = b"\xce"
 
 
@@ -33,6 +33,10 @@ class AmqpBroker:
         self.declared: list[tuple[str, bool]] = []
         self.published: list[dict[str, Any]] = []
         self.acked = 0
+        #: Seconds; 0: none are expected.
+        self.heartbeat = 0
+        self.heartbeats = 0
+        self.channel_max = 100
         self.connections = 0
         self.lock = threading.RLock()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -145,6 +149,8 @@ class _Client:
             name, answer = self._METHODS[signature]
             if name not in self.broker.silent:
                 answer(self, channel, payload[4:])
+        elif kind == _HEARTBEAT:
+            self.broker.heartbeats += 1
         elif kind == _HEADER:
             (size,) = struct.unpack(">Q", payload[4:12])
             self._publishing |= {"size": size, "properties": payload[12:], "body": b""}
@@ -173,7 +179,7 @@ class _Client:
         pass
 
     def _start_ok(self, channel: int, arguments: bytes) -> None:
-        self._send(0, 10, 30, dumps("BlB", (100, 131072, 0)))
+        self._send(0, 10, 30, dumps("BlB", (self.broker.channel_max, 131072, self.broker.heartbeat)))
 
     def _open(self, channel: int, arguments: bytes) -> None:
         self._send(0, 10, 41, dumps("s", ("",)))
@@ -208,6 +214,9 @@ class _Client:
         (_, exchange, queue), _ = loads("Bss", arguments, 0)
         self._publishing = {"exchange": exchange, "queue": queue}
 
+    def _get(self, channel: int, arguments: bytes) -> None:
+        self._send(channel, 60, 72, dumps("s", ("",)))  # empty
+
     def _ack(self, channel: int, arguments: bytes) -> None:
         (tag,), _ = loads("L", arguments, 0)
         del self._unacked[tag]
@@ -230,6 +239,7 @@ class _Client:
         (60, 10): ("basic.qos", _qos),
         (60, 20): ("basic.consume", _consume),
         (60, 40): ("basic.publish-head", _basic_publish),
+        (60, 70): ("basic.get", _get),
         (60, 80): ("basic.ack", _ack),
         (85, 10): ("confirm.select", _confirm),
     }

@@ -50,6 +50,8 @@ def configuration() -> dict[str, Any]:
         "broker_transport_options": _transport_options(broker_url),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        # A Redis that becomes a replica refuses commands: connect again, to the new primary.
+        "broker_channel_error_retry": not broker_url.lower().startswith("amqp"),
         "broker_pool_acquire_timeout": 5,
         "task_queues": [queues.plain_queue(name) for name in KINDS],
         "task_default_queue": queues.OPS,

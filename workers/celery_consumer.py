@@ -5,6 +5,7 @@ and requeues the message, which crashes every worker that starts later. So this 
 what is malformed and logs it.
 """
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -12,12 +13,15 @@ from typing import Any
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
+from events import queues
 from workers import bootstrap, logs
 
 log = logs.get(__name__)
 
 RECONNECT_SECONDS = (0.5, 0.5, 2.0)
 """Pauses between connection attempts to the broker: first, increment, longest."""
+REFUSED_SECONDS = 1.0
+"""Pause after a refused command."""
 MAX_BODY_BYTES = 64 * 1024
 CANVAS = ("callbacks", "errbacks", "chain", "chord")
 
@@ -81,7 +85,7 @@ class SafeConsumer(Consumer):
         def log_once(error: Exception, _interval: float) -> None:
             nonlocal logged
             if not logged:
-                log.warning("broker unavailable; retrying", broker=conn.as_uri(), reason=type(error).__name__)
+                log.warning("broker unavailable; retrying", broker=conn.as_uri(), reason=queues.cause(error))
             logged = True
 
         def waiting() -> None:
@@ -92,6 +96,12 @@ class SafeConsumer(Consumer):
         self.first_connection_attempt = False
         self.broker_connection_retry_attempt = 0
         return connected
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Connect again; after a pause if the broker refused a command, as a replica does: it would at once again."""
+        super().on_connection_error_after_connected(exc)
+        if not isinstance(exc, self.connection_errors):
+            time.sleep(REFUSED_SECONDS)
 
     def _beat_while_consuming(self) -> None:
         if self.task_consumer is not None and self.task_consumer.queues:

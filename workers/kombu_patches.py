@@ -10,8 +10,7 @@
    a Celery worker drops and logs it, intake refuses it and keeps a row. Also, an item's delivery_info is replaced by
    the queue it was popped from, because that is where an unacked message is restored to; a hostile address would
    make every later restore fail.
-3. *A new client per command.* For every publish and ack, `Channel._create_client` builds a `redis.Redis` with a table
-   of 170 commands, which takes longer than the command. Here a channel keeps its client as long as its pool.
+3. *A new client per command.* Celery's channels keep theirs as `events.queues` does (`keep_client`).
 """
 
 import base64
@@ -22,6 +21,8 @@ from typing import Any
 import kombu.transport.redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from events.queues import keep_client
+
 transport: Any = kombu.transport.redis  # its types lack the parts patched here
 
 UNREADABLE = "application/x-unreadable"
@@ -29,7 +30,7 @@ UNREADABLE = "application/x-unreadable"
 
 _connparams = transport.Channel._connparams
 _brpop_read = transport.Channel._brpop_read
-_create_client = transport.Channel._create_client
+_get_client = transport.Channel._get_client
 _loads = transport.loads
 _bytes_to_str = transport.bytes_to_str
 
@@ -41,7 +42,7 @@ def install() -> None:
     """Apply the fixes. Idempotent, and harmless for other transports."""
     transport.Channel._connparams = _guarded_connparams
     transport.Channel._brpop_read = _marked_brpop_read
-    transport.Channel._create_client = _kept_client
+    transport.Channel._get_client = _kept_client
     transport.loads = _tolerant_loads
     transport.bytes_to_str = _tolerant_bytes_to_str
 
@@ -50,7 +51,7 @@ def uninstall() -> None:
     """Undo the fixes (for tests, which share their process)."""
     transport.Channel._connparams = _connparams
     transport.Channel._brpop_read = _brpop_read
-    transport.Channel._create_client = _create_client
+    transport.Channel._get_client = _get_client
     transport.loads = _loads
     transport.bytes_to_str = _bytes_to_str
 
@@ -61,13 +62,9 @@ def _guarded_connparams(self: Any, asynchronous: bool = False) -> Any:
     return _connparams(self, asynchronous)
 
 
-def _kept_client(self: Any, asynchronous: bool = False) -> Any:
-    if asynchronous:  # kombu keeps these itself
-        return _create_client(self, asynchronous)
-    client = self.__dict__.get("cj_client")
-    if client is None or client.connection_pool is not self.pool:
-        client = self.__dict__["cj_client"] = _create_client(self)
-    return client
+def _kept_client(self: Any) -> Any:  # called once, in the channel's constructor
+    keep_client(self)
+    return _get_client(self)
 
 
 def _marked_brpop_read(self: Any, **options: Any) -> Any:

@@ -43,10 +43,8 @@ LAST_PAUSE = 1.0
 _LEAST_TIMEOUT = 2.0
 #: Seconds that a batch waits for one more message from a broker that delivers them one by one.
 _LINGER = 0.003
-#: Seconds between heartbeats, where the broker expects them.
-_BEAT_SECONDS = 0.5
 #: Seconds for which heartbeats go on while the user handles a reply; the broker waits two seconds more
-#: (`queues.HEARTBEAT_SECONDS`). Limited, because a stuck user must not hold the queue for ever.
+#: (`queues.HOLDER_HEARTBEAT_SECONDS`). Limited, because a stuck user must not hold the queue for ever.
 _WORK_SECONDS = 1.25
 _WORK_BEAT_SECONDS = 0.25
 #: After this many broken items in a row, the connection is to blame.
@@ -71,6 +69,8 @@ class _OpenConnection:
         self.redis: RedisQueue | None = None
         self.has_delivered = False
         self._broker = broker
+        #: Seconds between two signs of life on RabbitMQ, which expects one in twice as many.
+        self.beat_seconds = (broker.heartbeat or queues.HEARTBEAT_SECONDS) / 2
         self._beat_at = time.monotonic()
         self._beats_until: float | None = None
         self._beating = threading.Lock()
@@ -92,21 +92,21 @@ class _OpenConnection:
             consumer.consume(no_ack=False)
             if broker.transport.driver_type == "redis":
                 self.redis = RedisQueue(self._channel, queue, prefetch, queues.holder_key(queue), holder)
-            elif broker.heartbeat:
+            elif queues.holder_key(queue) is not None:
                 threading.Thread(target=self._beat_while_working, name="heartbeats", daemon=True).start()
         except Exception:
             self.close()
             raise
 
     def beat(self) -> bool:
-        """Send RabbitMQ a heartbeat, if it expects them. False if the last one was so long ago that another consumer
+        """Send RabbitMQ a heartbeat, if it is time. False if the last one was so long ago that another consumer
         may have the queue. Raises the transport's errors."""
-        if self.redis is not None or not self._broker.heartbeat:
+        if self.redis is not None:
             return True
         silent = time.monotonic() - self._beat_at
-        if silent >= 2 * self._broker.heartbeat:
+        if silent >= 4 * self.beat_seconds:
             return False
-        if silent >= _BEAT_SECONDS:
+        if silent >= self.beat_seconds:
             self._beat_at += silent
             self._broker.connection.send_heartbeat()
         return True
@@ -161,7 +161,7 @@ class PlainConsumer:
         self._publishes = publishes
         self._prefetch = prefetch
         is_held = queues.holder_key(queue) is not None
-        heartbeat = queues.HEARTBEAT_SECONDS if is_held else 0
+        heartbeat = queues.HOLDER_HEARTBEAT_SECONDS if is_held else queues.HEARTBEAT_SECONDS
         self._broker = queues.connection(broker_url, timeout=max(timeout, _LEAST_TIMEOUT), heartbeat=heartbeat)
         options = self._broker.transport_options or {}
         if "unacked_key" in options:
@@ -328,7 +328,7 @@ class PlainConsumer:
             if not link.beat():
                 self.close()
                 return
-            self._broker.drain_events(timeout=min(seconds, _BEAT_SECONDS) if self._broker.heartbeat else seconds)
+            self._broker.drain_events(timeout=seconds if link.redis is not None else min(seconds, link.beat_seconds))
         except TimeoutError:
             pass
         except Exception as error:  # noqa: BLE001 - see the module's docstring

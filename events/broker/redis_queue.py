@@ -10,6 +10,9 @@ the consumer that asks becomes the holder, for `LEASE_SECONDS` after each time i
 with what it has). A holder that leaves gives up its lease at once. A new holder first takes what the previous one had
 taken and not acked. A holder that was delayed beyond its lease and finds no other holder continues with what it has.
 
+What a dead consumer had taken is given back after the channel's `visibility_timeout`, by the server's clock: a
+consumer whose own clock is an hour off delays nothing.
+
 An item that is not exactly what kombu's producer writes is foreign, and left to kombu's consumer. So is everything on a
 server that refuses the script.
 """
@@ -21,10 +24,8 @@ from typing import Any
 from kombu.message import Message
 from kombu.utils.json import loads
 
-#: Seconds between two searches for unacked messages of dead consumers: at least the first before it waits, at most the
-#: second.
+#: Seconds between two searches for unacked messages of dead consumers.
 _RESTORE_EVERY = 1.0
-_RESTORE_AT_LATEST = 2.0
 
 #: Seconds of silence after which a holder loses the queue: three for one reply, plus `RENEW_SECONDS`, the most that the
 #: lease's age is when the holder starts on it.
@@ -34,24 +35,39 @@ RENEW_SECONDS = 0.1
 _ASK_SECONDS = 0.2
 
 _TAKE = """
+local time = redis.pcall('TIME')
+local now = time.err and tonumber(ARGV[2]) or time[1] + time[2] / 1000000  -- a user may lack the right to ask
+local name = cjson.encode(KEYS[1])
+local function give_back(tags)
+    for _, tag in ipairs(tags) do
+        local taken = redis.call('HGET', KEYS[3], tag)
+        local item, queue = string.match(taken or '', '^%[(.*), ?"", ?("[^"]*")%]$')
+        if queue == name then redis.call('RPUSH', KEYS[1], item) end
+        if queue == name or not taken then  -- otherwise it is another queue's
+            redis.call('HDEL', KEYS[3], tag)
+            redis.call('ZREM', KEYS[2], tag)
+        end
+    end
+end
 local is_new = 0
-if ARGV[3] ~= '' then
+if ARGV[3] == '' then
+    redis.call('ZREM', KEYS[2], '')  -- changes nothing, and a replica refuses it however empty the queue is
+else
     local holder = redis.call('GET', KEYS[4])
     if holder and holder ~= ARGV[3] then return {2, {}, 0, 0} end
     redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[4])
     if redis.call('GET', KEYS[5]) ~= ARGV[5] then
         is_new = 1
         redis.call('SET', KEYS[5], ARGV[5], 'EX', 86400)
-        local ending = ',"",' .. cjson.encode(KEYS[1]) .. ']'
-        for _, tag in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1, 'REV')) do
-            local taken = redis.call('HGET', KEYS[3], tag)
-            if taken and string.sub(taken, 1, 1) == '[' and string.sub(taken, -#ending) == ending then
-                redis.call('RPUSH', KEYS[1], string.sub(taken, 2, -#ending - 1))
-                redis.call('HDEL', KEYS[3], tag)
-                redis.call('ZREM', KEYS[2], tag)
-            end
-        end
+        give_back(redis.call('ZRANGE', KEYS[2], 0, -1, 'REV'))
     end
+end
+if ARGV[6] ~= '' then
+    -- Taken by kombu's consumer on a machine whose clock is ahead: counted from now.
+    for _, tag in ipairs(redis.call('ZRANGE', KEYS[2], now + 1, '+inf', 'BYSCORE')) do
+        redis.call('ZADD', KEYS[2], now, tag)
+    end
+    give_back(redis.call('ZRANGE', KEYS[2], now - ARGV[6], '-inf', 'BYSCORE', 'REV'))
 end
 local function is_plain(message)
     if type(message) ~= 'table' or type(message.properties) ~= 'table' or type(message.body) ~= 'string' then
@@ -71,8 +87,8 @@ for n = 1, tonumber(ARGV[1]) do
     local ok, message = pcall(cjson.decode, item)
     if not ok or not is_plain(message) then return {1, taken, is_new, 1} end
     redis.call('RPOP', KEYS[1])
-    redis.call('ZADD', KEYS[2], ARGV[2], message.properties.delivery_tag)
-    redis.call('HSET', KEYS[3], message.properties.delivery_tag, '[' .. item .. ',"",' .. cjson.encode(KEYS[1]) .. ']')
+    redis.call('ZADD', KEYS[2], now, message.properties.delivery_tag)
+    redis.call('HSET', KEYS[3], message.properties.delivery_tag, '[' .. item .. ',"",' .. name .. ']')
     taken[n] = item
 end
 return {0, taken, is_new, redis.call('LLEN', KEYS[1])}
@@ -135,7 +151,6 @@ class RedisQueue:
 
     def take(self, limit: int) -> list[Message]:
         """Up to `limit` waiting messages, oldest first. Raises the transport's errors."""
-        self._restore(_RESTORE_AT_LATEST)
         limit = max(min(limit, self._prefetch - len(self._items)), 0)
         if self._is_refused or (limit == 0 and self._holder_key is None):
             return []
@@ -143,11 +158,10 @@ class RedisQueue:
         try:
             with self._channel.conn_or_acquire() as client:
                 keys = [*self._keys, *self._holder_keys]
-                state, items, is_new, left = client.eval(_TAKE, len(keys), *keys, limit, time.time(), *self._lease)
-        except (
-            self._channel.ResponseError
-        ):  # the server runs no scripts, or the key is of another type: kombu reports which
-            self._is_refused = True
+                given = (limit, time.time(), *self._lease, self._restorable(began))
+                state, items, is_new, left = client.eval(_TAKE, len(keys), *keys, *given)
+        except self._channel.ResponseError as error:
+            self._refused(error)
             return []
         self._is_foreign_next, self._is_held, self._renewed_at = state == 1, state == 2, began
         self.times_held += is_new
@@ -180,15 +194,14 @@ class RedisQueue:
 
     def wait(self, seconds: float) -> None:
         """Return when a message waits, or after `seconds`. Raises the transport's errors."""
-        self._restore(_RESTORE_EVERY)
         if len(self._items) >= self._prefetch or self._is_held:
             time.sleep(min(seconds, _ASK_SECONDS) if self._is_held else seconds)
             return
         try:
             with self._channel.conn_or_acquire() as client:
                 client.blmove(self._queue, self._queue, max(seconds, 0.001), "RIGHT", "RIGHT")
-        except self._channel.ResponseError:
-            self._is_refused = True
+        except self._channel.ResponseError as error:
+            self._refused(error)
 
     def ack(self, messages: list[Message]) -> list[Message]:
         """Ack those messages that were taken here; returns the others. Raises the transport's errors."""
@@ -214,10 +227,19 @@ class RedisQueue:
         """kombu's consumer has handled the foreign item, or found none."""
         self._is_foreign_next = False
 
-    def _restore(self, every: float) -> None:
-        if time.monotonic() - self._restored_at >= every:
-            self._restored_at = time.monotonic()
-            self._channel.qos.restore_visible(interval=1)
+    def _refused(self, error: Exception) -> None:
+        """The server runs no scripts, or the key is of another type: kombu reports which. Raises `error` if the server
+        is a replica or has just become one; another is the primary then."""
+        if type(error).__name__ == "ReadOnlyError" or str(error).startswith("UNBLOCKED"):
+            raise error
+        self._is_refused = True
+
+    def _restorable(self, now: float) -> float | str:
+        """For how many seconds what is now to be given back was taken; empty if it is not time to look for that."""
+        if now - self._restored_at < _RESTORE_EVERY:
+            return ""
+        self._restored_at = now
+        return float(self._channel.visibility_timeout)
 
     def _message(self, item: bytes) -> Message:
         payload = loads(item)

@@ -193,7 +193,7 @@ def test_a_gateway_that_stands_by_takes_over_and_knows_what_was_shown(
     queue, acks = f"replies of who {how}", f"acks of who {how}"
     monkeypatch.setattr(queues, "REPLIES", queue)
     monkeypatch.setattr(
-        queues, "HEARTBEAT_SECONDS", 2
+        queues, "HOLDER_HEARTBEAT_SECONDS", 2
     )  # this process may be kept from giving signs of life for a while
     record: list[Reply] = []
     stop = threading.Event()
@@ -213,7 +213,7 @@ def test_a_gateway_that_stands_by_takes_over_and_knows_what_was_shown(
         record.append(decode_reply(taken.body))
         if how == "dies":  # before its ack
             held.close()
-        wait_until(lambda: len(record) > 1, limit=3 * queues.HEARTBEAT_SECONDS + 4, what="the next gateway")
+        wait_until(lambda: len(record) > 1, limit=3 * queues.HOLDER_HEARTBEAT_SECONDS + 4, what="the next gateway")
         assert held.holds() is (how == "dies"), "who was frozen knows it"
     finally:
         held.close()

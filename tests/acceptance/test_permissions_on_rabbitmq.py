@@ -24,7 +24,7 @@ from workers.settings import Settings
 
 KINDS = ("workflow", "agent", "shopify")
 #: Users with less than a worker needs.
-LACKING = {"undeclaring": ("^$", ".*", ".*"), "silent": (".*", "^$", ".*")}
+LACKING = {"undeclaring": ("^$", ".*", ".*"), "silent": (".*", "^$", ".*"), "deaf": (".*", ".*", "^$")}
 MERCHANT, SHOP, CONVERSATION = "m_rabbit", "rabbit.myshopify.com", "conv_rabbit"
 
 

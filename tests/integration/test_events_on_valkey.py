@@ -654,6 +654,23 @@ def test_a_broker_that_is_full_is_away_until_it_works(server: EmbeddedValkey, ca
     assert " is back after " in back
 
 
+def test_a_broker_that_is_a_replica_is_away_until_it_is_the_primary(
+    server: EmbeddedValkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "events")
+    consumer = PlainConsumer(server.url, "events")
+    assert consumer.receive(0.01) is None
+    with redis.Redis.from_url(server.url) as client:
+        client.replicaof("127.0.0.1", closed_port())
+        wait_until(lambda: consumer.receive(0.01) is None and consumer._pause >= 0.8, what="its patience")
+        client.replicaof("NO", "ONE")
+    wait_until(lambda: consumer.receive(0.01) is None and consumer.problem is None, what="the primary")
+    consumer.close()
+    away, back = lines(caplog)
+    assert " is away (ReadOnlyError" in away
+    assert " is back after " in back
+
+
 def test_an_ack_for_a_lost_connection_is_not_sent_over_the_new_one(server: EmbeddedValkey) -> None:
     consumer = PlainConsumer(server.url, "replies", publishes=("acks",))
     put(server.url, reply("1.1"))

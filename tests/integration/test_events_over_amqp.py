@@ -15,6 +15,7 @@ from events import Publisher, PublishFailed, RepliesConsumer, Reply, decode_repl
 from events.broker.consumer import PlainConsumer
 from tests.amqp_broker import AmqpBroker
 from tests.waiting import wait_until
+from workers.delivery.wake_ups import WakeUps, broker_breaker, on_broker, sender
 
 DATA = {"merchant_id": "m", "conversation_id": "c", "text": "How are sales?"}
 
@@ -178,9 +179,40 @@ def test_consuming_from_a_broker_that_falls_silent_does_not_hang(broker: AmqpBro
     consumer.close()
 
 
+def test_a_consumer_is_never_silent_for_long(broker: AmqpBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So nobody between it and RabbitMQ takes it for idle, and RabbitMQ passes on what a dead machine had taken."""
+    assert 2 * queues.HEARTBEAT_SECONDS < 60
+    monkeypatch.setattr(queues, "HEARTBEAT_SECONDS", 1)
+    broker.heartbeat = 60
+    consumer = PlainConsumer(broker.url, queues.EVENTS)
+    wait_until(lambda: consumer.receive(0.1) or broker.heartbeats > 1)
+    consumer.close()
+
+
+def test_what_was_closed_while_it_was_idle_is_replaced_before_it_is_used(broker: AmqpBroker) -> None:
+    app, breaker = sender(broker.url), broker_breaker()
+    wake_ups = WakeUps(app, breaker)
+    assert wake_ups.run_turn(1)
+    broker.drop_connections()
+    assert wake_ups.run_turn(2)
+    broker.drop_connections()
+    assert on_broker(app, breaker, [queues.TURNS])
+    assert [json.loads(found["body"])[0] for found in broker.published] == [[1], [2]]
+
+
 def test_a_rabbitmq_that_takes_no_messages_is_named(broker: AmqpBroker) -> None:
     """Short of memory or disk it withholds its confirms, and answers everything else."""
     broker.silent.add("basic.publish")
     with pytest.raises(queues.Blocked) as blocked:
         queues.check(broker.url, timeout=0.5)
     assert "short of memory or disk" in queues.cause(blocked.value)
+
+
+def test_a_rabbitmq_with_too_few_channels_is_named(broker: AmqpBroker) -> None:
+    """Celery's worker would connect again and again."""
+    broker.channel_max = 1
+    with pytest.raises(Exception) as lacking:  # noqa: PT011 - as the transport raises it
+        queues.check(broker.url, timeout=0.5)
+    assert "set its channel_max to two or more" in queues.cause(lacking.value)
+    broker.channel_max = 2
+    queues.check(broker.url, timeout=0.5)

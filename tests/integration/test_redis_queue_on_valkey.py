@@ -1,6 +1,7 @@
 """A queue on Redis: nothing is lost between two steps, one call returns many messages, strange items block nothing."""
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -132,6 +133,35 @@ def test_what_a_killed_consumer_had_taken_comes_to_another(
     killed.close()  # returns nothing that belongs to another by now
     assert (client.llen(QUEUE), client.hlen("plain.unacked")) == (0, 0)
     other.close()
+
+
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0])
+@pytest.mark.parametrize("reader", ["script", "kombu"])
+def test_a_clock_that_is_wrong_delays_nothing_of_a_killed_consumer(
+    valkey_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch, ahead: float, reader: str
+) -> None:
+    """Whoever took it, the killed or the next one, may be on a machine whose clock is an hour off."""
+    monkeypatch.setattr(queues, "VISIBILITY_TIMEOUT", 1)
+    right = time.time
+    other, killed = PlainConsumer(valkey_url, QUEUE), PlainConsumer(valkey_url, QUEUE)
+    with monkeypatch.context() as clock:
+        for name in ("time.time", "kombu.transport.redis.time"):
+            clock.setattr(name, lambda: right() + ahead)
+        if reader == "kombu":
+            client.acl_setuser("plain", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-eval"])
+            killed = PlainConsumer(valkey_url.replace("redis://", "redis://plain:x@"), QUEUE)
+        put(valkey_url, *numbers(1, 1))
+        assert wait_until(lambda: killed.receive(0.2))
+    with monkeypatch.context() as clock:
+        for name in ("time.time", "kombu.transport.redis.time"):
+            clock.setattr(name, lambda: right() - ahead)
+        found = wait_until(lambda: other.receive(0.2))
+        assert found.body == numbers(1, 1)[0]
+        assert other.ack(found)
+    killed.close()
+    other.close()
+    client.acl_deluser("plain")
+    assert (client.llen(QUEUE), client.hlen("plain.unacked"), client.zcard("plain.unacked_index")) == (0, 0, 0)
 
 
 STRANGE = [

@@ -107,6 +107,10 @@ def url(scheme: str, server: TlsServer, options: str = "", host: str = "127.0.0.
     return f"{scheme}://cj:{SECRET}@{host}:{server.port}{path}{options}"
 
 
+def trusting(authority: Authority) -> str:
+    return f"?ssl_ca_certs={authority.certfile}"
+
+
 def reaches_cache(address: str) -> bool:
     cache = RedisServer(address)
     try:
@@ -132,7 +136,7 @@ def test_celery_tells_an_impostor_nothing(
     """Whether the authority is named in the URL, in the environment or not at all; all at once, because a wake-up that
     fails takes six seconds."""
     with TlsServer(self_signed(folder, "localhost", "127.0.0.1")) as unknown:
-        by_option = [url(scheme, server, f"?ssl_ca_certs={authority.certfile}") for server in impostors[:2]]
+        by_option = [url(scheme, server, trusting(authority)) for server in impostors[:2]]
         by_environment = [f"{authority.certfile} {url(scheme, server)}" for server in impostors[2:]]
         said = celery(*by_option, *by_environment, url(scheme, unknown))
         told_nothing([*impostors, unknown])
@@ -145,7 +149,7 @@ def test_neither_publishers_nor_wake_ups_tell_an_impostor_anything(
     impostors: list[TlsServer], authority: Authority, scheme: str
 ) -> None:
     def tell(server: TlsServer) -> None:
-        address = url(scheme, server, f"?ssl_ca_certs={authority.certfile}")
+        address = url(scheme, server, trusting(authority))
         with Publisher(address, timeout=1.0) as publisher, pytest.raises(PublishFailed):
             publisher.publish("message_received", EVENT, source="/gateway")
         assert not WakeUps(sender(address), broker_breaker()).run_turn(1)
@@ -157,7 +161,7 @@ def test_neither_publishers_nor_wake_ups_tell_an_impostor_anything(
 
 def test_the_cache_tells_an_impostor_nothing(impostors: list[TlsServer], authority: Authority) -> None:
     for server in impostors:
-        assert not reaches_cache(url("rediss", server, f"?ssl_ca_certs={authority.certfile}"))
+        assert not reaches_cache(url("rediss", server, trusting(authority)))
     told_nothing(impostors)
 
 
@@ -183,8 +187,29 @@ def test_redis_over_tls_with_an_authority_and_certificates_of_ones_own(
         client = redis.Redis.from_url(valkey_url)
         assert (client.llen(queues.TURNS), client.llen(queues.EVENTS)) == (1, 1)
         client.close()
-        without = f"rediss://{host}:{server.port}/0?ssl_ca_certs={authority.certfile}"
+        without = f"rediss://{host}:{server.port}/0{trusting(authority)}"
         assert not reaches_cache(without)
+
+
+@pytest.mark.parametrize("scheme", ["rediss", "amqps"])
+def test_operators_are_told_what_is_wrong(
+    redis_over_tls: Callable[..., TlsServer], authority: Authority, folder: Path, valkey_url: str, scheme: str
+) -> None:
+    own = authority.issue("localhost")
+
+    def told(port: int, *, over: str = scheme, host: str = "localhost", options: str = trusting(authority)) -> str:
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - as each transport raises it
+            queues.check(f"{over}://{host}:{port}/0{options}", timeout=0.5)
+        return queues.cause(caught.value)
+
+    with redis_over_tls(own) as server, redis_over_tls(own, client_ca=authority.certfile) as strict:
+        assert told(server.port, host="127.0.0.1") == "its certificate is for another address"
+        assert told(server.port, options="").startswith("its certificate is not trusted")
+        assert "it speaks no TLS on this port" in told(int(valkey_url.rpartition(":")[2].split("/")[0]))
+        assert "as where it speaks TLS on this port" in told(server.port, over=scheme[:-1], options="")
+        assert "client certificate (ssl_certfile, ssl_keyfile)" in told(strict.port)
+    with redis_over_tls(authority.issue("elsewhere.example")) as server:
+        assert told(server.port) == "its certificate is for another host name"
 
 
 @pytest.mark.parametrize("trust", ["option", "environment"])
@@ -214,7 +239,7 @@ def test_the_next_server_of_a_list_is_verified_as_itself(authority: Authority, f
         TlsServer(authority.issue("localhost")) as second,
         TlsServer(self_signed(folder, "localhost")) as third,
     ):
-        trust = f"?ssl_ca_certs={authority.certfile}"
+        trust = trusting(authority)
         broker = queues.connection(
             ";".join(
                 [url(scheme, first, trust), url(scheme, second, host="localhost"), url(scheme, third, host="localhost")]

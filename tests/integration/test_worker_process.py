@@ -18,6 +18,7 @@ from events import queues
 from storage.vault import new_key_text
 from tests.tcp import closed_port
 from tests.waiting import wait_until
+from workers.delivery.wake_ups import WakeUps, broker_breaker, sender
 from workers.local.embedded import EmbeddedValkey
 from workers.local.stack import INHERITED
 from workers.settings import environment
@@ -161,6 +162,25 @@ def test_a_worker_takes_its_own_kinds_tasks_only_and_no_orders(environ: dict[str
         assert SECRET not in ops.said
         assert ops.process.poll() is None
     app.close()
+
+
+def test_a_worker_survives_that_its_broker_becomes_a_replica(environ: dict[str, str], valkey_url: str) -> None:
+    """It used to end: what it waits with is unblocked by an error, and then refused."""
+    name = "workflow-replica@here"
+    with redis.Redis.from_url(valkey_url) as client, worker(environ, queues.WORKFLOW, name) as running:
+        running.wait_ready()
+        app = sender(valkey_url)
+        assert WakeUps(app, broker_breaker()).keep_promise(1)
+        client.replicaof("127.0.0.1", closed_port())
+        try:
+            wait_until(lambda: running.said.count("Connection to broker lost") > 1, what="it tries again")
+            assert not WakeUps(app, broker_breaker()).keep_promise(2)
+            with app.producer_or_acquire() as producer:  # its next connection may lead to another server
+                assert not producer.connection.connected
+        finally:
+            client.replicaof("NO", "ONE")
+        assert wait_until(lambda: inspect(app, name, "ping"), what="it answers")
+        assert running.process.poll() is None
 
 
 def test_the_health_check_sees_a_worker_that_no_longer_consumes(environ: dict[str, str], tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from storage.database import Database
 from storage.errors import StorageError
 from storage.outbox import OutgoingReply
 from workers import tracing
-from workers.delivery.wake_ups import on_broker
+from workers.delivery.wake_ups import on_broker, producer_of
 from workers.failpoints import failpoint
 
 NOTE_AFTER_SECONDS = 0.5
@@ -76,7 +76,7 @@ class ReplyPublisher:
         if self._breaker.is_open:
             return False
         try:
-            with self._app.producer_or_acquire() as producer:
+            with producer_of(self._app) as producer:
                 queues.purge(queues.REPLIES, producer.channel)
         except Exception as error:  # noqa: BLE001 - as in publishing
             self._breaker.failed(queues.cause(error))
@@ -100,7 +100,7 @@ class ReplyPublisher:
         """Whether all were sent; sending a reply again is harmless."""
         try:
             # One round trip on Redis; on RabbitMQ each reply is confirmed.
-            with self._app.producer_or_acquire() as producer, producer.batch():
+            with producer_of(self._app) as producer, producer.batch():
                 producer.maybe_declare(_REPLIES)  # kombu would for each of them
                 for reply in replies:
                     self._publish_one(producer, reply)

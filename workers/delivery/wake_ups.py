@@ -6,8 +6,8 @@ raises, and a broker that is down is skipped for a few seconds instead of waited
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from celery import Celery
@@ -80,12 +80,25 @@ def sender(broker_url: str) -> Celery:
     return app
 
 
+@contextmanager
+def producer_of(app: Celery) -> Iterator[Any]:
+    """A kombu Producer (its types lack `batch`) whose connection was not closed while it was idle in the pool, and
+    is dropped if it fails: the next one leads to the primary, where that has changed."""
+    with app.producer_or_acquire() as producer:
+        queues.drop_if_ended(producer.connection)
+        try:
+            yield producer
+        except Exception:
+            producer.connection.collect()
+            raise
+
+
 def on_broker(app: Celery, breaker: CircuitBreaker, names: Collection[str]) -> dict[str, int] | None:
     """How many messages are on each of these queues; None if the broker does not answer."""
     if breaker.is_open:
         return None
     try:
-        with app.producer_or_acquire() as producer:
+        with producer_of(app) as producer:
             return {name: queues.length(name, producer.channel) for name in names}
     except Exception as error:  # noqa: BLE001 - as in sending
         breaker.failed(queues.cause(error))
@@ -150,7 +163,7 @@ class WakeUps:
             str(uuid.uuid4()), task, tuple(args), ignore_result=True, argsrepr=shown, kwargsrepr="{}"
         )
         try:
-            with self._app.producer_or_acquire() as producer:
+            with producer_of(self._app) as producer:
                 # Declared once per connection: a broker that has lost its queues has dropped its connections, too.
                 producer.maybe_declare(_QUEUES[queue])
                 producer.publish(

@@ -150,6 +150,7 @@ class Stack:
 
     def start(self) -> Self:
         """Start everything and wait until it is ready. Raises StackFailed."""
+        self._log = self.log_file.open("a", buffering=1)
         self.supervisor = Supervisor(
             self._processes,
             folder=procfile.PROCFILE.parent,
@@ -168,6 +169,7 @@ class Stack:
     def stop(self) -> None:
         """Let the processes finish their work, then end everything."""
         self.supervisor.stop()
+        self._log.close()
         self.gateway.stop()
         self.database.dispose()
 
@@ -206,5 +208,4 @@ class Stack:
 
     def _note(self, name: str, line: str) -> None:
         self.lines.append(f"{name}: {line}")
-        with self.log_file.open("a") as log:
-            log.write(f"{name}: {line}\n")
+        self._log.write(f"{name}: {line}\n")

@@ -4,11 +4,13 @@ import ssl
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 
 from events import queues, tls
 from events.tls import UnsafeTls
+from tests.certificates import Authority
 
 VERIFIED: dict[str, dict[str, object]] = {
     "rediss": {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True},
@@ -64,10 +66,14 @@ def test_tls_options_need_tls(tmp_path: Path) -> None:
 
 
 def test_files_are_named_in_the_url_and_must_be_there(tmp_path: Path) -> None:
-    for name in ("ca", "own", "key"):
-        (tmp_path / name).touch()
-    query = f"ssl_ca_certs={tmp_path}/ca&ssl_certfile={tmp_path}/own&ssl_keyfile={tmp_path}/key"
-    files = {"ca_certs": f"{tmp_path}/ca", "certfile": f"{tmp_path}/own", "keyfile": f"{tmp_path}/key"}
+    authority = Authority(tmp_path)
+    mine = authority.issue("worker")
+    files = {
+        "ca_certs": str(authority.certfile),
+        "certfile": str(mine.certfile),
+        "keyfile": str(mine.keyfile),
+    }
+    query = "&".join(f"ssl_{name}={path}" for name, path in files.items())
     assert queues.connection(f"amqps://broker.example?{query}").ssl == VERIFIED["amqps"] | files
     prefixed = {f"ssl_{name}": path for name, path in files.items()}
     assert queues.connection(f"rediss://broker.example?{query}").ssl == VERIFIED["rediss"] | prefixed
@@ -75,6 +81,28 @@ def test_files_are_named_in_the_url_and_must_be_there(tmp_path: Path) -> None:
     assert (bare, options) == ("rediss://u:p@broker.example/0?socket_timeout=3", VERIFIED["rediss"] | prefixed)
     with pytest.raises(UnsafeTls, match="ssl_ca_certs names /nowhere/ca, which is not a file here"):
         queues.connection("rediss://h?ssl_ca_certs=/nowhere/ca")
+
+
+def test_files_that_are_of_no_use_are_refused(tmp_path: Path) -> None:
+    """Before anything connects; and nobody is asked for a key's password on a terminal."""
+    authority = Authority(tmp_path)
+    mine, other = authority.issue("worker"), authority.issue("other")
+    locked = tmp_path / "locked.key"
+    key = serialization.load_pem_private_key(mine.keyfile.read_bytes(), None)
+    formats = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    locked.write_bytes(key.private_bytes(*formats, serialization.BestAvailableEncryption(b"secret")))
+    for query, problem in {
+        f"ssl_ca_certs={mine.keyfile}": f"ssl_ca_certs names {mine.keyfile}, from which no certificate can be read",
+        f"ssl_certfile={mine.certfile}": f"{mine.certfile}, and no ssl_keyfile: no certificate with its key",
+        f"ssl_keyfile={mine.keyfile}": "ssl_keyfile has no use without ssl_certfile",
+        f"ssl_certfile={mine.certfile}&ssl_keyfile={other.keyfile}": "no certificate with its key",
+        f"ssl_certfile={mine.certfile}&ssl_keyfile={locked}": "readable without a password",
+    }.items():
+        with pytest.raises(UnsafeTls, match=problem):
+            tls.check(f"rediss://h?{query}")
+    both = tmp_path / "both.pem"
+    both.write_bytes(mine.certfile.read_bytes() + mine.keyfile.read_bytes())
+    tls.check(f"rediss://h?ssl_certfile={both}")
 
 
 def test_a_copy_of_a_connection_is_verified_too() -> None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from celery import Celery
-from kombu import Queue
+from kombu import Connection, Queue
 
 from tests.waiting import wait_until
 from workers.delivery.wake_ups import WakeUps, broker_breaker
@@ -29,6 +29,7 @@ class BrokenBroker:
         self.declared: list[str] = []
 
     amqp = Celery(set_as_current=False).amqp
+    connection = Connection()
 
     @contextmanager
     def producer_or_acquire(self) -> Iterator["BrokenBroker"]:
