@@ -1353,8 +1353,8 @@ def test_what_a_fall_is_compared_with_decides() -> None:
             "Of your last 5 orders, 3 are fulfilled, 1 isn't, and 1 is unpaid.",
         ),
         (
-            "Hold a sale for Titanium Spork: there are 232 units in your warehouse.",
-            "Hold a sale for Velvet Armchair: there are 232 units in your warehouse.",
+            "I'd recommend a clearance sale for Titanium Spork: there are 232 units in your warehouse.",
+            "I'd recommend a clearance sale for Velvet Armchair: there are 232 units in your warehouse.",
         ),
         (
             "Your stock could use some love: Titanium Spork still has 232 units.",
