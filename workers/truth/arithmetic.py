@@ -19,7 +19,7 @@ MOST = 24
 SELECTED = Wording(r"(?:latest|newest|last|most recent|recent|top|first|neueste|letzte|jüngste|erste)")
 
 _SHARE = re.compile(
-    r"\b(?:made up|makes? up|account(?:s|ed) for|share|contributed|brought in|of|anteil|ausgemacht|machte?n?|entfiel\w*|entfallen)\b"
+    r"\b(?:made up|makes? up|account(?:s|ed) for|share|contributed|brought in|of|anteil|ausgemacht|machte?n?|entspricht|entfiel\w*|entfallen)\b"
 )
 
 _IN = re.compile(r"\s(?:in|out of|of|von|aus)(?: every| each| je)?\s")
@@ -27,12 +27,12 @@ _IN = re.compile(r"\s(?:in|out of|of|von|aus)(?: every| each| je)?\s")
 _KINDS = STATUSES | {"open"}
 
 _SUM = re.compile(
-    r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|add(?:s|ed)? up|(?:comes?|came|amounts?) to|zusammen|summe|insgesamt|gesamt\w*|macht|ergibt)\b"
+    r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|add(?:s|ed)? up|(?:comes?|came|amounts?) to|zusammen|summe|insgesamt|gesamt\w*|macht|ergibt|ergeben)\b"
 )
 
 _GAP = (
     r"(?:between|zwischen|apart|more|fewer|less|ahead|behind|short|past|above|below|over|under|bigger|smaller|higher|lower|larger|gain|drop|increase|decrease|rise|change|plus|minus|difference|gap|leaves?|leaving"
-    r"|remain\w*|left|rest|other|another|refunded|öfter|häufiger|seltener|mehr|weniger|über|unter|höher|niedriger|größer|kleiner|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
+    r"|remain\w*|left|rest|other|another|refunded|öfter|häufiger|seltener|mehr|weniger|über(?!\s*$)|unter|höher|niedriger|größer|kleiner|teurer|günstiger|billiger|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
     r"|übrig\w*|andere\w*|restliche\w*)\b"
 )
 
@@ -52,8 +52,10 @@ _EACH = re.compile(r"\b(?:divided|per|each|average|geteilt|pro|je|\w*durchschnit
 
 _VALUE = re.compile(r"\b(?:worth|value|\w*wert|à)\b|[×x]\s?\d")
 
+_A_PIECE = re.compile(r"(?:\b(?:je|pro stück|à|each|at|for)|[×x])\s*$")
+
 _OF_WHOLE = re.compile(
-    r"\b(?:of|share|rate|makes? up|made up|accounts? for|von|des|der|aller|\w*anteil\w*|\w*quote|macht|entspricht)\b"
+    r"\b(?:of|share|rate|makes? up|made up|accounts? for|von|des|der|aller|\w*anteil\w*|\w*quote|macht|entspricht|das sind|sind das|(?:that['’]s|that is|which is)(?! (?:up|down)\b))\b"
 )
 """How the words tell by what a number was worked out."""
 
@@ -70,7 +72,8 @@ def is_of_named(said: Said, number: Number) -> bool:
             or _is_share_of_money(said, number)
         )
     return (
-        _is_of_both(said, number)
+        _is_one_of_latest(said, number)
+        or _is_of_both(said, number)
         or _is_of_days(said, number)
         or is_of_latest(said, number)
         or _is_part_or_whole(said, number)
@@ -267,6 +270,8 @@ def _is_gap_or_sum(said: Said, number: Number) -> bool:
         mentions = {kind: each for kind, each in said.context.mentions.items() if kind != "customer"}
     named = [keys(mention) for each in mentions.values() for mention in each]
     named += [frozenset({f"date:{a}"}) for spans in said.spans_of().values() for a, b in spans[:1] if a == b]
+    if is_gap and len(named) == 1:  # "… sold 13. That's 6 more than the mug"
+        named += [theirs for _, theirs, _, _ in said.context.named]
     nouns = {subject.kind for subject in said.subjects}
     for ranking in said.grounds.rankings:
         counted = _MEASURED.get(ranking.what)
@@ -309,6 +314,16 @@ def _is_sum_of_latest(said: Said, number: Number) -> bool:
     return any(totals and fits(number, sum(totals)) for totals in found)
 
 
+def _is_one_of_latest(said: Said, number: Number) -> bool:
+    """ "The three latest orders ($5, $4 and $2)": each in its turn."""
+    money = [n for n in said.numbers if n.currencies is not None]
+    if not (said.has(SELECTED) and number in money and _is_in(said, number, "order total")):
+        return False
+    counts = [int(n.readings[0][0]) for n in said.numbers if n.currencies is None and not n.percent]
+    listed = [(count, totals) for count in counts if (totals := latest_totals(said, count)) and len(money) >= count > 1]
+    return any(number in money[:count] and all(map(fits, money, totals)) for count, totals in listed)
+
+
 def _is_gap_of_periods(said: Said, number: Number) -> bool:
     """ "This month is $35 behind last month": of two times of which each was read by itself."""
     ahead, behind = _words_beside(said, number)
@@ -342,6 +357,7 @@ def _is_gap_of_periods(said: Said, number: Number) -> bool:
 def _totals_of(said: Said) -> Iterable[tuple[list[float], Iterable[float]]]:
     """What the orders that are named came to, and what all that were read."""
     names = {key for mention in said.mentions().get("order", ()) for key in keys(mention)}
+    names = names or {key for kind, theirs, _, _ in said.context.named if kind == "order" for key in theirs}
     for values in (ranking.values for ranking in said.grounds.rankings if ranking.what == "order total"):
         mine = [value for key, value in values.items() if key in names]
         if names and len(mine) == len(names):
@@ -374,13 +390,13 @@ def follows(said: Said, number: Number, sure: Sequence[Number], before: Sequence
         return any(fits(number, sum(alike[start:end])) for end in ends for start in range(end - 1))
     if not is_money:
         return False
+    if _VALUE.search(said.masked) and not _A_PIECE.search(ahead):
+        prices, units = (_values([*before, *sure], money=money) for money in (True, False))
+        if any(count > 1 and fits(number, price * count) for price in prices for count in units):
+            return True
     counts = [count for count in _values(told, money=False) if count > 1]
-    is_each, is_value = (wording.search(said.masked) is not None for wording in (_EACH, _VALUE))
-    return any(
-        (is_each and fits(number, amount / count)) or (is_value and fits(number, amount * count))
-        for amount in alike
-        for count in counts
-    )
+    is_each = _EACH.search(said.masked) is not None
+    return is_each and any(fits(number, amount / count) for amount in alike for count in counts)
 
 
 def _is_told_change(said: Said, number: Number) -> bool:
@@ -445,7 +461,12 @@ def _values(numbers: Iterable[Number], *, money: bool) -> list[float]:
 
 
 def sign_of(said: Said, number: Number) -> str:
-    """That of a number that stands for a change."""
+    """That of a number that stands for a change: "+" or "-"."""
+    if arrow := _UP_OR_DOWN.search(said.masked, 0, number.start):
+        return "+" if arrow[0][0] in "↑▲⬆📈" else "-"
     found = number.text[:1] if number.text[:1] in "+-−" else said.masked[number.start - 1 : number.start]
     before = said.masked[max(0, number.start - 2) : number.start].rstrip("+-−")
     return found if found and found in "+-−" and before[-1:] in ("", " ", "(", "*", "|") else ""
+
+
+_UP_OR_DOWN = re.compile(r"[↑▲⬆📈↓▼⬇📉]\W{0,2}$")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from workers.truth.lexicon import OFFER, PHRASES, lexeme
-from workers.truth.numerals import CODE, numbers
+from workers.truth.numerals import CODE, SHORT, numbers
 from workers.truth.periods import (
     AGO,
     DATE,
@@ -29,7 +29,7 @@ from workers.truth.wording import Wording, places
 
 _DIGIT = re.compile(r"\d")
 
-_CURRENCY_BEFORE = re.compile(rf"(?:(?<!\w)(?:{CODE.lower()}|fr|sfr|kr|rs)\.?|[$€£¥₹])\s?$")
+_CURRENCY_BEFORE = re.compile(rf"(?:(?<!\w)(?:{CODE.lower()}|{SHORT})\.?|[$€£¥₹])\s?$")
 
 _LIKE_URL = re.compile(r"://|@|\w\.\w")
 
@@ -86,10 +86,10 @@ _LIST_MARK = re.compile(
 
 _RANK = Wording(
     r"(?P<several>(?<![\d.,])\d{1,3}(?=(?:, \d{1,3})*,? (?:or|and|oder|und|to|bis) (?:\d{1,3} (?:days?|tagen?|months?|monaten?|hours?|stunden|minutes?|minuten|weeks?|wochen)|\ue000)))|(?<=previous )(?:\d{1,2}|seven|thirty)(?=\s?[:.,;!]|\s(?:by|with|was|were)\b|$)|(?:(?<![\d.,])\d{1,3}|\b(?:seven|thirty|sieben|dreißig))(?=\s(?:before|davor|zuvor)\b)|\b\d{1,3}(?=\s(?:days?|tagen?) (?:before|davor|zuvor|earlier|vorher|prior))|\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
-    r"|\b(?:number|nummer|platz|no\.) (?:one|two|three|eins|zwei|drei)\b|\b(?:a|one|two|three|ein|zwei|drei) (?:thirds?|quarters?|fifths?|halves|half|drittel|viertel|fünftel)\b|\b(?:of|between) the two\b|\d[\d.]* times (?:what|as|more|the|that)\b|(?:two|three|four|five|six|seven|eight|nine|ten|many|several) times (?:what|as|more|the|that|last|yesterday|\w+day['’]s)\b|\bby (?:\w+ )?half\b|\bhalf (?:of )?(?:the )?(?=[$€£¥₹])|(?=\w{2,8}mal so)\w*mal so\b|\b24/7\b|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
+    r"|\b(?:number|nummer|platz|no\.) (?:one|two|three|eins|zwei|drei)\b|\b(?:a|one|two|three|ein|zwei|drei) (?:thirds?|quarters?|fifths?|halves|half|drittel|viertel|fünftel)\b|\b(?:of|between) the two\b|\d[\d.]* times (?:what|as|more|the|that)\b|(?:two|three|four|five|six|seven|eight|nine|ten|many|several) times (?:what|as|more|the|that|last|yesterday|\w+day['’]s)\b|\bby (?:\w+ )?half\b|\bhalf (?:of )?(?:the )?(?=[$€£¥₹])|\d[\d.,]*[- ]?mal so\b|(?=\w{2,8}mal so)\w*mal so\b|\b24/7\b|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
 )
 
-_CODE = re.compile(r"\b[a-z]++\d[\w-]*")
+_CODE = re.compile(rf"\b(?!(?:{CODE.lower()}|{SHORT})\d)[a-z]++\d[\w-]*")
 
 
 def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
@@ -154,7 +154,11 @@ def _words(sentence: Sentence) -> None:
     masked = sentence.masked
     for found in _WORD.finditer(masked):
         noun, traits = lexeme(found[0])
-        if noun and not (noun == "unit" and found[0] == "einmal" and _ADVERB.search(masked, 0, found.start())):
+        if (
+            noun
+            and not (noun == "unit" and found[0] == "einmal" and _ADVERB.search(masked, 0, found.start()))
+            and not (found[0] == "mal" and masked.endswith("zum ersten ", 0, found.start()))
+        ):
             sentence.subjects.append(Mention(found.start(), found.end(), found[0], noun))
         for trait in traits:
             if found[0] == "then" and masked.endswith("since ", 0, found.start()):
@@ -267,7 +271,7 @@ def _decided(masked: str, found: re.Match[str], trait: str) -> str:
         return not_yet
     begun = _ASIDE.sub(" ", masked[max(0, found.start() - 45) : found.start()])
     before = re.split(r"[,;:.()–—]|\b(?:and|but|und|aber)\b", begun)[-1]
-    after = re.split(r"[,;:.()\d]|\b(?:and|but|und|aber)\b", masked[found.end() : found.end() + 25])[0]
+    after = re.split(r"[,;:.()\d]|\b(?:and|but|und|aber)\b", masked[found.end() : found.end() + 40])[0]
     if trait == "unsettled" and _MISSING.match(masked, found.end()):
         return not_yet
     if trait == "unsettled" and (_RECEIVED.search(after) or found[0] in ("money", "geld")):

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from workers.truth.figure import NOTHING, STATUSES, Change, Figure, Range, fits
-from workers.truth.figures import TO, role_of
+from workers.truth.figures import role_of
 from workers.truth.periods import near, ranges
 from workers.truth.said import AGAINST, OF_SALES, THAN, Said, keys, kinds
 from workers.truth.sentence import Mention, Number
@@ -40,11 +40,11 @@ _DIRECTION = Wording(
     r"|(?P<beside_more>above|darüber(?<=[%t] darüber)|over(?! (?:and|but|yet)\b)(?= )|vor|über|vorn)|(?P<beside_less>behind|darunter(?<=[%t] darunter)|below|under|beneath|hinter|unter)"
     r"|(?P<steady>steady|stable|flat|unchanged|stabil\w*|konstant\w*|gleichmäßig\w*|unverändert\w*)"
     r"|(?P<rise>rose|risen|rising|rises?|grew|grown|growing|growth|grows?|climb(?:s|ed|ing)?|increas(?:e|es|ed|ing)|jump(?:s|ed|ing)?|leap(?:ed)?|leapt|surg(?:e|ed|ing)|soar(?:ed|ing)?|gain(?:s|ed|ing)?|improv(?:e|ed|ing|ement)|expand(?:ed|ing)?"
-    r"|accelerat(?:ed|ing)|doubled|tripled|(?:pick|perk|edg)(?:ed|ing) up|uptick|upswing|upward|uptrend|up(?! (?:to|and running|next)\b)|stieg\w*|steigt|steigen|gestiegen|anstieg\w*|angestiegen|wuchs\w*|wächst|wachsen|gewachsen|wachstum\w*"
+    r"|accelerat(?:ed|ing)|doubled|tripled|(?:pick|perk|edg)(?:ed|ing) up|uptick|upswing|upward|uptrend|up(?! (?:to|and running|next)\b)|stieg\w*|steigt|steigend\w*|steigen|gestiegen|anstieg\w*|angestiegen|wuchs\w*|wächst|wachsen|gewachsen|wachstum\w*"
     r"|zugelegt|legten? \w* ?zu|zugenommen|zunahme\w*|kletter(?:n|te|ten)|geklettert|plus|zuwachs\w*|rauf|hinauf|nach oben|verbessert\w*|aufwärts\w*|verdoppelt|erhöht\w*|(?:nahm|nimmt|nehmen|legte|legten) (?:\S+ ){0,8}zu|im plus)"
     r"|(?P<fall>fell|fallen|falling|falls?|drop(?:s|ped|ping)?|declin(?:e|es|ed|ing)|decreas(?:e|es|ed|ing)|shrank|shrunk|shrinking|slipp(?:ed|ing)(?! (?:in|into|through)\b)|slump(?:ed|ing)?|dip(?:s|ped|ping)?|cool(?:ed|ing) (?:off|down)|eased|slid|slide|sank|sunk|plung(?:e|ed)|plummet\w*|down"
     r"|weaken(?:ed|ing)|halved|slow(?:ed|ing)(?: down)?|downward|downturn|gesunken|sank\w*|sinkt|sinken|fiel(?:en)?|fällt|gefallen|rückg[aä]ng\w*|zurückgegangen|zurückgefallen|schrumpf\w*|geschrumpft|nachgelassen|hink\w*|abgenommen|abnahme\w*|eingebrochen|einbruch"
-    r"|eingebüßt|rückläufig\w*|abwärts\w*|minus|runter|hinunter|nach unten|verringert\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|blieben|bleibt|bleiben) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
+    r"|eingebüßt|rückläufig\w*|fallend\w*|sinkend\w*|abwärts\w*|minus|runter|hinunter|nach unten|verringert\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|blieben|bleibt|bleiben) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
 )
 
 _NO_DIRECTION = re.compile(
@@ -60,7 +60,7 @@ _DENIED_HERE = re.compile(r"\b(?:not|never|nicht|nie|kein\w*)\s(?:\w+\s)?$|n't\s
 _TO_REACH = re.compile(r" (?:orders? |sales? |in sales )?to (?:reach|match|beat|hit|get|equal|catch|surpass|top)\b")
 
 _COMPARED = re.compile(
-    r"\b(?:compared|versus|vs|against|gegenüber|verglichen|vergleich|last|previous|letzte[rnm]?|vorwoche)\b"
+    r"\b(?:compared|versus|vs|against|gegenüber|verglichen|vergleich|last|previous|letzte[rnm]?|vorwoche|davor|zuvor|before)\b"
 )
 
 _PAST = re.compile(
@@ -90,6 +90,15 @@ _ACROSS = re.compile(r" \d+ (?:orders?|purchases?|sales|customers?|buyers?|days|
 
 _UP_TO = re.compile(r"[ *)]*(?:(?:orders?|customers?|bestellung(?:en)?|kund\w+|units?|stück) )?")
 
+_LASTING = Wording(
+    r"(?:(?:every|each|jede[nrs]?|month after|week after|year after|monat für|woche für|jahr für) (?:month|week|year|monat|woche|jahr)|(?:for|seit) (?:weeks|months|years|wochen|monaten|jahren)|(?:for|seit) (?:\d+|two|three|four|five|six|several|zwei|drei|vier|fünf|sechs|mehreren) (?:months|weeks|years|quarters|monaten|wochen|jahren|quartalen)"
+    r"|immer (?:mehr|weniger|öfter|seltener|häufiger|besser|schlechter|größer|kleiner)|more and more|fewer and fewer|less and less|kontinuierlich|stetig|beständig|continuously|steadily|constantly)\b"
+)
+""" "Has grown for three months"."""
+
+_STANDS_AT = re.compile(r"\b(?:to|at|auf|mit|with|bei)\W*$")
+""" "Is at $5, above …": it is not by how much."""
+
 _BY_BEFORE = re.compile(r"\b(?:um|by)\s$")
 
 _BY = re.compile(r"\s+(?:by |um |of |von )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
@@ -116,6 +125,8 @@ def _changed(said: Said, sign: int, scope: Scope) -> bool:
         return within > 0.8 or within < -0.4
     if within is not None:  # a fifth up or down; less is steady
         return abs(within) <= STEADY if sign == 0 else within * sign > STEADY
+    if said.mentions().get("product"):
+        return False  # nothing tells what it sold before
     is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.plain) is not None
     if (since := _since_day(said, scope)) is not None:
         return since * sign > 0
@@ -263,6 +274,9 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
         if found[0] == "over" and _ACROSS.match(masked, found.end()):
             continue
         if _ONCE.match(masked, found.end()) or _NO_DIRECTION.search(masked[: found.start()][-24:] + found[0]):
+            continue
+        if said.first(_LASTING, *scope, plain=True):  # no report is of more than two times
+            yield found[0], False
             continue
         if group == "steady":
             if _within_week(said, scope) is not None and _is_trend(said, found, group, clause):
@@ -436,7 +450,7 @@ def _kinds(said: Said) -> list[Side]:
 
 _TIME_BEFORE = re.compile(
     r"\b(?:the same (?:days|period|stretch|time|part) (?:of|in) (?:the )?(?:last|previous) (?:month|week|year)|the (?:\w+ )?(?:days?|week|month|year|period|stretch|ones?) before(?: (?:that|it))?|(?:the )?(?:previous|prior|preceding) (?:\w+ )?(?:days|week|month|year|period)"
-    r"|(?:dem|der|den|die|das) (?:\w+ )?(?:tagen?|woche|monat|jahr|zeitraum|periode) (?:davor|zuvor)|(?:dem |der )?(?:vorwoche|vormonat|vorjahr|vorzeitraum|vorherigen? \w+|vorigen? \w+))\b"
+    r"|(?:dem|der|den|die|das) (?:\w+ )?(?:tagen?|woche|monat|jahr|zeitraum|periode) (?:davor|zuvor)|(?:im |dem |den )?(?:gleichen?|selben|denselben) (?:zeitraum|zeit|tagen?) (?:des |im |der )?(?:vormonats?|vorwoche|letzten monats?)|(?:dem |der )?(?:vorwoche|vormonats?|vorjahr|vorzeitraum|vorherigen? \w+|vorigen? \w+))\b"
 )
 
 
@@ -466,16 +480,18 @@ def _times(said: Said, scope: Scope) -> list[Side]:
 
     def values(spans: Sequence[Range], *, earlier: bool) -> tuple[float | None, ...]:
         found = []
+        is_then = _right_before if earlier else near
         for measure in measures:
-            known = {
-                f.value
+            alike = [
+                (f.period, f.value)
                 for f in said.grounds.figures
                 if f.period is not None and not f.old and not f.entities and not f.percent
                 and (f.traits == measure | {"previous"} if earlier else f.traits - {"previous"} == measure)
                 and (f.currency is None) == (measure == orders) and (f.currency is not None or "order" in f.subjects)
-                and any((_right_before(f.period, span) if earlier else near(span, f.period)) for span in spans)
-            }  # fmt: skip
-            found.append(known.pop() if len(known) == 1 else None)
+            ]  # fmt: skip
+            known = ({value for period, value in alike if is_then(period, span)} for span in spans)
+            first = next(filter(None, known), set())  # "last month": the calendar's, and not the last 30 days
+            found.append(first.pop() if len(first) == 1 else None)
         return tuple(found)
 
     sides: list[Side] = [(start, end, partial(values, spans, earlier=False)) for start, end, spans in named]
@@ -484,7 +500,9 @@ def _times(said: Said, scope: Scope) -> list[Side]:
 
 
 def _right_before(period: Range, span: Range) -> bool:
-    return 0 <= (span[0] - period[1]).days <= 2
+    """Whether a report of `span` compares it with `period`: as long, and right before it or in the month before."""
+    gap, longer = (span[0] - period[1]).days, (span[1] - span[0]) - (period[1] - period[0])
+    return abs(longer.days) <= 3 and (0 <= gap <= 2 or (span[0].day == period[0].day == 1 and 0 < gap < 32))
 
 
 def _beside(said: Said, found: re.Match[str]) -> list[Number]:
@@ -493,7 +511,7 @@ def _beside(said: Said, found: re.Match[str]) -> list[Number]:
     beside = []
     if not _TAKES_OBJECT.pattern.match(masked, found.start()) or found[0] in ("ahead", "short", "short of"):
         before = [n for n in said.numbers if n.end <= found.start() and _UP_TO.fullmatch(masked, n.end, found.start())]
-        beside = [n for n in before if not TO.search(masked[: n.start])]
+        beside = [n for n in before if not _STANDS_AT.search(masked[: n.start])]
     several = sum(not n.percent for n in said.numbers) > 2
     for number in said.numbers:
         by = number.start >= found.end() and _BY.fullmatch(masked[found.end() : number.start])
@@ -528,6 +546,8 @@ def _changes(said: Said, scope: Scope) -> Sequence[Change]:
     )
     measures = [frozenset({kind}) for kind in (*sorted(OF_SALES), "average") if kind in traits]
     measures += [frozenset({"revenue"})] if is_money else []
+    if subjects & _COUNTED == {"customer"} and not is_money:
+        return [change for change in changes if change.span is None]  # no report counts customers
     measures += [NOTHING] if subjects & _COUNTED else []
     for measure in measures:
         if measured := [c for c in changes if c.span and c.measure == measure]:
@@ -704,7 +724,8 @@ def _is_trend(said: Said, found: re.Match[str], group: str, clause: str) -> bool
     behind = said.masked[found.end() : found.end() + 70]
     if group in ("more", "less"):
         return re.match(r"[^.,;:]{0,40}?\b(?:than|als)\b", behind) is not None and _PAST.search(behind) is not None
-    if any(name.end <= found.start() and name.text.lower() in clause for name in said.names):
+    people = [name for name in said.names if not any(key.startswith("product:") for key in keys(name))]
+    if any(name.end <= found.start() and name.text.lower() in clause for name in people):
         return False  # "Anna picked up …"
     subject = any(s.kind in ("sale", "money", "order", "customer") for s in said.subjects)
     subject = subject or any(t.kind == "revenue" for t in said.traits)

@@ -108,7 +108,9 @@ _OTHER_SIDE = re.compile(
     r"\b(?:vs|versus|gegenüber|against|gegen|statt|zu|to|compared|than|als|nach|after|from|von|over)\b"
 )
 
-_RIGHT_BEFORE = re.compile(r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?\s?(?:\(|:|=)\W*")
+_RIGHT_BEFORE = re.compile(
+    r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?(?: \ue000+)?\s?(?:\(|:|=)\W*"
+)
 
 _SHIPPING = Wording(r"(?:shipping|deliver(?:y|ies)|freight|porto|\w*versand\w*|fracht\w*)(?!\w)")
 _AND = re.compile(r"(?:,|,? (?:and|und|plus|&)) ?")
@@ -486,12 +488,14 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
     # what it is
     lacking = words.required - traits
     if lacking:
+        if "sold" in lacking and "stock" in traits and figure.currency is None:
+            return MOST
         lacking -= {"average"} if "daily" in traits else {"refunded"} if "reversal" in traits else NOTHING
         if is_sure or (matched and words.money):
             lacking &= STATISTICS - {"largest", "smallest"} | {"price"}
         if lacking & STRICT or ("price" in lacking and words.money):
             return MOST
-        if ("stock" in lacking and "sold" in traits) or ("sold" in lacking and "stock" in traits):
+        if "stock" in lacking and "sold" in traits:
             return MOST
         distance += 0.5 * len(lacking & {"stock", "sold"})
     unsaid = traits & UNSAID

@@ -54,7 +54,7 @@ _WITHOUT = re.compile(r"\b(?:without|ohne)\b")
 _ALMOST = re.compile(r"\b(?:almost|nearly|hardly|barely|fast|kaum|beinahe|so gut wie)\s$")
 
 _SEEN = re.compile(
-    r"\b(?:see|say|tell|(?<!did you )know|can|find|data|access|sehen?|sagen?|kann|kannst|weiß|wissen|finden?|daten|zugriff)\b"
+    r"\b(?:see|say|tell|(?<!did you )know|can|find|data|access|sehen?|sagen?|kann|kannst|weiß|wissen|finden?|daten|zugriff|kenne)\b"
 )
 
 _OTHERS = re.compile(

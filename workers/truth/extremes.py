@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from workers.truth.figure import NOTHING, STATUSES, Range
+from workers.truth.lexicon import lexeme
 from workers.truth.periods import ranges
 from workers.truth.said import THAN, Said, keys
 from workers.truth.sentence import Mention
@@ -123,15 +124,40 @@ Measure = tuple[str, ...]
 _UNREAD = Wording(
     r"(?:(?:top|best|main|biggest|largest|strongest|most important)[ -](?:countr(?:y|ies)|cit(?:y|ies)|regions?|markets?|channels?|(?:traffic )?sources?|devices?|campaigns?|referrers?)"
     r"|(?:wichtigste|stärkste|größte|beste)[rsn]? (?:land|länder|stadt|städte|region(?:en)?|markt|märkte|kanal|kanäle|quellen?|kampagnen?))(?= (?:is|are|was|were|ist|sind|war|waren)\b|:)"
+    r"|(?:(?:net |gross )?profits?|margins?|(?:rein|roh)?gewinn(?:e?s)?|\w*margen?)\b(?=[^.,;]*\s\W{0,2}\d)"
+    r"|(?:(?:shipping|delivery) (?:takes|took|time)|(?:versand|lieferung) dauert\w*|lieferzeit\w*)\b(?=[^.;]*\d)"
+    r"|(?:customers?|buyers?|visitors|orders?|kund(?:en?|in|innen)|käufern?|besucher|bestellung(?:en)?) (?:(?:mostly|mainly|meist) )?(?:(?:(?:are|is|come|came|kommt|kommen|kamen|stammen|sind|ist) )?(?:from|aus)|(?:went|go|gehen|gingen?) (?:to|nach)) (?P<place>[^\W\d_]+)"
+    r"|(?:come|came|kommen|kamen|arrive) (?:through|via|über) (?:instagram|facebook|tiktok|google|pinterest|youtube|e-?mail|social media|(?:die )?werbung|ads|(?:den )?newsletter)\b"
+    r"|(?:paid|bezahlt|(?:shipped|sent|versandt|versendet|verschickt)) (?:with|by|via|mit|per|über) (?:paypal|klarna|stripe|visa|mastercard|(?:apple|google|shop) pay|credit card|kreditkarte|rechnung|dhl|ups|fedex|usps|dpd|gls|hermes|(?:royal|der) (?:mail|post))\b"
+    r"|(?:mit|per|über) (?:paypal|klarna|kreditkarte|dhl|ups|fedex|dpd|gls|hermes|(?:der )?post) (?:bezahlt|versandt|versendet|verschickt)\b"
+    r"|(?:wohnt|lebt|lives|resides|is based|is located) in\b"
+    r"|(?:new|all-time) (?:record|high)\b|neue[nr]? rekord\b|allzeithoch|(?:best|highest|strongest|beste\w*|höchste\w*|stärkste\w*) \w+ (?:ever|aller zeiten|since (?:you|your|the) \w*\s?(?:open|launch|start)\w*|seit (?:der )?(?:eröffnung|gründung|start\b))"
 )
 
 
 def unread(said: Said) -> Iterable[tuple[str, bool]]:
-    """ "Your top country is Germany": by what nothing that is read tells customers and orders apart."""
-    for found in said.each(_UNREAD, plain=True):
-        clause = said.plain[said.clause_start(found.start()) : said.clause_end(found.end())]
+    """ "Your top country is Germany", "it was paid with PayPal": what nothing that is read tells."""
+    told = [f for f in said.each(_UNREAD) if not f["place"] or _is_place(said, f)]
+    if _CODE_WORD.search(said.plain) and _USED.search(said.plain):
+        told += [f for f in _CODE.finditer(said.text) if f[0].lower() not in said.grounds.texts]
+    for found in told:
+        start, end = said.clause_start(found.start()), said.clause_end(found.end())
+        clause = _CODE_WORD.sub("", said.plain[start : found.start()] + said.plain[found.end() : end])
         if not (said.doubts(clause) or said.supposes(clause) or said.advises(clause) or "?" in said.plain):
             yield said.text[found.start() : found.end()], False
+
+
+def _is_place(said: Said, found: re.Match[str]) -> bool:
+    """ "From Berlin", and not "from guests"."""
+    return said.cased[found.start("place")].isupper() and lexeme(found["place"]) == ("", ())
+
+
+_CODE = re.compile(r"(?<!wie )(?<!like )\b[A-ZÄÖÜ]{3,}\d{1,3}\b")
+_CODE_WORD = re.compile(r"\b(?:\w*codes?|coupons?|vouchers?|\w*gutschein\w*)\b")
+_USED = re.compile(
+    r"\b(?:was|were|is|has|have|used|runs|ran|brought|wurden?|ist|hat|haben|läuft|lief|brachte|gilt|spar(?:en|t))\b"
+)
+""" "Your code SPRING5 was used": nothing that is read knows it."""
 
 
 def superlatives(said: Said) -> Iterable[tuple[str, bool]]:

@@ -132,6 +132,10 @@ _UP_FROM = re.compile(
     r"\b(?:up|down) from\b|\b(?:vs|versus|gegenüber|nach(?! (?:abzug|rabatt|erstatt|retour|steuer)))\b"
 )
 
+_COMPARED_WITH = re.compile(
+    r"\b(?:compared (?:with|to)|verglichen mit|im vergleich (?:zu|zum|mit)|gegenüber)\s(?:dem |der )?$"
+)
+
 _ARROW = re.compile(r"\W*(?:→|➔|➜|⇒|->|=>)\W*")
 
 _OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
@@ -300,7 +304,11 @@ def _is_selection(said: Said, number: Number, subjects: frozenset[str]) -> bool:
     if wanted > max(listed, default=0):
         return False
     totals = latest_totals(said, wanted)
-    return not others or wanted == len(said.orders) or all(n.currencies and fits(n, sum(totals)) for n in others)
+    return (
+        not others
+        or wanted == len(said.orders)
+        or all(n.currencies and (fits(n, sum(totals)) or is_of_named(said, n)) for n in others)
+    )
 
 
 def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:
@@ -450,6 +458,8 @@ def _place_in_time(said: Said, number: Number, around: Description) -> None:
     elif role == "later":
         around.near -= {"previous"}
         around.expected -= {"previous"}
+        if _COMPARED_WITH.search(masked, 0, min((m.start for m in (*said.periods, *said.dates)), default=0)):
+            around.front = []  # "compared with May, orders rose from 4 to 5"
     elif role is None and _is_compared(said, number):
         around.neutral = frozenset({"previous"} if "refunding" not in around.wide else {"previous", "net"})
         around.near |= around.neutral
@@ -480,7 +490,7 @@ def role_of(said: Said, number: Number) -> str | None:
     if said_here:  # "$5 now, $4 then"
         return "later" if said_here["now"] else "earlier"
     if len(numbers) != 2:
-        if not said.has(_RANGES):
+        if not said.has(_RANGES) and not _ARROW.search(masked):
             return None
         ends = [(a, b) for a, b in itertools.pairwise(numbers) if number in (a, b) and _is_from_to(masked, a, b)]
         return None if not ends else "earlier" if number is ends[0][0] else "later"

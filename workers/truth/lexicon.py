@@ -32,22 +32,27 @@ SYMBOLS: Mapping[str, frozenset[str]] = {
     "$": DOLLARS, "us$": frozenset({"USD"}), "ca$": frozenset({"CAD"}), "c$": frozenset({"CAD"}),
     "a$": frozenset({"AUD"}), "au$": frozenset({"AUD"}), "nz$": frozenset({"NZD"}), "hk$": frozenset({"HKD"}),
     "s$": frozenset({"SGD"}), "r$": frozenset({"BRL"}), "mx$": frozenset({"MXN"}), "€": frozenset({"EUR"}),
-    "£": frozenset({"GBP"}), "¥": frozenset({"JPY", "CNY"}), "₹": frozenset({"INR"}), "₺": frozenset({"TRY"}),
+    "£": frozenset({"GBP"}), "¥": frozenset({"JPY", "CNY"}), "￥": frozenset({"JPY", "CNY"}), "jp¥": frozenset({"JPY"}), "₹": frozenset({"INR"}), "₺": frozenset({"TRY"}),
     "₩": frozenset({"KRW"}), "₪": frozenset({"ILS"}), "₴": frozenset({"UAH"}), "₫": frozenset({"VND"}),
     "฿": frozenset({"THB"}), "₱": frozenset({"PHP"}), "zł": frozenset({"PLN"}), "kč": frozenset({"CZK"}),
     "ft": frozenset({"HUF"}), "kr": CROWNS, "fr": frozenset({"CHF"}), "sfr": frozenset({"CHF"}),
-    "lei": frozenset({"RON"}), "rs": frozenset({"INR", "PKR", "LKR"}), "us-dollar": frozenset({"USD"}),
+    "lei": frozenset({"RON"}), "rs": frozenset({"INR", "PKR", "LKR"}),
     "dollar": DOLLARS, "euro": frozenset({"EUR"}), "pound": frozenset({"GBP", "EGP"}), "pfund": frozenset({"GBP"}),
     "yen": frozenset({"JPY"}), "yuan": frozenset({"CNY"}), "franc": frozenset({"CHF", "XOF", "XAF"}),
-    "franken": frozenset({"CHF"}), "schweizer franken": frozenset({"CHF"}), "swiss franc": frozenset({"CHF"}),
+    "franken": frozenset({"CHF"}),
     "zloty": frozenset({"PLN"}), "złoty": frozenset({"PLN"}), "rupee": frozenset({"INR", "PKR", "LKR"}),
     "rupie": frozenset({"INR", "PKR", "LKR"}), "rupien": frozenset({"INR", "PKR", "LKR"}), "krone": CROWNS,
     "kronen": CROWNS, "kronor": CROWNS, "kroner": CROWNS, "krona": CROWNS, "buck": DOLLARS,
     "reais": frozenset({"BRL"}), "won": frozenset({"KRW"}), "rand": frozenset({"ZAR"}), "peso": frozenset({"MXN"}),
-    "canadian dollar": frozenset({"CAD"}), "australian dollar": frozenset({"AUD"}), "us dollar": frozenset({"USD"}),
-    "kanadische dollar": frozenset({"CAD"}), "australische dollar": frozenset({"AUD"}),
 }  # fmt: skip
 """The currencies that a sign or a word may mean."""
+
+NATIONS: Mapping[str, str] = {
+    "us": "USD", "amer": "USD", "canad": "CAD", "kanad": "CAD", "austral": "AUD", "new zeal": "NZD", "neusee": "NZD",
+    "brit": "GBP", "swiss": "CHF", "schweiz": "CHF", "swed": "SEK", "schwed": "SEK", "norw": "NOK", "dan": "DKK",
+    "dän": "DKK", "czech": "CZK", "tschech": "CZK", "ind": "INR", "jap": "JPY", "pol": "PLN", "mex": "MXN",
+}  # fmt: skip
+"""Whose currency it is, by how the word before it begins: "Canadian dollars", "schwedische Kronen"."""
 
 _ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
 
@@ -118,7 +123,7 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
         "sold": r"outsold|shifted|sell(?:s|ing|ers?)?|best-?sell\w*|\w*verkauf\w+|bestseller\w*|topseller\w*|abgesetzt|absatz\w*",
         "average": r"mean|averag\w*|avg|aov|ø|\w*durchschnitt\w*|\w*schnitt(?:swert|lich)?|mittelwert\w*|apiece",
         "median": r"med(?:ian\w*)?|zentralwert\w*",
-        "middle": r"typical(?:ly)?|üblicherweise|middle|midpoint|mid-point|midway|mitte|mittlere\w*|mittel|hälfte|half",
+        "middle": r"typical(?:ly)?|typische[rn]?|üblicherweise|middle|midpoint|mid-point|midway|mitte|mittlere\w*|mittel|hälfte|half",
         "largest": r"höchstens|maximal|maximum|max|largest|biggest|highest|priciest|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*|spitzen\w*",
         "smallest": r"mindestens|minimal|minimum|min|smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*|geringste\w*",
         "price": r"pric(?:es?|ed|ing)|costs?|costing|\w*preise?s?n?|koste[tn]|priciest",
@@ -147,7 +152,7 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
 PHRASES = Wording(
     r"(?P<first_time>(?:noch )?nie(?:mals)? (?:\w+ )?(?:gekauft|bestellt|kund(?:e|in))|never (?:\w+ )?(?:bought|ordered|purchased|a customer)|first[- ]time|first ever|(?<='s )first (?:\w+ )?(?:order|purchase)|(?:sein|ihr)(?:e|en)? (?:aller)?erste\w* (?:bestellung|einkauf|kauf)|(?:only|just) once|for the first|zum ersten mal|ersten? (?:kauf|bestellung)|(?:erst|nur) einmal|(?:his|her|their) first|debüt\w*|debut)"
     r"|(?P<guest>without (?:an? |any )?(?:customer )?account|(?:ohne (?:ein )?|kein )(?:kunden)?konto|(?:not|didn't|never|nicht) (?:sign|log|logged|signed|angemeldet)(?: in)?)|(?P<returning>back again|been (?:here|there) before|old friends|alte bekannte|(?:many|several|multiple) times|schon (?:oft|öfter|mehrmals)|more than (?:once|one order(?! (?:a|per|each|every)\b))|(?:ordered|bought|purchased|been here|shopped|customers)(?: (?:from|with|at) (?:you|us))? (?:again|before|already)|repeat|mehr als (?:einmal|eine)|(?:schon|bereits) (?:früher|vorher|einmal|mal|zuvor|öfter)"
-    r"|c[oa]mes? back|coming back|kommt (?:immer )?wieder|(?:kamen|kommen|kam|sind|ist) (?:[\w\ue000]+ ){0,3}(?:wieder|zurück)|wieder (?:gekauft|bestellt|da)|knew you|kannten)"
+    r"|c[oa]mes? back|coming back|kommt (?:immer )?wieder|(?:kamen|kommen|kam|sind|ist) (?:[\w\ue000]+ ){0,3}(?:wieder|zurück)|(?:wieder|erneut) (?:gekauft|bestellt|da)|knew you|kannten)"
     r"|(?P<change>(?<=[\d%$€£¥] )(?:ahead|behind|voraus)\b|(?:ahead|behind) by\b|(?:dollars|euros?|francs|pounds|percent|orders|bestellungen|prozent|franken) (?:ahead|behind|voraus)\b)"
     r"|(?P<largest>(?:top|record|peak)(?= order| purchase| sale))"
     r"|(?P<left>(?:has|have) left(?= ?[.,!;]|$| the| your| today| yesterday)|(?:on (?:its|their|the)|auf dem) (?:way|weg|road)|zur post|aus dem haus|(?:in den|im) versand|(?:verl[aä]ss\w*|verließ\w*) (?:\w+ )?(?:lager|haus)|(?:lager|haus|depot)(?: \w+){0,3} verlassen|out the door|out of the (?:door|house)|made it to (?:its|the|their) \w+|(?:left|leave|leaving) the (?:building|warehouse|house)|(?:go|gone|went|going) out|(?:geht|gehen|ging|gingen) (?:\w+ )?raus|raus)(?!\w)"

@@ -23,7 +23,7 @@ _RUN = re.compile(
 
 _NAMES_FOLLOW = re.compile(
     r"(?:\b(?:from|by|for|to|named|called|sell|sold|bought|ordered|opened|is|it was|that was|on|namens|heißt|nennt sich|von|vom|für|an|bei|das war|es war|ist|kaufte|bestellte|verkaufst|verkaufen|steht"
-    r"|stück|units of|pieces of|of|than|als|dass|that|did|herrn?|frau|mrs?\.|ms\.|und|and|with|mit)|[:(“„\"×]|\d\s?x)\s?$"
+    r"|stück|units of|pieces of|of|than|als|dass|that|did|herrn?|frau|mrs?\.|ms\.|und|and|with|mit|hat)|[:(“„\"×]|\d\s?x)\s?$"
 )
 
 _LABELLED = re.compile(
@@ -37,14 +37,14 @@ _HYPHENED = re.compile(r"-(?:Plan|Tarif|Paket)$")
 _PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
 
 _ACTS = re.compile(
-    r"\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:order(?:ed)?|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
+    r"(?:\s(?:from|aus)\s\S+)?\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:order(?:ed)?|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
     r"|gekauft|kaufte|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete|moved|spent|holds|checked|buys?|keeps|kauft|took|takes|holte?|folgte?|follow(?:s|ed)|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|'s\b|’s\b|,\s\d+ (?:verkauft|sold|units?|stück|pieces)\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d|\s\d+(?=[,.;\n]|$)"
 )
 
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
 
 _FACT = Wording(
-    r"(?:sold|sells?|best|stock\w*|orders?|ordered|bought|customers?|products?|units?|verkauf\w*|bestell\w*|gekauft|lager\w*|kund\w*|produkte?|stück|artikel|price\w*|preis\w*|kostet|costs?)\b",
+    r"(?:sold|sells?|best\w*|topseller|stock\w*|orders?|ordered|bought|customers?|products?|units?|verkauf\w*|bestell\w*|gekauft|lager\w*|kund\w*|produkte?|stück|artikel|price\w*|preis\w*|kostet|costs?)\b",
 )
 
 _KNOWN_NAMES = re.compile(
@@ -104,6 +104,8 @@ def moments(said: Said) -> Iterable[tuple[str, bool]]:
     names |= {key for _, theirs, _, _ in said.meant_by_it(said.masked) for key in theirs}
     if said.advises(said.plain) and not names:
         return
+    if not names and _IT.match(said.plain):  # "It came in two days ago"
+        names = next((theirs for kind, theirs, _, _ in said.context.named if kind == "order"), NOTHING)
     everybody = names
     for when in said.dates:
         names = _whose(said, when.start) or everybody
@@ -137,6 +139,8 @@ def moments(said: Said) -> Iterable[tuple[str, bool]]:
             clocks |= {(now.hour, now.minute)}
             yield time.text, any(h == hour and (minute is None or m == minute) for h, m in clocks)
 
+
+_IT = re.compile(r"\W*(?:it|this order|sie|diese|die bestellung) (?:was|came|is|has|ging|kam|wurde|ist|traf)\b")
 
 _TIMED = re.compile(r"\b(?:order|bestell|came in|as of|stand|saw|placed|ordered|einging|eingegangen)\w*")
 
@@ -177,7 +181,7 @@ def _of(said: Said, names: frozenset[str]) -> list[Any]:
 
 
 _OPENED = Wording(
-    r"(?:open(?:ed)?|founded|launched|started|live|online|offen|eröffnet|gegründet|besteht|gibt es)\b[^.;,]{0,30}?\b(?:since|in|seit|im jahr) (?P<year>(?:19|20)\d\d)\b(?!\W\d)"
+    r"(?:open(?:ed)?|founded|launched|started|live|online|offen|eröffnet|gegründet|besteht|existiert|gibt es)\b[^.;,]{0,30}?\b(?:since|in|seit|im jahr) (?P<year>(?:19|20)\d\d)\b(?!\W\d)"
 )
 
 _YEARS = Wording(
@@ -193,7 +197,7 @@ _PLAN = Wording(
 )
 
 _ON_PLAN = re.compile(
-    r"(?P<not>n['’]t |\b(?:not|no longer|nicht(?: mehr)?) )?(?:\b(?:on|uses?|using|have|has|im|in dem|mit dem|auf dem|nutzt?|hat) )(?:the |your |den |dem |shopify(?:['’]s)? )*(?:plan |tarif |paket )?$"
+    r"(?P<not>n['’]t |\b(?:not|no longer|nicht(?: mehr)?) )?(?:\b(?:on|uses?|using|have|has|im|in dem|mit dem|auf dem|nutzt?|hat) )(?:the |your |den |dem |shopify(?:['’]s)?[ -])*(?:plan |tarif |paket )?$"
 )
 
 
@@ -303,7 +307,8 @@ def _is_labelled(said: Said, at: int) -> bool:
     """Whether it stands behind "Top product:"."""
     label = said.masked[:at].rstrip(' "“„(*')
     return label.endswith(":") and any(
-        s.kind in ("customer", "product", "item") and s.end == len(label) - 1 for s in said.subjects
+        s.kind in ("customer", "product", "item", "sold") and s.end == len(label) - 1
+        for s in (*said.subjects, *said.traits)
     )
 
 

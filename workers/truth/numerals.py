@@ -7,7 +7,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from workers.truth.lexicon import CODES, SYMBOLS, WORDS
+from workers.truth.lexicon import CODES, NATIONS, SYMBOLS, WORDS
 from workers.truth.sentence import How, Number, lowered
 
 _SCALES = {
@@ -16,30 +16,38 @@ _SCALES = {
     "hundred": 1e2, "lakh": 1e5, "crore": 1e7,
 }  # fmt: skip
 
-_CURRENCY = "|".join(
-    sorted((re.escape(each) for each in SYMBOLS if not each[0].isalpha() or "$" in each), reverse=True)
+_CURRENCY = "|".join(sorted((re.escape(each) for each in SYMBOLS if not each.isalpha()), reverse=True))
+
+_MONEY_WORD = (
+    rf"(?:(?:{'|'.join(NATIONS)})\w*[ -])?(?:{'|'.join(sorted(filter(str.isalpha, SYMBOLS), key=len, reverse=True))})"
 )
 
-_MONEY_WORD = "|".join(sorted((re.escape(each) for each in SYMBOLS if each[0].isalpha()), key=len, reverse=True))
-
 CODE = "|".join(sorted(CODES))
+
+SHORT = r"s?fr|rs|kr|zł|kč"
+"""Short for a currency's name, before digits, too."""
 
 _DIGITS = (
     r"\d{1,3}(?:[.,'’\u00a0\u202f\u2009 ]\d{3})+(?:[.,]\d{1,4})?(?!\d)"
     r"|\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d{1,2})?(?!\d)|\d+(?:[.,]\d{1,6})?"
 )
 
+_GLUED = rf"(?<=(?<!\w)(?:{'|'.join(code for code in CODES if len(code) == 3)}))|(?<=(?<!\w)(?i:fr|rs|kr)\.)|(?<=(?<!\w)(?i:fr|rs|kr|zł|kč))"
+"""Before "EUR5", "Rs.5"."""
+
 _IN_DIGITS = re.compile(
-    rf"(?<![\w.,\ue000])(?P<sign>[-+−]\s?|–)?(?P<digits>{_DIGITS})"
+    rf"(?=[\d+−–-])(?:(?<![\w.,\ue000])|{_GLUED})(?P<sign>[-+−]\s?|–)?(?P<digits>{_DIGITS})"
     r"(?:\s?(?P<scale>(?i:thousand|tausend|hundred|millions?|millionen|billion|milliarden|tsd\.?|mio\.?|mrd\.?|lakh|crore"
-    r"|k|mn|m|bn)(?![\w²³])))?(?P<plus>\+)?"
+    r"|k|mn|m|bn)(?![\w²³])))?(?P<plus>\+)?(?:[.,]?[-–—]{1,2}(?=\s?(?:[€£$]|EUR|CHF|Fr)))?"
     rf"(?:[\s\u00a0\u202f]?(?:(?P<percent>%|(?i:percent(?:age points?)?|per cent|prozent(?:punkte)?|pct)\b)"
-    rf"|(?P<after>{_CURRENCY}|(?:{CODE})(?![^\W\d_])|(?i:{_MONEY_WORD})(?i:s|es)?(?![^\W\d_])\.?)))?"
+    rf"|(?P<after>(?i:{_CURRENCY})|(?:{CODE})(?![^\W\d_])|(?i:{_MONEY_WORD})(?i:s|es)?(?![^\W\d_])\.?)))?"
 )
-_BEFORE = re.compile(rf"(?<![^\W\d_])(?P<currency>(?i:{_CURRENCY})|(?:{CODE})(?![^\W\d_])|(?i:kr|fr|sfr|rs)\b\.?)\s?$")
+_BEFORE = re.compile(
+    rf"(?<![^\W\d_])(?:(?P<code>{CODE})\s?)?(?P<currency>(?i:{_CURRENCY})|(?:{CODE})(?![^\W\d_])|(?i:{SHORT})(?![^\W\d_])\.?)\s?$"
+)
 """The currency in front of digits. They are found first: a currency might begin anywhere."""
 
-_LONGEST_BEFORE = 6
+_LONGEST_BEFORE = 8
 
 _IN_LETTERS = re.compile(r"(?<![\w\ue000-])[A-Za-zäöüßÄÖÜ]+(?:-[a-z]+)?(?![\w-])")
 
@@ -105,8 +113,10 @@ def money(symbol: str) -> frozenset[str] | None:
         return None
     if symbol in CODES:
         return frozenset({symbol})
-    name = symbol.lower().rstrip(".")
-    return SYMBOLS.get(name) or SYMBOLS.get(name.rstrip("s"))
+    *nation, name = re.split(r"[ -](?=\w+$)", symbol.lower().rstrip("."))
+    found = SYMBOLS.get(name) or SYMBOLS.get(name.rstrip("s"))
+    codes = {code for begins, code in NATIONS.items() if nation and nation[0].startswith(begins)}
+    return found & codes if found and codes else found
 
 
 _ONE_COUNTS = re.compile(
@@ -163,7 +173,9 @@ def _in_digits(text: str) -> Iterator[Number]:
             before, after = (_FRIDAY.sub("", each) for each in (before, after))  # no francs
         start, end = currency.start() if currency else start, match.end()
         number = Number(start, end, text[start:end].strip(), readings, "over" if match["plus"] else "exact")
-        number.currencies = money(before) or money(after)
+        written = [money(sign) for sign in (currency and currency["code"], before, after) if sign]
+        known = [codes for codes in written if codes is not None]
+        number.currencies = frozenset.intersection(*known) if known else None  # "CAD $5"
         number.percent = match["percent"] is not None
         yield number
 

@@ -79,7 +79,7 @@ class Sentence:
 
 
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|approx|ca|vs|no|nr|st|mr|mrs|ms|dr|inkl|incl|bzw|ggf|evtl|usw|max|min|avg|durchschn|tsd|mio|mrd|fr|rs|z\.\s?b"
+    r"(?:\b(?:e\.g|i\.e|etc|approx|ca|vs|no|nr|st|mr|mrs|ms|dr|inkl|incl|bzw|ggf|evtl|usw|max|min|avg|durchschn|tsd|mio|mrd|s?fr|rs|kr|z\.\s?b"
     r"|d\.\s?h|u\.\s?a|z|b|jan|feb|mar|apr|jun|jul|aug|sept?|oct|okt|nov|dec|dez)|(?<![\w.,])\d{1,2})\.$",
     re.IGNORECASE,
 )
@@ -93,7 +93,7 @@ _DAY_AND_MONTH, _DATE_ENDS = re.compile(r"\b[0-3]?\d\.[01]?\d\.$"), re.compile(r
 LONGEST = 600
 """More than anybody says in one sentence."""
 
-_AMOUNT = re.compile(r"\d\s(?:fr|rs)\.$", re.IGNORECASE)
+_AMOUNT = re.compile(r"\d\s(?:s?fr|rs|kr)\.$", re.IGNORECASE)
 """An amount with its currency behind it, which is no "Fr. 5"."""
 
 _ENDS_WITH_NUMBER = re.compile(

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from workers.truth.figure import BUYERS, STATUSES
-from workers.truth.said import Said, keys
+from workers.truth.said import ITEM, Said, keys
 from workers.truth.sentence import Mention
 from workers.truth.wording import Wording
 
@@ -85,7 +86,9 @@ _IT = re.compile(
 
 
 def _before(said: Said) -> list[Mention]:
-    """ "It has not been paid yet": the order that alone was named in the sentence before."""
+    """ "It has not been paid yet": the order that alone was named in the sentence before, or of whom a list is."""
+    if len(said.context.orders_above) == 1 and ITEM.match(said.text):  # "- Shipping: done"
+        return [replace(said.context.orders_above[0], start=0, end=1)]
     orders = [theirs for kind, theirs, _, _ in said.context.named if kind == "order"]
     found = _IT.match(said.masked) if orders else None
     return [Mention(found.start(), found.start() + 1, found[0].strip(), "name", orders[0])] if found else []

@@ -140,6 +140,8 @@ def grounds(read: list[dict[str, Any]] | None = None, **more: Any) -> Grounds:
 
 
 TRUE = """
+Bestellungen nach Status: 12 offen, davon 8 unversandt.
+A code like FALL10 has worked well for many shops.
 You have 67 customers in your store, and 83 orders in the last 60 days. 8 orders are waiting to be fulfilled, out of 12 open orders.
 Looking at your recent activity: your latest 5 orders come to $325.00, 3 of them from customers who ordered more than once. The newest (#1120) came in 12 minutes ago. “Merino Hiking Socks” sold best: 10 units.
 Your best-stocked product at Fell & Fern Outdoor is “Titanium Spork”, with 232 units. Shall we connect your support system next, so that I can use all this when your customers write?
@@ -446,6 +448,30 @@ FALSE = """
 You have 83 customers.
 Your average rating is 4.8 stars.
 Your top country is the United States.
+Der Gewinn der letzten 7 Tage beträgt 875,50 $.
+Your profit this week was $875.50.
+Mark Weber from Munich ordered yesterday.
+Ihre Bestseller sind die Sneaker „CloudRunner“.
+Most of your customers are from Berlin.
+Die meisten Bestellungen kommen über Instagram.
+A customer from Zurich ordered yesterday.
+14 Ihrer Bestellungen gingen nach Österreich.
+5 orders used your coupon SPRING10.
+Zuletzt hat Lena Hoffmann bestellt.
+Die letzte Bestellung ist 2 Tage alt.
+Die Lieferzeit beträgt derzeit 5 Tage.
+Returns have been rising for weeks.
+Sales of Titanium Sporks are declining.
+Ihre Kundenzahl hat sich seit letztem Jahr verdoppelt.
+Order #1120 was paid with PayPal.
+Bestellung #1119 wurde per DHL verschickt.
+Anna Schmidt wohnt in Köln.
+Der Versand dauert im Schnitt 2 Tage.
+Ihr Rabattcode HERBST15 läuft noch bis Sonntag.
+Your discount code FALL15 is popular.
+Your revenue in the last 7 days was $875.50, a new record.
+Ihr Shop existiert seit 2019.
+Du nutzt den Shopify-Tarif Unlimited.
 Ihr stärkster Kanal ist der Newsletter.
 Your monthly goal is 200 orders.
 You have 68 customers in your store.
@@ -642,15 +668,39 @@ def test_the_sentences_make_up_the_text_again() -> None:
     ("currency", "true", "false"),
     [
         ("USD", ["$875.50", "USD 875.50", "875.50 dollars", "875,50 US-Dollar"], ["€875.50", "875.50 CAD", "£875.50"]),
-        ("EUR", ["€875.50", "875,50 €", "875,50 Euro", "EUR 875.50"], ["$875.50", "875,50 CHF", "875.50 dollars"]),
-        ("GBP", ["£875.50", "875.50 pounds"], ["€875.50", "$875.50"]),
-        ("CHF", ["CHF 875.50", "875.50 Fr.", "875,50 Franken"], ["€875.50", "875,50 SEK"]),
-        ("CAD", ["CA$875.50", "$875.50", "875.50 CAD"], ["US$875.50", "A$875.50", "€875.50"]),
+        (
+            "EUR",
+            ["€875.50", "875,50 €", "875,50 Euro", "EUR 875.50", "EUR875,50"],
+            ["€975.50", "EUR975,50", "$875.50", "875,50 CHF", "875.50 dollars"],
+        ),
+        (
+            "GBP",
+            ["£875.50", "875.50 pounds", "875,50 britische Pfund"],
+            ["875,50 britische Dollar", "€875.50", "$875.50"],
+        ),
+        (
+            "CHF",
+            ["CHF 875.50", "875.50 Fr.", "875,50 Franken", "SFr. 875.50", "CHF875.50"],
+            ["SFr. 975.50", "Fr.975.50", "€875.50", "875,50 SEK"],
+        ),
+        (
+            "CAD",
+            ["CA$875.50", "$875.50", "875.50 CAD", "$875.50 CAD", "875,50 kanadischen Dollar"],
+            ["$875.50 USD", "USD $875.50", "US$875.50", "A$875.50", "€875.50"],
+        ),
         ("AUD", ["A$875.50", "$875.50"], ["NZ$875.50", "£875.50"]),
-        ("SEK", ["875,50 kr", "875,50 Kronen", "SEK 875.50"], ["€875.50", "875,50 zł"]),
-        ("PLN", ["875,50 zł", "875,50 PLN"], ["875,50 Kč", "875,50 €"]),
-        ("INR", ["₹875.50", "875.50 rupees"], ["¥875.50", "$875.50"]),
-        ("JPY", ["¥875.50", "875.50 yen"], ["₩875.50", "875.50 USD"]),
+        (
+            "SEK",
+            ["875,50 kr", "875,50 Kronen", "SEK 875.50", "875.50 Swedish kronor"],
+            ["875,50 norwegische Kronen", "€875.50", "875,50 zł"],
+        ),
+        ("PLN", ["875,50 zł", "875,50 PLN", "zł875.50"], ["zł975.50", "875,50 Kč", "875,50 €"]),
+        (
+            "INR",
+            ["₹875.50", "875.50 rupees", "Rs.875.50", "875,50 indische Rupien"],
+            ["Rs.975.50", "¥875.50", "$875.50"],
+        ),
+        ("JPY", ["¥875.50", "875.50 yen", "JP¥875.50", "￥875.50"], ["￥975.50", "₩875.50", "875.50 USD"]),
         ("UGX", ["UGX 875.50", "875,50 UGX"], ["KES 875.50", "$875.50"]),
         ("IQD", ["IQD 875.500", "875,50 IQD"], ["IRR 875.50", "KWD 875.500"]),
     ],
@@ -838,6 +888,22 @@ After discounts and returns, the last 30 days left you $1,304.10 in net sales. T
     ("true", "false"),
     [
         ("Sie haben 67 Stück Kunden.", "Sie haben 83 Stück Kunden."),
+        ("The three latest orders ($84.00, $55.00 and $120.50) come to $259.50.", "The three latest orders ($84.00, $120.50 and $55.00) come to $259.50."),
+        ("4 of this week's 15 orders came on Thursday, i.e. 26.7%.", "4 of this week's 15 orders came on Thursday, i.e. 36.7%."),
+        ("Die Zahlung für #1119 ist eingegangen.", "Die Zahlung für #1117 ist eingegangen."),
+        ("Die wertvollste Bestellung ist #1118 (120,50 $). Das entspricht 37,1 % des Gesamtwerts der letzten 5 Bestellungen.", "Die wertvollste Bestellung ist #1118 (120,50 $). Das entspricht 47,1 % des Gesamtwerts der letzten 5 Bestellungen."),
+        ("Du hast 67 Kunden. Davon haben in den letzten 7 Tagen 6 zum ersten Mal und 7 erneut bestellt.", "Du hast 67 Kunden. Davon haben in den letzten 7 Tagen 7 zum ersten Mal und 6 erneut bestellt."),
+        ("#1118 (120,50 $) ist 36,50 $ teurer als #1120 (84,00 $).", "#1118 (120,50 $) ist 46,50 $ teurer als #1120 (84,00 $)."),
+        ("#1119 liegt mit 55,00 $ unter #1120 (84,00 $).", "#1119 liegt mit 55,00 $ über #1120 (84,00 $)."),
+        ("#1120 ($84.00) and #1119 ($55.00) add up to $139.00.", "#1120 ($84.00) and #1119 ($55.00) add up to $149.00."),
+        ("| Bestellung | Betrag |\n|---|---|\n| #1120 | 84,00 $ |\n| #1119 | 55,00 $ |\n| Summe | 139,00 $ |", "| Bestellung | Betrag |\n|---|---|\n| #1120 | 84,00 $ |\n| #1119 | 55,00 $ |\n| Summe | 193,00 $ |"),
+        ("Titanium Spork sold 9 this week. That's 5 fewer than Merino Hiking Socks.", "Titanium Spork sold 9 this week. That's 11 fewer than Merino Hiking Socks."),
+        ("Der Lagerwert von Titanium Spork liegt bei 2.784,00 $: 232 Stück zu je 12,00 $.", "Der Lagerwert von Titanium Spork liegt bei 12,00 $: 232 Stück zu je 2.784,00 $."),
+        ("Am Donnerstag waren es 310,40 $ des Wochenumsatzes von 875,50 $.", "Am Donnerstag waren es 310,40 $ des Wochenumsatzes von 785,50 $."),
+        ("Sie haben 232 Titanium Sporks auf Lager.", "Sie haben 232 Titanium Sporks verkauft."),
+        ("- Order: #1120\n- Shipping: pending", "- Order: #1120\n- Shipping: shipped"),
+        ("Ihre letzte Bestellung ist #1120. Sie kam vor 12 Minuten.", "Ihre letzte Bestellung ist #1120. Sie kam vor 2 Tagen."),
+        ("Top seller: Merino Hiking Socks", "Top seller: Trekking Backpack"),
         ("Your latest order is worth $84.00.", "Your latest order is worth $55.00."),
         ("Dein letzter Verkauf: 84,00 $.", "Dein letzter Verkauf: 55,00 $."),
         (
@@ -1230,6 +1296,13 @@ def test_what_is_worked_out_is_worked_out_again(true: str, false: str) -> None:
         ("Sales up 44.9% vs. the previous 30 days ($1,000.00 → $1,449.00).", "Sales up 44.9% vs. the previous 30 days ($1,449.00 → $1,000.00)."),
         ("Compared to the previous 30 days ($1,000.00), that is a change of 44.9%.", "Compared to the previous 30 days ($1,100.00), that is a change of 44.9%."),
         ("With 40 orders you beat the previous 30 days (30) by 10.", "With 30 orders you beat the previous 30 days (40) by 10."),
+        ("Die Bestellungen haben um 10 zugenommen (30 → 40).", "Die Bestellungen haben um 10 zugenommen (30 → 45)."),
+        ("Retouren: 72,45 $. Bezogen auf den Bruttoumsatz von 1.376,55 $ sind das 5,3 %.", "Retouren: 72,45 $. Bezogen auf den Bruttoumsatz von 1.376,55 $ sind das 6,3 %."),
+        ("Total sales were $1,449.00 in the last 30 days.", "Total sales were $1,449.00 in the last 30 days and have grown for three months."),
+        ("Letzte 30 Tage (Stand heute): 40 Bestellungen, 72,45 $ Retouren.", "Letzte 30 Tage (Stand heute): 40 Bestellungen, 75,45 $ Retouren."),
+        ("Umsatz: 1.449,00 $ (↑ 44,9 %) in den letzten 30 Tagen", "Umsatz: 1.449,00 $ (↓ 44,9 %) in den letzten 30 Tagen"),
+        ("Der Gesamtumsatz der letzten 30 Tage liegt über dem der 30 Tage davor.", "Der Gesamtumsatz der letzten 30 Tage liegt unter dem der 30 Tage davor."),
+        ("Die letzten 30 Tage lagen 44,9 % über dem Vergleichszeitraum im Oktober (1.000,00 $).", "Die letzten 30 Tage lagen 44,9 % über dem Vergleichszeitraum im Oktober (1.100,00 $)."),
         ("Statt 30 waren es 40 Bestellungen in den letzten 30 Tagen.", "Statt 40 waren es 30 Bestellungen in den letzten 30 Tagen."),
         ("Waren im Wert von 72,45 $ wurden in den letzten 30 Tagen zurückgegeben.", "Waren im Wert von 82,45 $ wurden in den letzten 30 Tagen zurückgegeben."),
         ("Returns were 5.3% of gross sales in the last 30 days.", "Discounts were 5.3% of gross sales in the last 30 days."),
@@ -1255,11 +1328,28 @@ def test_a_month_needs_no_year() -> None:
     read = grounds([month, before])
     assert found("November so far: 40 orders. October finished at 50, so you need 10 more to catch up.", read) == []
     assert found("November so far: 50 orders.", read) != []
+    assert found("Im Oktober hatten Sie 50 Bestellungen, im September 20.", read) == []
+    assert found("Im Oktober hatten Sie 50 Bestellungen, im September 30.", read) != []
+    assert found("Gegenüber September stieg die Zahl der Bestellungen von 20 auf 50.", read) == []
+    assert found("Gegenüber September sank die Zahl der Bestellungen von 20 auf 50.", read) != []
+    line = "Diesen Monat ({} $) läuft es {} als im gleichen Zeitraum des Vormonats ({} $)."
+    assert found(line.format("1.449,00", "besser", "1.000,00"), read) == []
+    assert found(line.format("1.449,00", "schlechter", "1.000,00"), read) != []
     line = "Im November liegst du bei 1.449,00 $ aus 40 Bestellungen; der Vormonat kam auf {} $ bei {} Bestellungen."
     assert found(line.format("2.000,00", 50), read) == []
     assert found(line.format("1.449,00", 40), read) != []
     assert found("Der Oktober hat den November noch klar übertroffen: 2.000,00 $ gegenüber 1.449,00 $.", read) == []
     assert found("Der November hat den Oktober schon übertroffen: 1.449,00 $ gegenüber 2.000,00 $.", read) != []
+
+
+def test_on_a_monday_this_week_is_more_than_a_day() -> None:
+    week = store()[2]
+    days = [{**day, "date": f"2026-11-{17 + place}"} for place, day in enumerate(week["data"]["by_day"])]
+    data = week["data"] | {"from": "2026-11-17T00:00+00:00", "to": "2026-11-23T12:04+00:00", "by_day": days}
+    read = Grounds.of([{**week, "data": data, "as_of": "2026-11-23T12:04:50+00:00"}], now=NOW + timedelta(days=1))
+    assert found("Your week so far:\n- Orders this week: 15\n- Revenue this week: $875.50", read) == []
+    assert found("This week you had 15 orders worth $875.50.", read) == []
+    assert found("This week you had 16 orders worth $875.50.", read) != []
 
 
 @pytest.mark.parametrize("junk", ["1 ", "$5 ", "more ", ". ", "? ", " . ", "1-"])
