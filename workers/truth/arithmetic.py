@@ -50,7 +50,7 @@ _ASIDE = re.compile(r"[\s*]*\((?:\w+ )?[*+−-]*")
 
 _EACH = re.compile(r"\b(?:divided|per|each|average|geteilt|pro|je|\w*durchschnitt\w*|schnitt)\b|[÷/ø]")
 
-_VALUE = re.compile(r"\b(?:worth|value|\w*wert|à)\b|[×x]\s?\d")
+_VALUE = re.compile(r"\b(?:worth|value|\w*wert|à|(?:list|retail|full|current) prices?)\b|[×x]\s?\d")
 
 _A_PIECE = re.compile(r"(?:\b(?:je|pro stück|à|each|at|for)|[×x])\s*$")
 
@@ -76,6 +76,7 @@ def is_of_named(said: Said, number: Number) -> bool:
         or _is_of_both(said, number)
         or _is_of_days(said, number)
         or is_of_latest(said, number)
+        or _is_stock_value(said, number)
         or _is_part_or_whole(said, number)
         or _is_left_of_open(said, number)
         or _is_gap_or_sum(said, number)
@@ -108,7 +109,7 @@ def _is_of_days(said: Said, number: Number) -> bool:
     if what == "day orders" and any(s.kind not in ("order", "sale", "money") for s in said.subjects):
         return False
     spans = [span for spans in said.spans_of().values() for span in spans]
-    if said.told & (STATUSES | {"open", "average"}) or any(start == end for start, end in spans):
+    if said.told & (STATUSES | {"open", "average"}):
         return False
     values = [value for _, value in sorted(known.items())]
     told = [
@@ -117,6 +118,8 @@ def _is_of_days(said: Said, number: Number) -> bool:
     if spans and len(told) > 2 and number in told:
         starts = range(len(values) - len(told) + 1)
         return any(all(map(fits, told, values[start:])) for start in starts)
+    if any(start == end for start, end in spans):
+        return False
     for start, end in spans:
         days = [(start + timedelta(days=n)).isoformat() for n in range(min((end - start).days, 30) + 1)]
         if len(days) < len(known) and known.keys() >= set(days) and fits(number, sum(known[day] for day in days)):
@@ -226,6 +229,23 @@ def _is_share_of_money(said: Said, number: Number) -> bool:
         for part in parts
         for whole in wholes
         if frozenset({part}) in known and known.get(whole) and whole != {part}
+    )
+
+
+def _is_stock_value(said: Said, number: Number) -> bool:
+    """ "You have 232 Sporks, $2,784 at list price": as many as there are, at their price."""
+    if not number.currencies or not _VALUE.search("|".join(_words_beside(said, number))):
+        return False
+    mentions = said.mentions().get("product") or said.context.mentions.get("product", [])
+    stocks = [ranking.values for ranking in said.grounds.rankings if ranking.what == "stock"]
+    return any(
+        fits(number, figure.value * values[key])
+        for mention in mentions
+        for key in keys(mention)
+        for values in stocks
+        if key in values
+        for figure in said.grounds.by_kind.get("money", ())
+        if "price" in figure.traits and key in figure.entities and figure.currency in number.currencies
     )
 
 

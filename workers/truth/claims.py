@@ -81,7 +81,7 @@ _ORDER = Wording(
 _LONG_NUMBER = re.compile(r"\d[\d\s()/.-]{4,}\d")
 
 _LIST_MARK = re.compile(
-    r"^\s*(?:\(?\d{1,2}[.)]|[-*•–])(?=\s)|(?:(?<=[:;,.] )|(?<=and )|(?<=und ))\(\d\)(?= )", re.MULTILINE
+    r"^\s*(?:\(?\d{1,2}[.)]|[-*•–])(?=\s)|(?:(?<=[:;,.] )|(?<=and )|(?<=und ))\(?\d\)(?= )", re.MULTILINE
 )
 
 _RANK = Wording(

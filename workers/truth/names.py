@@ -191,13 +191,13 @@ _YEARS = Wording(
 _SHOP = re.compile(r"\b(?:store|shop|business|laden|geschäft)\b")
 
 _PLAN = Wording(
-    r"(?:(?:plan|tarif|paket) (?:is |ist |heißt )?(?P<behind>{0})|(?P<before>{0})[ -](?:plan|tarif|paket)|shopify (?P<named>{0}))\b".format(
+    r"(?:(?:plan|tarif|paket)(?::| is| ist| heißt)? (?P<behind>{0})|(?P<before>{0})[ -](?:plan|tarif|paket)|shopify (?P<named>{0}))\b".format(
         "basic|starter|lite|grow|retail|advanced|plus|premium|pro|enterprise|unlimited|trial"
     )
 )
 
 _ON_PLAN = re.compile(
-    r"(?P<not>n['’]t |\b(?:not|no longer|nicht(?: mehr)?) )?(?:\b(?:on|uses?|using|have|has|im|in dem|mit dem|auf dem|nutzt?|hat) )(?:the |your |den |dem |shopify(?:['’]s)?[ -])*(?:plan |tarif |paket )?$"
+    r"(?P<not>n['’]t |\b(?:not|no longer|nicht(?: mehr)?) )?(?:\b(?:on|uses?|using|have|has|im|in dem|mit dem|auf dem|nutzt?|hat) |(?:^|[.:!,–-] ?)(?=your|ihr|dein))(?:the |your |ihr |dein |den |dem |shopify(?:['’]s)?[ -])*(?:plan |tarif |paket )?$"
 )
 
 
@@ -304,9 +304,9 @@ def _is_of_nobody(said: Said) -> bool:
 
 
 def _is_labelled(said: Said, at: int) -> bool:
-    """Whether it stands behind "Top product:"."""
+    """Whether it stands behind "Top product:" or "The top item,"."""
     label = said.masked[:at].rstrip(' "“„(*')
-    return label.endswith(":") and any(
+    return label.endswith((":", "m,", "t,", "r,")) and any(
         s.kind in ("customer", "product", "item", "sold") and s.end == len(label) - 1
         for s in (*said.subjects, *said.traits)
     )

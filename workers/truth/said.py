@@ -55,7 +55,7 @@ _TOLD_TO = re.compile(
 """How a line begins that tells what to do."""
 
 OWNED = re.compile(
-    r"\b(?:your|the|these|those|all|ihre?[nmrs]?|deine?[nmrs]?|eure?[nmr]?|die|der|den|diese[nr]?)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
+    r"\b(?:your|the|these|those|all|ihre?[nmrs]?|deine?[nmrs]?|eure?[nmr]?|die|der|den|diese[nr]?)\s+(?:[^\W\d]+\s+){0,5}[$€£]?$",
 )
 
 _LATEST = re.compile(r"\b(?:latest|last|newest|recent|letzten|neuesten|jüngsten)\s$")
@@ -100,7 +100,7 @@ ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
 THAN = Wording(r"(?:than|als)\b")
 
 
-_OF_IT = re.compile(r"\b(?:it|its|they|their|she|her|he|his|davon)\b")
+_OF_IT = re.compile(r"\b(?:it|its|they|their|she|her|he|his|apiece|each(?! \w)|davon)\b")
 
 
 def kinds(subject: Mention) -> frozenset[str]:

@@ -1451,6 +1451,24 @@ def test_what_a_fall_is_compared_with_decides() -> None:
             "Your stock could use some love: Titanium Spork still has 233 units.",
         ),
         (
+            "Your inventory leader is Titanium Spork with 232 units – that's $2,784.00 at list price.",
+            "Your inventory leader is Titanium Spork with 232 units – that's $2,874.00 at list price.",
+        ),
+        (
+            "Daily orders this week: 2, 3, 1, 4, 2, 2 and 1 today.",
+            "Daily orders this week: 2, 3, 4, 1, 2, 2 and 1 today.",
+        ),
+        (
+            "Offer free shipping for orders above your current average order value of $58.37 this week.",
+            "Offer free shipping for orders above your current average order value of $68.37 this week.",
+        ),
+        (
+            "The most stocked item, Titanium Spork, could be promoted: you have 232 units of it.",
+            "The most stocked item, Velvet Armchair, could be promoted: you have 232 units of it.",
+        ),
+        ("Your plan: Basic.", "Your plan: Advanced."),
+        ("Customers in Germany may have bought the most.", "Customers in Germany bought the most."),
+        (
             "(1) You have 8 orders to ship, (2) 12 orders are open, and (3) 15 came in this week.",
             "(1) You have 8 orders to ship, (2) 11 orders are open, and (3) 15 came in this week.",
         ),
