@@ -401,8 +401,9 @@ def translated(error: DBAPIError | PoolTimeout) -> StorageError:
 
 def _first_sentence(error: DBAPIError, state: str | None) -> str:
     name, lines = _name_of(state), str(error.orig).strip().splitlines()
-    if name is None and lines:  # login failed: the message says why, the exception's name does not
-        return lines[0][:200]
+    if name is None and lines:  # login failed: the message says why, for each server; the exception's name does not
+        others = (line for line in lines[1:] if line.startswith("connection to server"))
+        return "; ".join(line[:200] for line in (lines[0], *others))
     name = name or type(error.orig).__name__
     return f"{name}: {lines[0][:200]}" if lines else name
 

@@ -135,6 +135,16 @@ def under_way(session: Session, merchant_id: str, conversation_id: str, turn_id:
     return int(session.execute(SQL["under_way"], values).scalar() or 1)
 
 
+def sent_otherwise(
+    session: Session, merchant_id: str, conversation_id: str, messages: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], int]:
+    """The events of those messages (id and text) that were sent to the conversation as events with these ids: a
+    snapshot has shown them, and they are not new."""
+    where = {"merchant_id": merchant_id, "conversation_id": conversation_id, "limit": LIMIT}
+    rows = session.execute(SQL["sent_otherwise"], {**where, "ids": [name for name, _ in messages]})
+    return {(row.id, row.text): row.key for row in rows if (row.id, row.text) in messages}
+
+
 def first_turn(session: Session, event_key: int) -> int | None:
     """The number of the first turn of an event, if it has one already."""
     return session.execute(SQL["first_turn"], {"event_key": event_key}).scalar()

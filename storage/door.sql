@@ -44,6 +44,16 @@ SELECT coalesce(
     c.last_turn + 1)
 FROM conversations c WHERE c.id = :conversation_id AND c.merchant_id = :merchant_id
 
+-- name: sent_otherwise
+-- Of the latest messages, as a snapshot shows them.
+SELECT m.id, m.text, m.key FROM (
+    (SELECT t.event_key FROM turns t WHERE t.conversation_id = :conversation_id ORDER BY t.seq DESC LIMIT :limit)
+    UNION
+    (SELECT e.key FROM events e WHERE e.conversation_id = :conversation_id AND e.status = 'received'
+     ORDER BY e.key DESC LIMIT :limit)
+) AS latest (key) JOIN merchant_messages m USING (key)
+WHERE m.merchant_id = :merchant_id AND m.id = ANY (CAST(:ids AS text[]))
+
 -- name: first_turn
 SELECT min(seq) FROM turns WHERE event_key = :event_key
 

@@ -30,6 +30,9 @@ NEARLY_FULL = 0.9
 OLDEST_SERVER = (6, 2)
 #: A server with fewer databases than the URL's number, and a cluster, which has one.
 _NO_SUCH_DATABASE = re.compile("DB index|SELECT is not allowed")
+_PREFIXED = re.compile(rb".*\W(?:events|acks)(?::wait)?", re.DOTALL)
+SCANS = 100
+"""How often a thousand keys are looked at."""
 CONNECT_TIMEOUT = 1.0
 COMMAND_TIMEOUT = 2.0
 
@@ -146,6 +149,24 @@ def problems(url: str, *, seconds: float, keeps_queues: bool, only_sends: bool =
             if "unknown command" in str(error):
                 raise UnfitServer("runs no scripts, which CJ and Celery need: allow EVAL, EVALSHA and SCRIPT") from None
     return [*shortcomings(info, keeps_queues=keeps_queues), *sentences]
+
+
+def prefixed(url: str, *, seconds: float) -> list[str]:
+    """Lists whose names are those of our incoming queues behind a prefix, as a client with a key prefix writes them
+    (ioredis' `keyPrefix`, BullMQ): CJ does not read them. Looks at the first keys only; a user who may not look finds
+    none. Raises redis.RedisError."""
+    if not url.startswith(SCHEMES):
+        return []
+    found: set[bytes] = set()
+    client: Any = connect(url, socket_timeout=seconds, socket_connect_timeout=seconds)
+    with closing(client), suppress(redis.exceptions.NoPermissionError):
+        cursor = 0
+        for _ in range(SCANS):
+            cursor, names = client.scan(cursor, count=1000, _type="list")
+            found |= {name for name in names if _PREFIXED.fullmatch(name)}
+            if not cursor:
+                break
+    return sorted(name.decode("utf-8", "replace") for name in found)
 
 
 def _work(client: Any, *, keeps_queues: bool) -> None:

@@ -122,7 +122,7 @@ class _Exchange:
         body = text.encode()
         headers = {**headers, "Content-Type": response.content_type}
         if "gzip_bomb" in faults:
-            size = faults["gzip_bomb"].length or 64 * 1024 * 1024
+            size = faults["gzip_bomb"].length or 8 * 1024 * 1024
             body = gzip.compress(b'{"data":"' + b"x" * size + b'"}', compresslevel=1)
             return web.Response(status=200, body=body, headers={**headers, "Content-Encoding": "gzip"})
         if "slow_body" in faults or "truncated" in faults:

@@ -1,13 +1,17 @@
 """A small slice of `cj evaluate`: every lying model meets the real workers, and the report says what happened."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from shopify.development_store.server import DevelopmentStore
+from workers.evaluate.dialogue import questions
 from workers.evaluate.evaluation import Plan, evaluate, table
 from workers.evaluate.page import page
 from workers.evaluate.sentences import LIES
+from workers.evaluate.world import build
 
 QUESTIONS = 12
 pytestmark = pytest.mark.timeout(300)  # the first test does the work of all
@@ -24,6 +28,12 @@ def test_an_honest_model_is_left_alone(report: dict[str, Any]) -> None:
     assert figures["none"] == 0
     changed = [one for one in report["list"] if not one["lie"] and (one["false_alarm"] or one["outcome"] != "right")]
     assert changed == []
+
+
+def test_what_is_asked_and_said_is_the_same_on_any_day(report: dict[str, Any]) -> None:
+    expected = questions(build(DevelopmentStore(), datetime(2026, 11, 18, 15, tzinfo=UTC), range(2)), QUESTIONS)
+    told = [(one["question"], one["answer"]) for one in report["list"] if not one["lie"]]
+    assert sorted(told) == sorted((question.ask, question.truth.text) for question in expected)
 
 
 def test_hardly_a_lie_reaches_a_merchant(report: dict[str, Any]) -> None:

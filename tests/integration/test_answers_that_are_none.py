@@ -130,3 +130,27 @@ def test_reasoning_is_kept_with_its_step(serve: Serve, hire: Hire) -> None:
     assert merchant.asks() == (FINISHED, ["Seven."])
     assert merchant.asks("and now?") == (FINISHED, ["Seven."])
     assert len(server.requests) == 3
+
+
+LOOK = "Let me look."
+LOOKING = Say(LOOK, [Call("shopify_data", {"data_type": "counts"})])
+SEVEN = "You have 7 customers."
+
+
+@pytest.mark.parametrize(
+    ("answers", "end"),
+    [
+        ([LOOKING, LOOKING, Say(LOOK)], f" {LOOK} {TOLD}"),
+        ([LOOKING, LOOKING, Say(None)], f" {LOOK} {TOLD}"),
+        ([LOOKING, LOOKING, Say("Anything else?")], f" {LOOK} Anything else?"),
+        ([*[LOOKING] * 6, Say(SEVEN, LOOKING.calls)], f" {LOOK} {SEVEN}"),
+    ],
+    ids=["announces once more", "nothing", "words", "words and a call"],
+)
+def test_a_turn_does_not_end_with_an_announcement(
+    serve: Serve, hire: Hire, answers: Sequence[Answer], end: str
+) -> None:
+    serve(answers)
+    ended, said = hire().asks()
+    assert ended == FINISHED
+    assert " ".join(map(str.strip, said)).endswith(end)

@@ -8,9 +8,9 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from celery import Celery
@@ -297,6 +297,23 @@ def test_what_only_looks_odd_is_accepted(case: Case, body: bytes, data: dict[str
     case.handle_all()
     assert [(status, kept) for _, status, kept in case.accepted()] == [("processed", data)]
     assert case.refused() == []
+
+
+class Behind(datetime):
+    """A machine that has not set its clock yet."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) - timedelta(days=30)
+
+
+def test_an_intake_whose_clock_is_behind_takes_todays_events(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("events.envelope.datetime", Behind)
+    case.comes(oauth(id="today", time=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"))
+    case.comes(oauth(id="too far", time=f"{FAR_AHEAD:%Y-%m-%dT%H:%M:%SZ}"))
+    assert [(id, status) for id, status, _ in case.accepted()] == [("today", "received")]
+    [(error,)] = case.refused()
+    assert error.startswith("event.from_future")
 
 
 @pytest.mark.parametrize(

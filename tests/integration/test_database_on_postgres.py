@@ -16,6 +16,7 @@ from storage.database import Database, Session
 from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
 from tests.rows import at_once, execute, query
 from tests.servers import crash, fast_folder
+from tests.tcp import closed_port
 from tests.waiting import wait_until
 from workers.local.embedded import EmbeddedPostgres
 
@@ -95,6 +96,18 @@ def test_who_is_not_let_in_is_told_why(database_url: str, right: str, wrong: str
     assert str(caught.value).startswith("Postgres is not available: connection to server ")
     assert why in str(caught.value)
     database.dispose()
+
+
+def test_of_several_servers_each_says_what_is_wrong(database_url: str) -> None:
+    """During a failover one is gone and the other is not the primary yet."""
+    several = database_url.replace("?host=", "?host=127.0.0.1,") + f"&port={closed_port()},5432"
+    with (
+        Database(f"{several}&target_session_attrs=standby") as database,
+        pytest.raises(StorageUnavailable) as caught,
+    ):
+        query(database, "SELECT 1")
+    assert "Connection refused; connection to server" in str(caught.value)
+    assert str(caught.value).endswith("failed: server is not in hot standby mode")
 
 
 def test_nothing_is_opened_before_the_first_use() -> None:

@@ -183,3 +183,28 @@ def test_a_message_whose_request_failed_comes_with_the_next(door: DoorForTests, 
     assert [words in told for words in ("First.", "Number 2.", "Number 3.")] == [True] * 3
     stored = rows.query(database, "SELECT data ->> 'text' FROM events ORDER BY key")
     assert stored == [("one?",), ("two?",), ("three?",)]
+
+
+def test_what_was_sent_otherwise_is_not_asked_again(door: DoorForTests, database: Database) -> None:
+    """A client has it from the history, and gets its run; other words under the same id are a new message."""
+    open_at_door(database)
+    rows.store_event(database, rows.new_event("e9", data={"merchant_id": "m1", "text": "Hello?"}))
+    history = [{"id": "e9", "role": "user", "content": words} for words in ("Hello?", "And now?")]
+
+    def ask(upto: int) -> str:
+        body = {"threadId": "c1", "runId": "r", "messages": history[:upto]}
+        return httpx.post(f"{door.url}/agent", json=body, headers=as_merchant(), timeout=10).text
+
+    with concurrent.futures.ThreadPoolExecutor() as others:
+        heard = others.submit(ask, 1)
+        turn = begin(database)
+        say(database, turn, "Hi.")
+        end(database, turn)
+        assert '"Hi."' in heard.result()
+        heard = others.submit(ask, 2)
+        turn = begin(database, 2)
+        say(database, turn, "Now, too.")
+        end(database, turn)
+        assert ['"Hi."' in heard.result(), '"Now, too."' in heard.result()] == [True, True]
+    stored = rows.query(database, "SELECT id, data ->> 'text' FROM events ORDER BY key")
+    assert stored == [("e9", "Hello?"), ("c1/e9", "And now?")]

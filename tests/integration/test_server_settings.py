@@ -156,6 +156,21 @@ def test_a_key_in_a_queues_place_that_is_no_list_is_named(valkey_url: str) -> No
     assert check_broker(settings).ok
 
 
+def test_a_queue_with_a_prefix_is_named(valkey_url: str) -> None:
+    """Otherwise nobody learns that what a client with a key prefix sends does not arrive."""
+    with redis.Redis.from_url(valkey_url) as client:
+        client.lpush("events", "{}")
+        assert "CJ does not read" not in check_broker(Settings(broker_url=valkey_url)).detail
+        for name in ("shop:events", "bull:acks:wait", "web-events", "devevents", "events:old"):
+            client.lpush(name, "{}")
+        client.set("a:events", "no list")
+        told = check_broker(Settings(broker_url=valkey_url))
+        assert told.ok, "they may be somebody else's"
+        named = [line.split("'")[1] for line in told.detail.splitlines()[1:]]
+        assert named == ["bull:acks:wait", "shop:events", "web-events"]
+        client.flushdb()
+
+
 def test_what_a_broker_says_of_itself_comes_before_what_its_transport_makes_of_it(
     valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

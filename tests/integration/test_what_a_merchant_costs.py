@@ -1,6 +1,7 @@
 """What one merchant may cost: the size of a prompt, the calls of a turn, turns of a minute, tokens of a day."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from tests import rows
-from tests.agent_turns import Hire, Merchant
+from tests.agent_turns import Hire, Merchant, counts
 from tests.openai_server import Answer, Call, Received, Say, Serve, Status
 from workers.model.client import Model
 from workers.model.response import ToolCall
@@ -17,6 +18,7 @@ from workflows import loader
 from workflows.loader import load_folder
 
 NAME = "openai/x"
+COUNTS = Say(None, [Call("shopify_data", {"data_type": "counts"})])
 TOKENS = 16
 """Of each answer of the server."""
 
@@ -99,6 +101,25 @@ def test_what_was_said_last_is_in_the_prompt_and_what_is_left_out_is_said(serve:
     assert f"Left out because of the length: {8 - len(said)} earlier turns." in last.messages[0]["content"]
 
 
+def test_a_prompt_begins_as_the_last_one_did(serve: Serve, hire: Hire) -> None:
+    """Providers read what they have read before for a tenth of the price, up to the first byte that differs."""
+    server = serve([COUNTS, Say("Seven."), Say("Yes."), COUNTS, Say("Still.")])
+    merchant = hire()
+
+    def read(calls: Sequence[ToolCall]) -> list[Result]:
+        merchant.worker.advance(5)
+        return [counts(call) for call in calls]
+
+    merchant.worker.results = read
+    for words in ("How many customers?", "Sure?", "And now?"):
+        merchant.asks(words)
+    prompts = [[json.dumps(message) for message in request.messages] for request in server.requests]
+    assert [len(prompt) for prompt in prompts] == [2, 4, 6, 8, 10]
+    assert prompts[1][:2] == prompts[0], "the whole prompt, seconds later"
+    assert prompts[2][1:4] == prompts[1][1:], "of the next turn all but the time, although Postgres has stored it"
+    assert prompts[3][1:6] == prompts[2][1:]
+
+
 def test_an_answer_has_a_length(serve: Serve, hire: Hire) -> None:
     server = serve([Say("y" * 100_000)])
     merchant = hire(output_tokens=300)
@@ -157,10 +178,8 @@ def test_calls_that_were_not_offered_are_not_carried_out(serve: Serve, hire: Hir
     offered = [bool(request.tool_names) for request in server.requests]
     assert offered == [True] * 6 + [False]
     assert len(merchant.worker.ran) == 6
-    if words:
-        assert (end, said) == (FINISHED, [words] * 7)
-    else:
-        assert (end, said) == (FINISHED, ["You have 7 customers in your store, and 3 orders."])
+    told = "You have 7 customers in your store, and 3 orders."
+    assert (end, said) == (FINISHED, [*[words] * 6, f"{words} {told}"] if words else [told])
 
 
 def test_a_workflow_without_tools_runs_none(serve: Serve, hire: Hire, tmp_path: Path) -> None:

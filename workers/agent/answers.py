@@ -274,12 +274,16 @@ class Answers:
         """
         dollars = known_price(spent.model, spent.input_tokens, spent.output_tokens)
         metrics.model_tokens(spent.model, state.workflow.name, spent.input_tokens, spent.output_tokens, dollars)
+        announced = [step.assistant.get("content") for step in state.steps if step.assistant.get("tool_calls")]
+        only_announces = answer.text is not None and answer.text in announced
         if answer.tool_calls and not may_call:
             log.warning("calls of tools that were not offered are dropped", model=answer.model)
-            answer = replace(answer, tool_calls=())
+            answer, only_announces = replace(answer, tool_calls=()), True
             if answer.text is None and not utterance.said:
                 self._transactions.spend(state, spent)
                 return self._without_words(state, step)
+        if only_announces and not answer.tool_calls:
+            answer = self._with_findings(state, answer, utterance)
         then, answer, claims = self._grounded(state, answer, utterance)
         if then == "withdrawn":
             draft = {"role": "assistant", "content": answer.text, **claims}
@@ -357,6 +361,15 @@ class Answers:
         """A plain sentence to replace one without a ground; empty if the text contains it already."""
         told = state.plainly(text)
         return grounding.plain(text, told) if told or not state.plainly() else ""
+
+    @staticmethod
+    def _with_findings(state: TurnState, answer: Answer, utterance: Utterance) -> Answer:
+        """A last answer that announces calls ("Let me look."): if it tells nothing of the store, what was found
+        follows."""
+        text = answer.text or ""
+        verdicts = grounding.check(utterance.begun + text, state.grounds())
+        found = "" if any(verdict.grounded for verdict in verdicts) else state.plainly(text)
+        return replace(answer, text=f"{text} {found}".strip() or None)
 
     def _without_words(self, state: TurnState, step: int) -> Ended | None:
         """The model says nothing: then what was found is told in plain sentences."""

@@ -117,7 +117,8 @@ def messages(
 
     The prompt, the context and the current turn's words are never left out; messages that no model answered belong to
     the current turn as long as they fit. `max_history` limits the messages of earlier turns. Of their tool results only
-    the figures are shown, unless they are fresh and there are no fresher ones. `crossed`: the merchant wrote before
+    the figures are shown, unless they are fresh and there are no fresher ones. `now`: the same in all calls of a turn,
+    since providers charge little for what begins as it did before. `crossed`: the merchant wrote before
     seeing CJ's last words.
     """
     system = prompt + GUARD + _context_block(context, now)
@@ -288,10 +289,18 @@ def _step(view: _View, step: StepRow, most: int) -> list[Message]:
         del kept[EXTRAS]
     talk: list[Message] = [{"role": "assistant", **kept}]
     for result in step.tool_results or ():
-        labelled = {**PROVENANCE, **view.shown(result["content"], most), **PROVENANCE}
-        content = _unmarked(json.dumps(labelled, ensure_ascii=False, separators=(",", ":")))
+        content = _unmarked(_labelled(view.shown(result["content"], most)))
         talk.append({"role": "tool", "tool_call_id": result["tool_call_id"], "content": content})
     if is_withdrawn(step):
         claims = "; ".join(legible(claim).replace("\n", " ") for claim in step.assistant[CLAIMS]["ungrounded"])
         talk.append({"role": "user", "content": CORRECTION.format(claims=_unmarked(claims))})
     return talk
+
+
+def _labelled(content: Result) -> str:
+    """A result's text, the same each time although jsonb has its own order of keys; first where it is from."""
+    from_store, told = (
+        json.dumps(part, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        for part in (PROVENANCE, {key: value for key, value in content.items() if key not in PROVENANCE})
+    )
+    return f"{from_store[:-1]},{told[1:]}"

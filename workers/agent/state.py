@@ -147,7 +147,7 @@ class TurnState:
             self.claim.input,
             self.steps,
             self.absorbed,
-            now=self.now().astimezone(self._shop_zone()),
+            now=self._when(),
             max_history=self.workflow.limits.max_history_messages,
             most_bytes=most_bytes,
             crossed=self._has_crossed(),
@@ -218,7 +218,7 @@ class TurnState:
             (known, absorbed), grounds = self._grounds
             new = results[known:]
             is_same = absorbed == len(self.absorbed)
-            if is_same and (not new or grounds.add(new, self.now().astimezone(self._shop_zone()))):
+            if is_same and (not new or grounds.add(new, self._when())):
                 self._grounds = (len(results), absorbed), grounds
                 return grounds
         self._grounds = (len(results), len(self.absorbed)), self._read_grounds()
@@ -234,7 +234,7 @@ class TurnState:
             earlier.setdefault(result.get("data_type"), []).append(result)
         return Grounds.of(
             [*self._owed_results(), *self.results()],
-            now=self.now().astimezone(self._shop_zone()),
+            now=self._when(),
             earlier=[result for results in earlier.values() for result in results[-EARLIER_RESULTS:]],
             context={key: value for key, value in self.context.items() if key not in HIDDEN_CONTEXT},
             said=[said.text for said in heard if said.sender == "merchant"],
@@ -255,6 +255,10 @@ class TurnState:
         return frozenset(
             str(shop["website"]).lower() for shop in shops if isinstance(shop, dict) and shop.get("website")
         )
+
+    def _when(self) -> datetime:
+        """When the turn began, by the shop's clock: what its prompts and the check of its answers call now."""
+        return self.claim.started_at.astimezone(self._shop_zone())
 
     def _shop_zone(self) -> tzinfo:
         """The shop's time zone as last returned by Shopify, which decides what "today" is; UTC if unknown."""

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import click
 
@@ -203,7 +204,18 @@ def check_broker(settings: Settings, *, only_sends: bool = False) -> Finding:
         return Finding("broker", False, error.message)
     except Exception as error:  # noqa: BLE001 - each transport fails in its own way
         return Finding("broker", False, f"{shown}: {queues.cause(error)}")
-    return found
+    return replace(found, detail="\n".join([found.detail, *_unread(first)]))
+
+
+def _unread(url: str) -> Iterator[str]:
+    """Other lists there that may be meant for CJ."""
+    import redis
+
+    from storage import redis_server
+
+    with suppress(redis.RedisError):  # `_redis` says so
+        for name in redis_server.prefixed(url, seconds=LIMIT):
+            yield f"CJ does not read the list {name!r} there: whoever means CJ must write without a key prefix"
 
 
 def check_redis(settings: Settings, *, only_sends: bool = False) -> Finding:

@@ -23,11 +23,14 @@ from workers.evaluate.grading import is_right, sentences
 from workers.evaluate.sentences import LANGUAGES, LIES, Language, Statement, Topic, Writer, fits, topics
 from workers.evaluate.world import SCOPES, StoreFact, World, build
 from workers.model.local_server import Message, completion
+from workers.scenario import time_travel
 from workers.scenario.environment import Environment
 from workers.scenario.language import ModelAnswer
 from workers.scenario.scripted_model import ScriptedModel, wire_message
 
 WORKFLOW = "ad_hoc_support"
+NOW = datetime(2026, 11, 18, 15, tzinfo=UTC)
+"""The time at the beginning of every evaluation, so that each asks the same, whatever the date."""
 #: How many questions run at a time, and how long one may take.
 AT_ONCE = 8
 PATIENCE_SECONDS = 90.0
@@ -212,9 +215,10 @@ class Dialogue:
         self.kills = 0
 
     def open_stores(self, numbers: Sequence[int]) -> list[World]:
-        """Open the stores and connect them."""
-        worlds = build(self._stack.store, datetime.now(UTC), numbers, afternoon=True)
+        """Set the workers' clock, open the stores and connect them."""
+        worlds = build(self._stack.store, NOW, numbers)
         with self._stack.database.transaction() as session:
+            time_travel.set_clock(session, NOW)
             for world in worlds:
                 merchants.connect_shop(
                     session,

@@ -255,12 +255,14 @@ class Door:
             await self._acknowledge(*where, ReplyPlace(start, 0))
         if not asked.messages:
             return Wanted(*where, ReplyPlace(start if latest is not None else 0, 0, NO_MORE), until=0)
-        *earlier, last = asked.messages
-        answers = []
-        for message in earlier:  # if a request with it failed, or its answer was lost
+        sent = await self._asking(lambda session: door.sent_otherwise(session, *where, asked.messages))
+        answers = [Accepted(key, fresh=False) for key in sent.values()]
+        new = [message for message in asked.messages if message not in sent]
+        for message in new[:-1]:  # if a request with it failed, or its answer was lost
             with suppress(InvalidEvent, NotAllowed):  # then it was refused when it was the last
                 answers.append(await self._said(*where, *message, traceparent))
-        answers.append(await self._said(*where, *last, traceparent))
+        for message in new[-1:]:
+            answers.append(await self._said(*where, *message, traceparent))
         keys = [answer.key for answer in answers]
         for key in [answer.key for answer in answers if not answer.fresh]:
             first = await self._asking(partial(door.first_turn, event_key=key))

@@ -24,6 +24,7 @@ litellm 1.110 has pitfalls; a test covers each of these workarounds:
 
 from __future__ import annotations
 
+import atexit
 import contextvars
 import gc
 import importlib
@@ -360,6 +361,7 @@ def _imported() -> Any:
     litellm.client_session = httpx.Client(
         verify=get_ssl_configuration(), limits=limits, follow_redirects=False, event_hooks={"response": [wire.repair]}
     )
+    atexit.register(litellm.client_session.close)
     create_client = HTTPHandler.create_client
 
     def create_repairing_client(handler: Any) -> Any:

@@ -34,6 +34,7 @@ DO $$ BEGIN
 END $$
 """
 _ADVANCE = text("UPDATE scenario.clock SET ahead = ahead + make_interval(secs => :seconds)")
+_SET = text("UPDATE scenario.clock SET ahead = :now - pg_catalog.clock_timestamp()")
 _RESET = text("UPDATE scenario.clock SET ahead = '0'")
 _NO_CLAIM = text("LOCK TABLE turns IN EXCLUSIVE MODE")
 _COUNTS = text("""
@@ -64,6 +65,11 @@ def advance(session: Session, seconds: float, *, lives: Callable[[str], bool], l
     session.execute(_ADVANCE, {"seconds": seconds})
     turns.extend_leases(session, held, lease_seconds=lease_seconds)
     return time.time()
+
+
+def set_clock(session: Session, now: datetime) -> None:
+    """Set the workers' clock, before they have any work."""
+    session.execute(_SET, {"now": now})
 
 
 def reset(session: Session) -> None:
