@@ -209,6 +209,26 @@ def test_what_redis_does_not_take_is_left_once_for_who_waits(
     assert found["error_code"] == "shopify.not_connected"
 
 
+def test_an_agent_that_alone_is_cut_off_from_redis_gets_figures(
+    database: Database, running: Claim, cache: Cache
+) -> None:
+    """The first are read from Shopify, the next are in the worker's cache."""
+
+    class Reader:
+        def read(self, _token: AccessToken, _data_type: str, **_details: Any) -> Fetched:
+            return Fetched({"orders": 7})
+
+    token = cast(AccessToken, Token())
+    fetching = ShopifyFetcher(database, cast(TokenKeeper, NoToken()), cache, cast(ShopReader, Reader()))
+    worker = ShopifyWorker(lambda request: fetching.fetch(request, token))
+    nowhere = RedisServer("redis://127.0.0.1:1")
+    for is_cached in (False, True):
+        found = worker.asked_by(running, Cache(nowhere), database)
+        assert (found["data"], found["cached"]) == ({"orders": 7}, is_cached)
+    nowhere.close()
+    assert everything_left(database) == []
+
+
 def test_of_a_turn_that_is_gone_nothing_is_picked_up(
     database: Database, running: Claim, server: EmbeddedValkey, cache: Cache
 ) -> None:

@@ -39,6 +39,8 @@ SHOP_SUFFIX = ".myshopify.com"
 PASSES = 8
 """Removing one thing may create another; a text that needs more passes to settle is an attack."""
 CUT_AT_A_WORD = 200
+MARKUP = 2000
+"""Characters beyond the limit that are read, so that no markup is cut in two."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def plain(words: str, own: OwnSites = NOBODYS, *, limit: int = CHARACTERS) -> st
     """The words as plain text of at most `limit` characters, never empty. Plain text comes back as it is."""
     text = words
     for _ in range(PASSES):
-        cleaned = _cleaned(_cut(text, limit), own)
+        cleaned = _cut(_cleaned(text[: limit + MARKUP], own), limit)
         if cleaned == text:
             break
         text = cleaned

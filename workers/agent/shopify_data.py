@@ -5,6 +5,7 @@
 
 import time
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict, Field
@@ -64,7 +65,7 @@ def _begin(turn: ToolTurn, arguments: ShopifyDataArguments) -> Finish:
     if kept is not None:
         metrics.cache_read(data_type, "hit")
         return at_once(results.cached(data_type, kept))
-    turn.wake_ups.fetch(request.to_json())
+    _ask(turn, request)
     sent = time.monotonic()
     return lambda deadline: _wait(turn, request, integration, sent, deadline)
 
@@ -84,12 +85,16 @@ def _wait(turn: ToolTurn, request: "FetchRequest", integration: Integration, sen
         if is_given_up():
             raise GivenUp
         if ask_again <= time.monotonic() < deadline:
-            turn.wake_ups.fetch(request.to_json())
+            _ask(turn, request)
             ask_again = time.monotonic() + turn.ask_again_seconds
     found = turn.cache.stale(request.merchant_id, integration.connection, request.key)
     if found is None:
         return failed(request.data_type, results.NO_ANSWER, NOT_NOW)
     return results.stale(request.data_type, found, failed(None, results.NO_ANSWER, NOTHING_NEWER))
+
+
+def _ask(turn: ToolTurn, request: "FetchRequest") -> None:
+    turn.wake_ups.fetch(replace(request, through_postgres=turn.cache.is_away or None).to_json())
 
 
 def _picked_up(turn: ToolTurn, request_id: str) -> Result | None:

@@ -70,6 +70,8 @@ class FetchRequest:
     compare_to: str | None = None
     traceparent: str | None = None
     """The requester's, if tracing is on."""
+    through_postgres: bool | None = None
+    """Whether the answer goes through Postgres, since the requester cannot reach Redis."""
 
     def __post_init__(self) -> None:
         of_sales = self.data_type == "sales"
@@ -77,7 +79,15 @@ class FetchRequest:
         object.__setattr__(self, "compare_to", (self.compare_to or DEFAULT_COMPARISON) if of_sales else None)
 
     @classmethod
-    def for_turn(cls, claim: Claim, data_type: str, request_id: str, **which: str | None) -> "FetchRequest":
+    def for_turn(
+        cls,
+        claim: Claim,
+        data_type: str,
+        request_id: str,
+        *,
+        period: str | None = None,
+        compare_to: str | None = None,
+    ) -> "FetchRequest":
         return cls(
             claim.merchant_id,
             data_type,
@@ -85,8 +95,9 @@ class FetchRequest:
             claim.conversation_id,
             claim.turn_id,
             claim.event_id,
-            traceparent=tracing.traceparent(),
-            **which,
+            period,
+            compare_to,
+            tracing.traceparent(),
         )
 
     @classmethod
@@ -160,7 +171,8 @@ class ShopifyFetcher:
     def _fetch(self, request: FetchRequest, token: AccessToken) -> bool:
         """Answer `request`. False if the token was refused, or may have been."""
         flight = self._cache.flight_key(request.merchant_id, token.integration.connection, request.key)
-        match self._cache.join(flight, request.request_id, lead_ttl_ms=self._lead_ttl_ms):
+        waiter = None if request.through_postgres else request.request_id
+        match self._cache.join(flight, waiter, lead_ttl_ms=self._lead_ttl_ms):
             case Hit(value=kept):
                 metrics.cache_read(request.data_type, "hit")
                 tracing.note(result="hit")
@@ -194,7 +206,8 @@ class ShopifyFetcher:
         seconds = results.fresh_seconds(result) if result["success"] else 0
         result = self._or_stale(result, request, token.integration)
         failpoint("fetch.after")
-        if not self._cache.land(flight, result, ttl_s=seconds, request_id=request.request_id, accepted=accepted):
+        is_taken = self._cache.land(flight, result, ttl_s=seconds, request_id=request.request_id, accepted=accepted)
+        if request.through_postgres or not is_taken:
             self._leave(request, result)
         took, outcome = time.monotonic() - started, results.outcome(result)
         metrics.fetch(request.data_type, outcome, took)
@@ -314,11 +327,14 @@ class ShopifyFetcher:
             return connections.integration_of(session, request.merchant_id)
 
     def _answer(self, request: FetchRequest, result: Result) -> None:
-        if request.request_id is not None and not self._cache.answer(request.request_id, result):
+        if request.request_id is None:
+            return
+        if request.through_postgres or not self._cache.answer(request.request_id, result):
             self._leave(request, result)
 
     def _leave(self, request: FetchRequest, result: Result) -> None:
-        """Leave in Postgres what Redis did not take. Others who joined the flight ask again."""
+        """Leave in Postgres what Redis did not take, or what the requester cannot read there. Others who joined the
+        flight ask again."""
         if request.request_id is None or request.turn_id is None:
             return
         try:

@@ -185,6 +185,13 @@ def test_without_a_shop_no_address_stays() -> None:
     assert plain("https://acme.myshopify.com/admin") == LINK_REMOVED
 
 
+@pytest.mark.parametrize("limit", range(20, 50, 5))
+@pytest.mark.parametrize("markup", ["<a href='https://x.example/abc'>here</a>", "[here](https://x.example/abc)"])
+def test_no_markup_is_cut_in_two(markup: str, limit: int) -> None:
+    said = plain(f"All is well and {markup} and more than fits in", limit=limit)
+    assert "All is well and here and more than fits in".startswith(said.removesuffix("\u2026"))
+
+
 def test_a_long_text_is_cut_at_a_word() -> None:
     said = plain("word " * 100, limit=52)
     assert said == "word " * 9 + "word…"
