@@ -237,7 +237,7 @@ def range_of(said: Said, number: Number) -> tuple[Number, Number] | None:
     )
 
 
-_TO_OR_AND = re.compile(r"\W*(?:to|and|bis|und|–|-)\W*")
+_TO_OR_AND = re.compile(r"[^\w\ue000]*(?:to|and|bis|und|–|-)[^\w\ue000]*")
 _RANGED = re.compile(r"\b(?:between|zwischen|spann\w+|rang\w+|reich\w+|beweg\w+)\b(?: \w+){0,4}\W*$")
 
 

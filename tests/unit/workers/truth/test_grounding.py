@@ -897,6 +897,7 @@ After discounts and returns, the last 30 days left you $1,304.10 in net sales. T
         ("Ihre letzte Bestellung brachte mit 84,00 $ mehr ein als die vorletzte (55,00 $).", "Ihre letzte Bestellung brachte mit 84,00 $ weniger ein als die vorletzte (55,00 $)."),
         ("Bei #1118 ist die Zahlung über 120,50 $ eingegangen.", "Bei #1117 ist die Zahlung über 19,90 $ eingegangen."),
         ("Im Lager liegen 232 (Titanium Spork) und 40 Stück (Tee 2-Pack).", "Im Lager liegen 232 (Tee 2-Pack) und 40 Stück (Titanium Spork)."),
+        ("There's a difference of $65.50 between #1118 ($120.50) and #1119 ($55.00).", "There's a difference of $56.50 between #1118 ($120.50) and #1119 ($55.00)."),
         ("Die Zahlung für #1119 ist eingegangen.", "Die Zahlung für #1117 ist eingegangen."),
         ("Die wertvollste Bestellung ist #1118 (120,50 $). Das entspricht 37,1 % des Gesamtwerts der letzten 5 Bestellungen.", "Die wertvollste Bestellung ist #1118 (120,50 $). Das entspricht 47,1 % des Gesamtwerts der letzten 5 Bestellungen."),
         ("Du hast 67 Kunden. Davon haben in den letzten 7 Tagen 6 zum ersten Mal und 7 erneut bestellt.", "Du hast 67 Kunden. Davon haben in den letzten 7 Tagen 7 zum ersten Mal und 6 erneut bestellt."),
