@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import redis
@@ -235,6 +236,23 @@ def test_a_server_that_runs_no_scripts_is_read_one_by_one(
     monkeypatch.setattr("events.broker.consumer._LINGER", 1.0)
     try:
         assert [delivery.body for delivery in take_all(consumer, 3)] == numbers(1, 3)
+    finally:
+        consumer.close()
+        client.acl_deluser("plain")
+
+
+def test_a_user_that_may_not_ask_for_the_time_goes_by_its_own_clock(valkey_url: str, client: redis.Redis) -> None:
+    """As those made from an earlier `workers/users.acl`."""
+    put(valkey_url, *numbers(1, 3))
+    client.acl_setuser("plain", enabled=True, nopass=True, keys=["*"], channels=["*"], commands=["+@all", "-time"])
+    consumer = PlainConsumer(valkey_url.replace("redis://", "redis://plain:x@"), QUEUE)
+    before = asked(client)[0]
+    try:
+        taken = take_all(consumer, 3)
+        assert [delivery.body for delivery in taken] == numbers(1, 3)
+        assert asked(client)[0] == before + 2, "by the script"
+        since: Any = client.zscore("plain.unacked_index", str(taken[0].message.delivery_tag))
+        assert abs(since - time.time()) < 60
     finally:
         consumer.close()
         client.acl_deluser("plain")

@@ -18,10 +18,6 @@ MOST = 24
 
 SELECTED = Wording(r"(?:latest|newest|last|most recent|recent|top|first|neueste|letzte|jüngste|erste)")
 
-_SHARE = re.compile(
-    r"\b(?:made up|makes? up|account(?:s|ed) for|share|contributed|brought in|of|anteil|ausgemacht|machte?n?|entspricht|entfiel\w*|entfallen)\b"
-)
-
 _IN = re.compile(r"\s(?:in|out of|of|von|aus)(?: every| each| je)?\s")
 
 _KINDS = STATUSES | {"open"}
@@ -53,7 +49,7 @@ _VALUE = re.compile(r"\b(?:worth|value|\w*wert|à)\b|[×x]\s?\d")
 _A_PIECE = re.compile(r"(?:\b(?:je|pro stück|à|each|at|for)|[×x])\s*$")
 
 _OF_WHOLE = re.compile(
-    r"\b(?:of|share|rate|makes? up|made up|accounts? for|von|des|der|aller|\w*anteil\w*|\w*quote|macht|entspricht|das sind|sind das|(?:that['’]s|that is|which is)(?! (?:up|down)\b))\b"
+    r"\b(?:of|share|rate|makes? up|made up|account(?:s|ed)? for|contributed|brought in|ausgemacht|entfiel\w*|entfallen|(?:fielen|fiel|fällt|fallen) auf|fell on|von|des|der|aller|\w*anteil\w*|\w*quote|macht|entspricht|das sind|sind das|(?:that['’]s|that is|which is)(?! (?:up|down)\b))\b"
 )
 """How the words tell by what a number was worked out."""
 
@@ -172,7 +168,7 @@ def _holds(whole: Figure, part: Figure) -> bool:
 def _is_share_of_days(said: Said, number: Number) -> bool:
     """ "Thursday made up 35% of the week's revenue"."""
     days = {f"date:{a.isoformat()}" for spans in said.spans_of().values() for a, b in spans if a == b}
-    if not _SHARE.search(said.masked) or sum(n.percent for n in said.numbers) > 1:
+    if not _OF_WHOLE.search(said.masked) or sum(n.percent for n in said.numbers) > 1:
         return False
     nouns = {subject.kind for subject in said.subjects}
     is_money = "money" in nouns or ("revenue" in said.told and "order" not in nouns)  # "made up": of orders, too
@@ -186,7 +182,7 @@ def _is_share_of_days(said: Said, number: Number) -> bool:
 
 def _is_share_of_orders(said: Said, number: Number) -> bool:
     """ "#7 makes up 40% of the last ten orders' total"."""
-    if not _SHARE.search(said.masked):
+    if not _OF_WHOLE.search(said.masked):
         return False
     return any(sum(every) and fits(number, sum(mine) * 100 / sum(every)) for mine, every in _totals_of(said))
 

@@ -163,6 +163,8 @@ def _words(sentence: Sentence) -> None:
                 continue
             if trait in _LEFT_OUT and _is_left_out(masked, found):
                 continue
+            if trait == "new" and _JUST_IN.search(masked[: found.end() + 2]) and not sentence.subjects:
+                continue
             if (found[0] in ("money", "geld") and not sentence.orders) or (found[0] == "apiece" and sentence.names):
                 continue
             if (trait == "previous" and _BEFORE_REFUNDS.match(masked, found.end())) or (
@@ -201,6 +203,9 @@ def _is_of_order(sentence: Sentence) -> bool:
         for key in name.value  # type: ignore[attr-defined]
     )
 
+
+_JUST_IN = re.compile(r"(?:\ue000 \w+|\d \w+ \ue000)(?: ?\W?)?$")
+""" "3 new today"."""
 
 _ADVERB = re.compile(r"\b(?:schon|bereits|noch|erst|nur|auch|nicht)\s$")
 
@@ -272,8 +277,8 @@ def _decided(masked: str, found: re.Match[str], trait: str) -> str:
     after = re.split(r"[,;:.()\d]|\b(?:and|but|und|aber)\b", masked[found.end() : found.end() + 40])[0]
     if trait == "unsettled" and _MISSING.match(masked, found.end()):
         return not_yet
-    if trait == "unsettled" and (_RECEIVED.search(after) or found[0] in ("money", "geld")):
-        behind = re.split(r"[,;:.()–—]|\b(?:and|but|und|aber)\b", masked[found.end() : found.end() + 60])[0]
+    if trait == "unsettled" and (_RECEIVED.search(after) or found[0] in ("money", "geld", "zahlung")):
+        behind = re.split(r"[;()–—]|[,:.](?!\d)|\b(?:and|but|und|aber)\b", masked[found.end() : found.end() + 60])[0]
         if _NOT_YET.search(before + behind):
             return not_yet
         return "paid" if _RECEIVED.search(behind) else ""

@@ -62,7 +62,7 @@ _BEFORE = Wording(
 )
 
 RANGE = Wording(
-    r"(?:between|zwischen|values|werte|rang\w+|reich\w+|beweg\w+|from \W*[\w.,]+ \w* ?(?:up )?to|von \W*[\w.,]+ \w* ?bis)\b"
+    r"(?:between|zwischen|values|werte|spann\w+|rang\w+|reich\w+|beweg\w+|from \W*[\w.,]+ \w* ?(?:up )?to|von \W*[\w.,]+ \w* ?bis)\b"
 )
 
 _STARTS_AT = Wording(r"(?:(?:starts?|starting|beginnt|beginnen|los) (?:at|from|bei|ab)\b|ab (?=[$€£]?\d))")
@@ -102,7 +102,7 @@ _EARLIER = re.compile(
     r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag|woche|monat|jahr)", re.IGNORECASE
 )
 
-_BESIDE = re.compile(r"\s*\(\W*")
+_BESIDE = re.compile(r"(?: stück| units?| pieces?)?\s*\(\W*")
 
 _OTHER_SIDE = re.compile(
     r"\b(?:vs|versus|gegenüber|against|gegen|statt|zu|to|compared|than|als|nach|after|from|von|over)\b"
@@ -227,7 +227,7 @@ def range_of(said: Said, number: Number) -> tuple[Number, Number] | None:
 
 
 _TO_OR_AND = re.compile(r"\W*(?:to|and|bis|und|–|-)\W*")
-_RANGED = re.compile(r"\b(?:between|zwischen|rang\w+|reich\w+|beweg\w+)\b(?: \w+){0,2}\W*$")
+_RANGED = re.compile(r"\b(?:between|zwischen|spann\w+|rang\w+|reich\w+|beweg\w+)\b(?: \w+){0,4}\W*$")
 
 
 def _of_coordinate(said: Said, number: Number) -> frozenset[str]:

@@ -136,7 +136,7 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
         "refunding": r"refunds?|\w*erstattung(?:en)?|rückgaben?|returns|retouren?",
         "gross": r"brutto\w*|gross(?:ed)?",
         "discount": r"discount(?:s|ed)?|rabatte?[ns]?|reductions?|preisnachl\w+|nachl[aä]ss\w*",
-        "reversal": r"refunded|erstattet\w*|zurückerstattet\w*|zurückgegeben\w*|retourniert\w*|returned|returns|reversals?|retouren|rückgaben|gutschriften|back|zurück",
+        "reversal": r"refunded|erstattet\w*|zurückerstattet\w*|zurückgegeben\w*|retourniert\w*|returned|returns|reversals?|rückerstattungen|retouren|rückgaben|gutschriften|back|zurück",
         "tax": r"tax(?:es)?|vat|steuern?|mwst|umsatzsteuer|mehrwertsteuer",
         "postage": r"versandkosten|versandgebühren|porto|postage",
         "change": r"exceed\w*|difference|gap|swing|delta|abstand|change[ds]?|growth|increase[ds]?|decrease[ds]?|dropped|drop|grew|grown|rose|risen|fell|fallen|declin\w+|shr[au]nk|more|fewer|less|up|down|higher|lower"

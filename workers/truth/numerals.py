@@ -173,8 +173,8 @@ def _in_digits(text: str) -> Iterator[Number]:
             before, after = (_FRIDAY.sub("", each) for each in (before, after))  # no francs
         start, end = currency.start() if currency else start, match.end()
         number = Number(start, end, text[start:end].strip(), readings, "over" if match["plus"] else "exact")
-        written = [money(sign) for sign in (currency and currency["code"], before, after) if sign]
-        known = [codes for codes in written if codes is not None]
+        signs = (currency and currency["code"], before, after)
+        known = [codes for sign in signs if sign and (codes := money(sign)) is not None]
         number.currencies = frozenset.intersection(*known) if known else None  # "CAD $5"
         number.percent = match["percent"] is not None
         yield number

@@ -75,7 +75,7 @@ _NEWEST = re.compile(
 )
 
 _ONE_BEFORE = re.compile(
-    r"\b(?:the (?:previous|prior)(?: one| order)|the one (?:right |just )?before(?: it| that)?|die (?:vorige|vorherige|davor)(?: bestellung)?)(?=\W)(?! (?:month|week|days?|monat|woche|tag))"
+    r"\b(?:the (?:previous|prior)(?: one| order)|the one (?:right |just )?before(?: it| that)?|die (?:vorige|vorherige|vorletzte|davor)(?: bestellung)?)(?=\W)(?! (?:month|week|days?|monat|woche|tag))"
 )
 
 _UNTIL = re.compile(
