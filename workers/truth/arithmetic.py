@@ -23,18 +23,20 @@ _IN = re.compile(r"\s(?:in|out of|of|von|aus)(?: every| each| je)?\s")
 _KINDS = STATUSES | {"open"}
 
 _SUM = re.compile(
-    r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|zusammen|summe|insgesamt|gesamt\w*|macht|ergibt|ergeben|add up|come to)\b"
+    r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|add(?:s|ed)? up|(?:comes?|came|amounts?) to|zusammen|summe|insgesamt|gesamt\w*|macht|ergibt|ergeben)\b"
 )
 
 _GAP = (
     r"(?:between|zwischen|apart|more|fewer|less|ahead|behind|short|past|above|below|over|under|bigger|smaller|higher|lower|larger|gain|drop|increase|decrease|rise|change|plus|minus|difference|gap|leaves?|leaving"
-    r"|remain\w*|left|rest|other|öfter|häufiger|seltener|mehr|weniger|über(?!\s*$)|unter|höher|niedriger|größer|kleiner|teurer|günstiger|billiger|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
+    r"|remain\w*|left|rest|other|another|refunded|öfter|häufiger|seltener|mehr|weniger|über(?!\s*$)|unter|höher|niedriger|größer|kleiner|teurer|günstiger|billiger|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
     r"|übrig\w*|andere\w*|restliche\w*)\b"
 )
 
-_GAP_BEFORE = re.compile(rf"(?:\b{_GAP}(?:\s[^\W\d]+){{0,3}}|\b(?:by|um)(?:\s[^\W\d]+)?|[-−–+±δ])[\s:*]*$")
+_GAP_BEFORE = re.compile(rf"(?:\b{_GAP}(?:\s(?:[^\W\d]+|\ue000+)){{0,3}}|\b(?:by|um)(?:\s[^\W\d]+)?|[-−–+±δ])[\s:*]*$")
 
 _GAP_BEHIND = re.compile(rf"[\s*)]*(?:[^\W\d]+\s)?{_GAP}")
+
+_THEY = re.compile(r"\b(?:they|both|the two|these|those|sie|beide)\b|\ue000 (?:is|was|are|were)\b")
 
 _LESS = re.compile(
     r"\b(?:fewer|less|behind|short|below|under|smaller|lower|drop|decrease|weniger|unter|niedriger|hinter|fehl\w+|rückstand|rückgang)\b"
@@ -44,7 +46,7 @@ _ASIDE = re.compile(r"[\s*]*\((?:\w+ )?[*+−-]*")
 
 _EACH = re.compile(r"\b(?:divided|per|each|average|geteilt|pro|je|\w*durchschnitt\w*|schnitt)\b|[÷/ø]")
 
-_VALUE = re.compile(r"\b(?:worth|value|\w*wert|à)\b|[×x]\s?\d")
+_VALUE = re.compile(r"\b(?:worth|value|\w*wert|à|(?:list|retail|full|current) prices?)\b|[×x]\s?\d")
 
 _A_PIECE = re.compile(r"(?:\b(?:je|pro stück|à|each|at|for)|[×x])\s*$")
 
@@ -52,6 +54,8 @@ _OF_WHOLE = re.compile(
     r"\b(?:of|share|rate|makes? up|made up|account(?:s|ed)? for|contributed|brought in|ausgemacht|entfiel\w*|entfallen|(?:fielen|fiel|fällt|fallen) auf|fell on|von|des|der|aller|\w*anteil\w*|\w*quote|macht|entspricht|das sind|sind das|(?:that['’]s|that is|which is)(?! (?:up|down)\b))\b"
 )
 """How the words tell by what a number was worked out."""
+
+_ARE = re.compile(r"\s(?:are|were|sind|waren)\b")
 
 
 def is_of_named(said: Said, number: Number) -> bool:
@@ -68,6 +72,7 @@ def is_of_named(said: Said, number: Number) -> bool:
         or _is_of_both(said, number)
         or _is_of_days(said, number)
         or is_of_latest(said, number)
+        or _is_stock_value(said, number)
         or _is_part_or_whole(said, number)
         or _is_left_of_open(said, number)
         or _is_gap_or_sum(said, number)
@@ -100,7 +105,7 @@ def _is_of_days(said: Said, number: Number) -> bool:
     if what == "day orders" and any(s.kind not in ("order", "sale", "money") for s in said.subjects):
         return False
     spans = [span for spans in said.spans_of().values() for span in spans]
-    if said.told & (STATUSES | {"open", "average"}) or any(start == end for start, end in spans):
+    if said.told & (STATUSES | {"open", "average"}):
         return False
     values = [value for _, value in sorted(known.items())]
     told = [
@@ -109,6 +114,8 @@ def _is_of_days(said: Said, number: Number) -> bool:
     if spans and len(told) > 2 and number in told:
         starts = range(len(values) - len(told) + 1)
         return any(all(map(fits, told, values[start:])) for start in starts)
+    if any(start == end for start, end in spans):
+        return False
     for start, end in spans:
         days = [(start + timedelta(days=n)).isoformat() for n in range(min((end - start).days, 30) + 1)]
         if len(days) < len(known) and known.keys() >= set(days) and fits(number, sum(known[day] for day in days)):
@@ -166,12 +173,15 @@ def _holds(whole: Figure, part: Figure) -> bool:
 
 
 def _is_share_of_days(said: Said, number: Number) -> bool:
-    """ "Thursday made up 35% of the week's revenue"."""
+    """ "Thursday made up 35% of the week's revenue", "On Thursday you made $5. That is 35% of the week"."""
     days = {f"date:{a.isoformat()}" for spans in said.spans_of().values() for a, b in spans if a == b}
+    before = [] if days else [figure for figure in said.context.told[-1:] if "date" in figure.kinds]
+    days |= {key for figure in before for key in figure.entities}
     if not _OF_WHOLE.search(said.masked) or sum(n.percent for n in said.numbers) > 1:
         return False
     nouns = {subject.kind for subject in said.subjects}
-    is_money = "money" in nouns or ("revenue" in said.told and "order" not in nouns)  # "made up": of orders, too
+    is_money = any(figure.currency for figure in before) and "order" not in nouns
+    is_money |= "money" in nouns or ("revenue" in said.told and "order" not in nouns)  # "made up": of orders, too
     what = "day totals" if is_money else "day orders"
     return any(
         fits(number, sum(value for day, value in ranking.values.items() if day in days) * 100 / whole)
@@ -218,6 +228,23 @@ def _is_share_of_money(said: Said, number: Number) -> bool:
     )
 
 
+def _is_stock_value(said: Said, number: Number) -> bool:
+    """ "You have 232 Sporks, $2,784 at list price": as many as there are, at their price."""
+    if not number.currencies or not _VALUE.search("|".join(_words_beside(said, number))):
+        return False
+    mentions = said.mentions().get("product") or said.context.mentions.get("product", [])
+    stocks = [ranking.values for ranking in said.grounds.rankings if ranking.what == "stock"]
+    return any(
+        fits(number, figure.value * values[key])
+        for mention in mentions
+        for key in keys(mention)
+        for values in stocks
+        if key in values
+        for figure in said.grounds.by_kind.get("money", ())
+        if "price" in figure.traits and key in figure.entities and figure.currency in number.currencies
+    )
+
+
 def _is_left_of_open(said: Said, number: Number) -> bool:
     """ "2 of the open orders have already been shipped": what is open and not to be shipped."""
     if number.currencies is not None or not said.told >= {"open", "fulfilled"}:
@@ -254,7 +281,10 @@ def _is_gap_or_sum(said: Said, number: Number) -> bool:
     is_gap = _GAP_BEFORE.search(ahead) is not None or _GAP_BEHIND.match(behind) is not None
     if not is_sum and not is_gap:
         return False
-    named = [keys(mention) for mentions in said.mentions().values() for mention in mentions]
+    mentions = said.mentions()
+    if not mentions and _THEY.search(said.masked):
+        mentions = {kind: each for kind, each in said.context.mentions.items() if kind != "customer"}
+    named = [keys(mention) for each in mentions.values() for mention in each]
     named += [frozenset({f"date:{a}"}) for spans in said.spans_of().values() for a, b in spans[:1] if a == b]
     if is_gap and len(named) == 1:  # "… sold 13. That's 6 more than the mug"
         named += [theirs for _, theirs, _, _ in said.context.named]
@@ -357,7 +387,8 @@ def follows(said: Said, number: Number, sure: Sequence[Number], before: Sequence
     sign = sign_of(said, number)
     is_gap = bool(sign) or _GAP_BEFORE.search(ahead) is not None or _GAP_BEHIND.match(behind) is not None
     if number.percent:
-        return _is_share(number, sure, before, is_gap=is_gap, is_of_whole=_OF_WHOLE.search(ahead + behind) is not None)
+        is_of_whole = _OF_WHOLE.search(ahead + behind) is not None or _ARE.match(behind) is not None
+        return _is_share(number, sure, before, is_gap=is_gap, is_of_whole=is_of_whole)
     is_money = number.currencies is not None
     if is_gap:
         if not sign and _is_told_change(said, number):

@@ -33,7 +33,7 @@ _DOUBLED = re.compile(r"\b(?:doubled|tripled|halved|verdoppelt|verdreifacht|halb
 
 _DIRECTION = Wording(
     r"(?:(?P<more>more|mehr|higher|höher\w*|greater|larger|bigger|größer\w*|better|besser\w*|stronger|stärker\w*|busier|faster|schneller\w*|richer|pricier|dearer|teurer\w*|ahead|beat(?:s|en|ing)?|tops|topped"
-    r"|outsold|outsells?|outselling|outdid|outdoes|outperform\w*|outnumber\w*|outpac\w*|outstrip\w*|outrank\w*|outweigh\w*|exceed(?:s|ed|ing)?|surpass\w*|eclips\w*|most of|die meisten|mostly|überzahl"
+    r"|outsold|overt(?:ook|akes?|aken)|outsells?|outselling|outdid|outdoes|outperform\w*|outnumber\w*|outpac\w*|outstrip\w*|outrank\w*|outweigh\w*|exceed(?:s|ed|ing)?|surpass\w*|eclips\w*|most of|die meisten|mostly|überzahl"
     r"|übertrifft|übertr[aeo]f\w*|übersteig\w*|überstieg\w*|überwieg\w*|überwog\w*|überhol\w*|überrag\w*|schlägt|schlug|toppte?n?|öfter|häufiger|more often|left(?= [\w\ue000 ]{1,24} behind)|lead(?:s|ing)? over)"
     r"|(?P<less>fewer|less|weniger|lower|niedriger\w*|tiefer\w*|geringer\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|schwächer\w*|slower|langsamer\w*|quieter|ruhiger\w*|cheaper|billiger\w*|günstiger\w*|trail(?:s|ed|ing)?|lags|lagg(?:ed|ing)"
     r"|f[ae]ll(?:s|en|ing)? short|short of|underperform\w*|unterschr[ei]+t\w*|unterbiet\w*|unterzahl|seltener|less often|(?:(?:ca|could|did)n?['’]t|can ?not|(?:could|did) not) (?:match|reach|equal|keep up with)|(?:kam|kamen|kommt|kommen|reicht|reichte) nicht(?= an\b))"
@@ -52,10 +52,12 @@ _NO_DIRECTION = re.compile(
 )
 
 _TAKES_OBJECT = Wording(
-    r"(?:ahead|beat|top|out|exceed|surpass|eclips|trail|lags|lagg|f[ae]ll|short|underp|über[a-z]|unters|unterb|schl[äu]g|can|could|did|kam|komm|reich|left|lead)"
+    r"(?:ahead|beat|top|out|overt|exceed|surpass|eclips|trail|lags|lagg|f[ae]ll|short|underp|über[a-z]|unters|unterb|schl[äu]g|can|could|did|kam|komm|reich|left|lead)"
 )
 
 _DENIED_HERE = re.compile(r"\b(?:not|never|nicht|nie|kein\w*)\s(?:\w+\s)?$|n't\s(?:\w+\s)?$")
+
+_TO_REACH = re.compile(r" (?:orders? |sales? |in sales )?to (?:reach|match|beat|hit|get|equal|catch|surpass|top)\b")
 
 _COMPARED = re.compile(
     r"\b(?:compared|versus|vs|against|gegenüber|verglichen|vergleich|last|previous|letzte[rnm]?|vorwoche|davor|zuvor|before)\b"
@@ -281,6 +283,8 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
                 yield found[0], _changed(said, 0, scope)
             continue
         sign = 1 if group in ("rise", "more", "beside_more") else -1
+        if found[0] == "more" and _TO_REACH.match(masked, found.end()):  # "$5 more to reach $9"
+            sign = -sign
         if _DENIED_HERE.search(masked[max(0, found.start() - 24) : found.start()]):
             sign = -sign
         words = said.text[found.start() : found.end()]
@@ -662,6 +666,13 @@ def _compared_first(
         return 0
     than = said.first(THAN, found.end())
     pivot = than.start() if than else found.start()
+    against = {
+        which
+        for start, end, which in things
+        if end <= min(pivot, pair[0].start) and _COMPARED_WITH.search(masked, 0, start)
+    }
+    if len(against) == 1 and than is None:  # "compared with last week's $4, you're ahead"
+        return 1 - against.pop()
     before = [which for _, end, which in things if end <= pivot]
     after = [which for start, _, which in things if start >= (than.end() if than else found.end())]
     if than is None and group.startswith("beside"):  # "over", "vor": only between what is compared

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from workers.truth.figure import BUYERS, NOTHING, Figure, Range
 from workers.truth.lexicon import OFFER
-from workers.truth.periods import EVER, near, ranges
+from workers.truth.periods import EVER, near
 from workers.truth.said import AGAINST, OF_SALES, OWNED, STRICT, THAN, Named, Said, keys, kinds
 from workers.truth.sentence import Mention, Number, Sentence
 from workers.truth.wording import Wording
@@ -123,11 +123,16 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     required, own = _traits(said, number, left, right)
     if any(found.end() == number.start for found in said.each(ALL_BUT)):  # "all but two have shipped"
         required, own = (frozenset(_OPPOSITES.get(trait, trait) for trait in traits) for traits in (required, own))
-    if number.currencies is not None and subjects == {"unit", "item"} and "average" in required | own:
+    is_of_named = any(kind == "product" for kind, *_ in said.context.named) and not said.mentions()
+    is_each = number.currencies is not None and (subjects == {"unit", "item"} or is_of_named)
+    if is_each and "average" in required | own:
         required, own = ((traits - {"average"}) | {"price"} for traits in (required, own))  # "12 units at $5 each"
     if number.currencies is not None and "reversal" in own:  # "$5 returned"
         required, own = required - {"returning"}, own - {"returning"}
-    foreign = [t for t in said.traits if _is_another(said, number, t) or _is_past(said, number, t)]
+    of_whole = _of_whole(said, number)
+    foreign = [t for t in said.traits if t in of_whole or _is_another(said, number, t) or _is_past(said, number, t)]
+    if number.currencies and _EACH.match(said.masked, number.end):  # "2 orders per day at $5 each"
+        foreign += [t for t in said.traits if t.kind == "daily" and t.end <= number.start]
     required -= {t.kind for t in foreign}
     own -= {t.kind for t in foreign}
     before = [t for t in said.traits if t.kind == "previous"] if "previous" in said.told else ()
@@ -145,15 +150,19 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     for above in said.above(number):
         near |= {t.kind for t in above.traits}
         nouns |= {kind for s in above.subjects for kind in kinds(s)}
-        front = front or [
-            span for period in (*above.periods, *above.dates) for span in ranges(period, above, said.today)
-        ]
+        front = front or [span for spans in above.spans_of().values() for span in spans]
     whole_of = said.of_which(number)[1] is not None  # "5 of 10 cases"
+    if said.meant and _IS_NOT.match(said.masked, number.end):  # "5 are shipped, 4 aren't"
+        before_it = said.meant[max(said.meant)].traits
+        own = frozenset(_OPPOSITES[trait] for trait in before_it if trait in _OPPOSITES) or own
+        near = set(own)
     if not (own or near or nouns or subjects or spans or number.currencies):  # "3 against 5"
         near, nouns = wide - {t.kind for t in foreign}, {kind for s in said.subjects for kind in kinds(s)}
         if _IS_NOT.match(said.masked, number.end):  # "2 were cancelled, 12 not"
             near = {_OPPOSITES.get(trait, trait) for trait in near} - {"cancelled", "test"}
-    if beside := [t for t in said.traits if t.kind in OF_SALES and left <= t.start and t.end <= right]:
+    if beside := [
+        t for t in said.traits if t.kind in OF_SALES and left <= t.start and t.end <= right and t not in of_whole
+    ]:
         near |= {
             min(beside, key=lambda t: number.start - t.end if t.end <= number.start else t.start - number.end).kind
         }
@@ -161,7 +170,9 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     own_periods = [p for p in said.periods if lead <= p.start < right and not _is_beaten(said, number, p)]
     if any(_EARLIER.search(period.text) for period in own_periods):
         near |= {"previous"}
-    in_part = said.masked[left : left + 1] == "(" or _is_of_all(said, left, number)
+    in_part = (said.masked[left : left + 1] == "(" and _label_of(said, number, left) == left) or _is_of_all(
+        said, left, number
+    )
     near |= own & {"daily"} | _of_coordinate(said, number)
     if number.currencies is not None and "refunding" in wide and _leaves(said, number):
         near |= {"net"}
@@ -231,16 +242,20 @@ _RANGED = re.compile(r"\b(?:between|zwischen|spann\w+|rang\w+|reich\w+|beweg\w+)
 
 
 def _of_coordinate(said: Said, number: Number) -> frozenset[str]:
-    """ "On an average day 5 orders and $80": what the number before it is of by day, it is, too."""
-    if "daily" not in said.told:
-        return NOTHING
-    before = [n for n in said.numbers if n.end <= number.start][-1:]
+    """ "On an average day 5 orders and $80", "before that $5 from 8 orders": what the number before it is of by day or
+    by time, it is, too."""
+    before = [n for n in said.numbers if n.end <= number.start][-1:] if said.told & {"daily", "previous"} else []
     is_joined = before and _JOINED.fullmatch(said.masked, before[0].end, number.start) is not None
     figure = said.meant.get(before[0].start) if is_joined else None
-    return figure.traits & {"average", "daily"} if figure is not None and "daily" in figure.traits else NOTHING
+    if figure is None:
+        return NOTHING
+    is_and = re.search(r"\b(?:and|und)\b", said.masked[before[0].end : number.start])
+    return figure.traits & ({"average", "daily"} if "daily" in figure.traits and is_and else {"previous"})
 
 
-_JOINED = re.compile(r"(?: \w+)? (?:and|und) ")
+_EACH = re.compile(r" (?:each|apiece|per order|a pop)\b")
+
+_JOINED = re.compile(r"(?: \w+){0,2} (?:\(|(?:and|from|across|on|with|over|for|at|und|aus|bei|mit)\s(?:\w+\s)?)[$€£]?")
 
 
 def _first_of_sum(said: Said, number: Number) -> Number | None:
@@ -269,7 +284,7 @@ def _leaves(said: Said, number: Number) -> bool:
 
 
 _IS_NOT = re.compile(
-    r"\s*(?:are|were|have|is|was|has|sind|waren|wurden|ist|war|wurde)?\s?(?:not|nicht|still standing)(?: yet)?\s*(?:[.,;!)]|$)"
+    r"\s*(?:(?:are|were|have|is|was|has|sind|waren|wurden|ist|war|wurde)?\s?(?:not|nicht|still standing)|(?:are|were|have|is|was|has)n['’]t)(?: yet)?\s*(?:[.,;!)]|$)"
 )
 
 ALL_BUT = Wording(r"(?:all but|all except|bis auf)\s")
@@ -295,10 +310,22 @@ def _is_past(said: Said, number: Number, trait: Mention) -> bool:
     if than is not None and any(trait.end <= b <= number.start and said.masked[b] != "(" for b in said.breaks):
         return True
     before = [n for n in said.numbers if n.end <= trait.start]
-    if not before or before[-1].currencies is not None or said.of_which(number)[1] is not None:
+    if (
+        not before
+        or before[-1].currencies
+        or (before[-1].percent and number.currencies)
+        or said.of_which(number)[1] is not None
+    ):
         return False
     noun = next((s for s in said.subjects if trait.start <= s.start < number.start), None)
     return noun is not None and _ADJECTIVES_ONLY.fullmatch(said.masked, before[-1].end, noun.start) is not None
+
+
+def _of_whole(said: Said, number: Number) -> list[Mention]:
+    """ "$5 of your $9 gross sales": what stands before the whole's noun."""
+    whole = said.of_which(number)[0]
+    noun = next((s for s in said.subjects if whole is not None and s.start >= whole.end), None)
+    return [t for t in said.traits if whole and noun and whole.end <= t.start < noun.start]
 
 
 def _is_another(said: Said, number: Number, trait: Mention) -> bool:
@@ -312,15 +339,21 @@ def _is_another(said: Said, number: Number, trait: Mention) -> bool:
     )
 
 
+def _label_of(said: Said, number: Number, left: int) -> int:
+    """Where that begins which a number alone in brackets belongs to: "7.6% of gross sales ($5)"."""
+    return said.lead(number, left) if said.masked[number.end : number.end + 1] == ")" else left
+
+
 def _neighbours(said: Said, number: Number, left: int, right: int) -> tuple[int, int]:
     """Where what belongs to the numbers before and after it ends and begins."""
-    whole, part = said.of_which(number)
+    part = said.of_which(number)[1]
+    left = _label_of(said, number, left)
     before = [n for n in said.numbers if n.end <= number.start]
     lower = before[-1].end if before else 0
     if before and part is None:
         lower = max(lower, min((b for b in said.breaks if lower <= b <= number.start), default=lower))
     offer = OFFER.search(said.masked, number.end)
-    upper = min((n.start for n in said.numbers if n.start >= (whole or number).end), default=len(said.masked))
+    upper = min((n.start for n in said.numbers if n.start >= said.behind(number)), default=len(said.masked))
     upper = min(upper, offer.start() if offer else upper)
     opened = said.masked.rfind("(", 0, number.start)
     closed = said.masked.find(")", number.end)
@@ -341,8 +374,8 @@ def _traits(said: Said, number: Number, left: int, right: int) -> tuple[frozense
     here = [t for t in said.traits if left <= t.start and t.end <= right]
     whole, _ = said.of_which(number)
     if whole is not None:  # what stands before the noun is said of the whole
-        nouns = [s.start for s in said.subjects if whole.end <= s.start < right][:1]
-        here = [t for t in here if not nouns or not whole.end <= t.start < nouns[0]]
+        of_whole = _of_whole(said, number)
+        here = [t for t in here if t not in of_whole]
         here = [t for t in here if said.masked[whole.end : t.start].strip() or t.start < whole.end]
     if _is_of_all(said, left, number):  # "none of the last 7 orders is unpaid"
         noun = min((s.end for s in said.subjects if s.start >= number.end), default=number.end)
@@ -426,7 +459,7 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
         return MOST
     distance = 0.0
     # whose it is
-    matched = False
+    matched = is_sure = False
     is_its = bool(entities) and any(
         kind == "order" and sure == 3 and entities & theirs for kind, theirs, sure, _ in words.names
     )
@@ -435,7 +468,7 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
             matched = True
             continue
         if entities and entities & theirs:
-            matched = True
+            matched, is_sure = True, is_sure or sure > 1
             distance += 0.0 if sure or words.money else 1.0
         elif kind in figure.kinds:
             if sure == 3 or (only and sure):
@@ -458,7 +491,7 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
         if "sold" in lacking and "stock" in traits and figure.currency is None:
             return MOST
         lacking -= {"average"} if "daily" in traits else {"refunded"} if "reversal" in traits else NOTHING
-        if matched:
+        if is_sure or (matched and words.money):
             lacking &= STATISTICS - {"largest", "smallest"} | {"price"}
         if lacking & STRICT or ("price" in lacking and words.money):
             return MOST
@@ -514,7 +547,7 @@ def _unsaid_name(said: Said, figure: Figure, kind: str, matched: bool, words: De
             return 1.0
         only_product = kind == "order" and not any(k in ("customer", "order") for k, _, _, _ in words.names)
         return 1.5 if only_product else 0.0
-    if kind in said.context.kinds:
+    if kind in said.context.mentions:
         return 0.5
     single = _SINGLE_ORDER if kind == "order" else _SINGLE
     return 1.0 if said.has(single) else 2.0
@@ -597,9 +630,12 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
     if paired := said.paired(number, tuple(apart.values())):
         return spans_of[paired.start], [], []
     first = said.numbers[0].start if said.numbers else 0
+    clause = 0  # "on Friday 4 orders came in, and the mug was most popular (8 units)": not of Friday only
     if said.masked[left : left + 1] == "(":  # what is in brackets is of the time of the number before them
         before = [n for n in said.numbers if n.end <= left]
-        left = said.around(before[-1])[0] if before else said.lead(number, left)
+        begins = max((b for b in said.breaks if before and before[-1].end <= b < left), default=0)
+        clause = begins if any(begins <= name.start < left for name in said.names) else 0
+        left = clause or (said.around(before[-1])[0] if before else said.lead(number, left))
     if said.masked[right : right + 1] == "(":  # what stands in brackets does not part it from what follows
         right = max(said.masked.find(")", right), right)
     than = said.first(THAN, number.end)
@@ -615,7 +651,7 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
         spans = said.spans_of()[period.start]
         if is_owned and period.start > number.end and _ACTED_ON.match(said.masked, number.end, period.start):
             continue  # "your 5 customers placed … last week"
-        if _is_beaten(said, number, period):
+        if _is_beaten(said, number, period) or (period.end <= clause and all(a == b for a, b in spans)):
             continue
         if left <= period.start and period.end <= right:
             own += spans

@@ -19,9 +19,9 @@ from workers.truth.wording import Wording
 
 _QUANTITIES = {
     "en": (
-        ("none", r"none|nothing(?! (?:unusual|special|alarming|remarkable|out of the ordinary|to worry)\b)|nobody|no[ -]one|not (?:a single|any|one)\b|no(?![,.!]| (?:less|fewer|more|longer|matter|need|doubt|wonder)\b)|without (?:a single|any|a(?= (?:cancell?ation|refund|return)))(?! (?:customer )?account)|zilch|nada"
+        ("none", r"none|nothing(?! (?:unusual|special|alarming|remarkable|out of the ordinary|to worry)\b)|nobody|no[ -]one|not (?:a single|any|one)\b|no(?![,.!]| (?:less|fewer|more|longer|matter|need|doubt|wonder|(?:customer )?accounts?)\b)|(?<!day )(?<!days )without (?:a single|any|a(?= (?:cancell?ation|refund|return)))(?! (?:customer )?account)|zilch|nada"
                  r"|(?:(?:ai|are|ca|could|did|do|does|had|has|have|is|must|need|should|was|were|wo|would)n['’]t|not|never) (?:[\w\ue000]+ ){0,3}?(?:a single|any|anything|anyone|anybody)\b"),
-        ("some", r"some(?:thing|one|body)?|a (?:few|couple|handful|number|bunch)|(?:first |quite a )few|several|plenty|many|numerous|various|lots|a lot|loads"),
+        ("some", r"some(?:thing|one|body)?|a (?:few|couple|handful|number|bunch)|(?:first |quite a )few|several|plenty|(?<!how )many|numerous|various|lots|a lot|loads"),
         ("empty", r"(?:queues?|backlog|pipeline|pile|list|inbox|desk)\b[^.,;:]{0,24}?\b(?:empty|clear|cleared|gone|clean)|all caught up|nothing (?:is )?(?:left|waiting)(?! to )"),
     ),
     "de": (

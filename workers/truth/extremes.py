@@ -22,7 +22,7 @@ _EXTREMES = {
         ("trailer", r"(?:is|was|comes|came|sits) (?:in )?(?:last place|dead last|at the bottom)|brings? up the rear|(?:ranks?|ranked|came|comes|finished|is|was) (?:dead )?last(?! (?:week|month|night|year|\\w+day|\\ue000))|tail[- ]?ender"),
         ("most", r"most(?! of\b)"),
         ("least", r"fewest|least"),
-        ("top", r"busiest|best(?:-sell\w+|seller)?|strongest|top(?:-sell\w+)?|biggest|highest|largest|greatest|hottest|liveliest|record|peak|high point|priciest|dearest|fullest|richest|deepest"),
+        ("top", r"busiest|best(?:-sell\w+|seller)?|strongest|top(?:-sell\w+)?|biggest|highest|largest|greatest|hottest|liveliest|(?<!on )record|peak|high point|priciest|dearest|fullest|richest|deepest"),
         ("bottom", r"quietest|slowest|weakest|worst(?:-sell\w+)?|smallest|lowest|calmest|poorest|lightest|scarcest|emptiest|deadest|cheapest|softest|tiniest|thinnest|low point"),
     ),
     "de": (
@@ -48,6 +48,10 @@ _BESIDE = re.compile(
     r"\b(?:before|after|than|vor|nach|als)\s(?:(?:the|your|der|dem|den|die|das|deine[rmn]?|ihre[rmn]?)\s)?$"
 )
 """ "Right before the latest order": what is named is not that one."""
+
+_BOTH_ENDS = re.compile(
+    r"\b(?:largest|biggest|highest|smallest|lowest|größte\w*|höchste\w*|kleinste\w*) (?:and|und|or) (?:the |die |der )?$"
+)
 
 _PART = re.compile(
     r"\b(?:one of|among (?:the|your) (?:(?!latest|newest)\w+est|top|best|most)|eine[rs]? (?:der|ihrer|deiner))\b"
@@ -122,7 +126,7 @@ _UNREAD = Wording(
     r"|(?:wichtigste|stärkste|größte|beste)[rsn]? (?:land|länder|stadt|städte|region(?:en)?|markt|märkte|kanal|kanäle|quellen?|kampagnen?))(?= (?:is|are|was|were|ist|sind|war|waren)\b|:)"
     r"|(?:(?:net |gross )?profits?|margins?|(?:rein|roh)?gewinn(?:e?s)?|\w*margen?)\b(?=[^.,;]*\s\W{0,2}\d)"
     r"|(?:(?:shipping|delivery) (?:takes|took|time)|(?:versand|lieferung) dauert\w*|lieferzeit\w*)\b(?=[^.;]*\d)"
-    r"|(?:customers?|buyers?|visitors|orders?|kund(?:en?|in|innen)|käufern?|besucher|bestellung(?:en)?) (?:(?:mostly|mainly|meist) )?(?:(?:(?:are|is|come|came|kommt|kommen|kamen|stammen|sind|ist) )?(?:from|aus)|(?:went|go|gehen|gingen?) (?:to|nach)) (?P<place>[^\W\d_]+)"
+    r"|(?:customers?|buyers?|visitors|orders?|kund(?:en?|in|innen)|käufern?|besucher|bestellung(?:en)?) (?:(?:mostly|mainly|meist) )?(?:(?:(?:are|is|come|came|kommt|kommen|kamen|stammen|sind|ist) )?(?:from|aus|in(?= \w+ (?:bought|ordered|spent|placed|kauf\w+|bestell\w+)))|(?:went|go|gehen|gingen?) (?:to|nach)) (?P<place>[^\W\d_]+)"
     r"|(?:come|came|kommen|kamen|arrive) (?:through|via|über) (?:instagram|facebook|tiktok|google|pinterest|youtube|e-?mail|social media|(?:die )?werbung|ads|(?:den )?newsletter)\b"
     r"|(?:paid|bezahlt|(?:shipped|sent|versandt|versendet|verschickt)) (?:with|by|via|mit|per|über) (?:paypal|klarna|stripe|visa|mastercard|(?:apple|google|shop) pay|credit card|kreditkarte|rechnung|dhl|ups|fedex|usps|dpd|gls|hermes|(?:royal|der) (?:mail|post))\b"
     r"|(?:mit|per|über) (?:paypal|klarna|kreditkarte|dhl|ups|fedex|dpd|gls|hermes|(?:der )?post) (?:bezahlt|versandt|versendet|verschickt)\b"
@@ -173,6 +177,8 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
             continue
         if said.doubts(masked[slice(*clause)]) or _APART.search(masked) or found[0].startswith(("zweit", "dritt")):
             continue
+        if _BOTH_ENDS.search(masked, max(0, found.start() - 24), found.start()):
+            continue  # "the largest and smallest were $9 (#7) and $5 (#8)"
         if _BESIDE.search(masked, max(0, found.start() - 24), found.start()):
             continue
         yield from _claim(said, found, word, clause, is_second=is_second)
@@ -254,7 +260,8 @@ def _claim(
     if kind is None or (kind == "order" and _is_of_some(said, found, head)):
         return  # of those that are open, say, nothing is known
     count = _how_many(said, found)
-    if count == 1 and head is not None and _MANY.fullmatch(head[0]):
+    is_among = head is not None and re.search(r"\bof\b", masked[found.end() : head.start()])
+    if count == 1 and head is not None and _MANY.fullmatch(head[0]) and not is_among:
         count = len(said.mentions().get(kind, ()))
     if count > 1 and kind in ("product", "order", "customer"):
         measure = _measure(said, kind, masked[clause[0] : clause[1]] + " " + found[0])

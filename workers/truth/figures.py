@@ -21,7 +21,7 @@ from workers.truth.description import (
 )
 from workers.truth.existence import ACQUIRED
 from workers.truth.figure import NOTHING, STATUSES, Figure, Range, fits
-from workers.truth.lexicon import OFFER, lexeme
+from workers.truth.lexicon import lexeme
 from workers.truth.periods import ranges
 from workers.truth.said import (
     AGAINST,
@@ -32,7 +32,7 @@ from workers.truth.said import (
     Said,
     keys,
 )
-from workers.truth.sentence import Number
+from workers.truth.sentence import Mention, Number
 from workers.truth.wording import Wording
 
 JUST_THAT = 0.25
@@ -90,8 +90,6 @@ _VERB = re.compile(r"\s*(?:are|were|is|was|have|sind|waren|ist|war|wurden|haben)
 
 _AMOUNT_OF = re.compile(r"\s?(?:(?:of|von|x|×|stück|units?|pieces?)\s)*[“„«»\"]?")
 
-_OF_IT = re.compile(r"\b(?:it|its|davon)\b")
-
 _BETWEEN = re.compile(
     r"\b(?:cases|fällen?|comes?|came|are|were|is|was|have|had|has|from|by|for|at|placed|sind|waren|war|kamen|kommen|haben|hat|stammen|von|wurden|für|bei)\b"
 )
@@ -109,8 +107,6 @@ _SELECTION = re.compile(
     r"|\b(?:the|your|these|those|die|der|den|ihre[nrm]?|deine[nrm]?|diese[nrm]?)\s\|\s(?:latest|last|newest|most recent|recent|neuesten|letzten|jüngsten)\b",
 )
 
-
-_OFFERED = re.compile(rf"\b{OFFER.pattern}")
 
 _DISCOUNT = re.compile(r"\s*(?:discounts?|off|rabatt\w*|nachlass|coupon\w*|vouchers?|gutschein\w*)\b")
 
@@ -194,8 +190,7 @@ def number(said: Said, number: Number) -> bool | None:
         return _is_selection(said, number, subjects) or _was_written(said, number, subjects)
     if is_count and _EXTREME.match(after) and any(len(m) == number.readings[0][0] for m in said.mentions().values()):
         return True  # "your two best sellers": as many as are named
-    named = () if said.mentions() or not _OF_IT.search(before + after) else said.context.named
-    figure = in_data(said, number, left, right, subjects, named)
+    figure = in_data(said, number, left, right, subjects, said.meant_by_it(before + after))
     if figure is not None and is_count and "change" not in figure.traits and _MORE_THAN.match(after):
         figure = None  # "2 orders more than yesterday" are not two orders
     if figure is None and is_of_named(said, number):
@@ -253,9 +248,10 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
     if talk and is_count and is_whole and not is_of_store:
         return False
     clause = before + said.masked[number.start : number.end] + after
-    if said.supposes(clause) and _GOAL.search(before):
+    is_supposed = said.supposes(before.rpartition(": ")[2] + said.masked[number.start : number.end] + after)
+    if is_supposed and _GOAL.search(before):
         return True
-    if said.supposes(clause):
+    if is_supposed:
         return OWNED.search(before) is not None and about_store
     if not is_count and not number.percent and any(left <= o.start and o.end <= number.start for o in said.orders):
         return True  # "thank Anna for #1120 ($84.00)"
@@ -269,7 +265,7 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
     if _is_owned(before) or before.rstrip()[-1:] in (":", "=", "("):
         return True
     sentence = said.masked[said.clause_start(number.start) : said.clause_end(number.end)]
-    return not said.advises(sentence) and not said.supposes(_OFFERED.split(said.masked, 1)[0])
+    return not said.advises(sentence) and not said.supposes(said.masked[: said.clause_end(number.end)])
 
 
 def _is_owned(before: str) -> bool:
@@ -339,14 +335,17 @@ def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:
             break
     left = said.lead(number, left)
     before = [s for s in said.subjects if left <= s.start and s.end <= number.start and s.kind != "foreign"]
-    if before and before[-1].kind in ("product", "item") and _is_named_since(said, before[-1].end, number.start):
-        return frozenset()  # "the best products are the mug (5)"
+    if before and _is_named_since(said, before[-1], number.start):
+        return frozenset()  # "the best products are the mug (5)", "16 orders, the mug on top (5)"
     if before and not _ACTED.search(said.masked[before[-1].end : number.start]):
         return said.counted(before[-1])
     return frozenset()
 
 
-def _is_named_since(said: Said, begins: int, ends: int) -> bool:
+def _is_named_since(said: Said, noun: Mention, ends: int) -> bool:
+    begins = noun.end
+    if noun.kind not in ("product", "item"):
+        begins = next((b for b in said.breaks if noun.end <= b and said.masked[b] == ","), ends)
     return any(begins <= name.start and name.end <= ends for name in said.names)
 
 

@@ -15,7 +15,7 @@ from workers.truth import arithmetic, comparisons, existence, extremes, figures,
 from workers.truth.claims import parse
 from workers.truth.grounds import Grounds
 from workers.truth.periods import ranges
-from workers.truth.said import ITEM, Context, Said, is_german, keys
+from workers.truth.said import Context, Said, is_german
 from workers.truth.sentence import Number, Sentence, parts, sentences
 from workers.truth.wording import Wording
 
@@ -97,7 +97,7 @@ _CURRENT = Wording(
 )
 
 _AGED_WORDS = Wording(
-    r"(?:cached|stale|outdated|older|old (?:data|figures)|as of (?!(?:right |just )?(?:now|today|this))|(?:seen|read|saved|from) earlier|earlier (?:data|figures|today)|last (?:saw|read|known|checked|updated)|last time i|saw (?:on|at)|not (?:current|live|fresh|up[- ]to[- ]date)"
+    r"(?:cached|stale|outdated|(?<!for )older(?! than)|old (?:data|figures)|as of (?!(?:right |just )?(?:now|today|this))|(?:seen|read|saved|from) earlier|earlier (?:data|figures|today)|last (?:saw|read|known|checked|updated)|last time i|saw (?:on|at)|not (?:current|live|fresh|up[- ]to[- ]date)"
     r"|when i (?:last )?(?:looked|checked|saw)|(?:read|fetched|checked|saved|data is|figures are|from) (?:\w+ )?(?:\d+|an?|two|three|a few) (?:minutes?|hours?|days?) (?:ago|old)|hours? old|days? old|may have changed|from (?:before|yesterday)|could not be (?:read|reached)|(?:does not|doesn't|did not|didn't) (?:answer|respond)"
     r"|(?:mit |dem )?stand (?:von |vom |am |um )(?!dieser|heute|jetzt)|veraltet\w*|älter\w*|zwischengespeichert\w*|stunden alt|tage alt|(?:stammen|daten|zahlen)\b.{0,40}\bvor \d|zuletzt (?:gelesen|gesehen|geladen|aktualisiert)|früher\w* (?:daten|zahlen|stand)|vorhin|nicht (?:mehr )?aktuell|(?:daten|zahlen|werte) (?:sind )?(?:vom|von gestern)|antwortet (?:gerade |derzeit |im moment )?nicht)\b",
 )
@@ -171,15 +171,13 @@ class _Judge:
         if is_told and context.is_current and not context.age_is_told and said.grounds.is_old:
             bad.append((said.first(_CURRENT, plain=True) or [said.text.strip()])[0])
         if sure:
-            is_line = ITEM.match(said.text) or said.plain.startswith("|")  # of a list, of a table
-            context.sure = [*context.sure, *sure][-arithmetic.MOST :] if is_line else sure
+            is_listed = said.is_item or not context.line
+            context.sure = [*context.sure, *sure][-arithmetic.MOST :] if is_listed else sure
         context.told = [said.meant[place] for place in sorted(said.meant)]
         context.topic |= frozenset(trait.kind for trait in said.traits)
-        context.kinds = {key.partition(":")[0] for name in said.names for key in keys(name)}
-        context.named = [
-            (kind, keys(mentions[0]), 2, False) for kind, mentions in said.mentions().items() if len(mentions) == 1
-        ]
+        context.mentions = said.mentions()
         self._read_layout(said)
+        context.line = "" if said.text.endswith("\n") else context.line or said.text
         return good, bad
 
     def _remember_periods(self, said: Sentence) -> None:
@@ -192,11 +190,14 @@ class _Judge:
         if plain.startswith("|"):
             if not context.columns:
                 cells = said.text.split("|")
-                context.columns = [(place, parse(cell, said.grounds.names)) for place, cell in enumerate(cells)]
+                context.columns = [
+                    (place, Said(parse(cell, said.grounds.names), context)) for place, cell in enumerate(cells)
+                ]
             return
         context.columns = []
-        is_item = ITEM.match(said.text) is not None
-        is_heading = said.text.endswith("\n") and not is_item and (plain.endswith(":") or not said.numbers)
+        is_item = said.is_item
+        is_title = not said.numbers and not context.line
+        is_heading = said.text.endswith("\n") and not is_item and (plain.endswith(":") or is_title)
         if is_heading or plain.startswith("#"):
             context.heading, context.orders_above = said, said.mentions().get("order", [])
         elif not is_item or said.text.endswith("\n\n"):

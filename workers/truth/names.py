@@ -11,7 +11,7 @@ from workers.truth.claims import concepts
 from workers.truth.figure import NOTHING
 from workers.truth.lexicon import CODES, SYMBOLS, WORDS
 from workers.truth.periods import ranges
-from workers.truth.said import ITEM, Said, is_german, keys
+from workers.truth.said import Said, is_german, keys
 from workers.truth.sentence import Mention
 from workers.truth.wording import Wording
 
@@ -101,6 +101,7 @@ def moments(said: Said) -> Iterable[tuple[str, bool]]:
         return
     moments = said.grounds.moments
     names = frozenset(key for mentions in said.mentions().values() for each in mentions for key in keys(each))
+    names |= {key for _, theirs, _, _ in said.meant_by_it(said.masked) for key in theirs}
     if said.advises(said.plain) and not names:
         return
     if not names and _IT.match(said.plain):  # "It came in two days ago"
@@ -190,13 +191,13 @@ _YEARS = Wording(
 _SHOP = re.compile(r"\b(?:store|shop|business|laden|geschäft)\b")
 
 _PLAN = Wording(
-    r"(?:(?:plan|tarif|paket) (?:is |ist |heißt )?(?P<behind>{0})|(?P<before>{0})[ -](?:plan|tarif|paket)|shopify (?P<named>{0}))\b".format(
+    r"(?:(?:plan|tarif|paket)(?::| is| ist| heißt)? (?P<behind>{0})|(?P<before>{0})[ -](?:plan|tarif|paket)|shopify (?P<named>{0}))\b".format(
         "basic|starter|lite|grow|retail|advanced|plus|premium|pro|enterprise|unlimited|trial"
     )
 )
 
 _ON_PLAN = re.compile(
-    r"(?P<not>n['’]t |\b(?:not|no longer|nicht(?: mehr)?) )?(?:\b(?:on|uses?|using|have|has|im|in dem|mit dem|auf dem|nutzt?|hat) )(?:the |your |den |dem |shopify(?:['’]s)?[ -])*(?:plan |tarif |paket )?$"
+    r"(?P<not>n['’]t |\b(?:not|no longer|nicht(?: mehr)?) )?(?:\b(?:on|uses?|using|have|has|im|in dem|mit dem|auf dem|nutzt?|hat) |(?:^|[.:!,–-] ?)(?=your|ihr|dein))(?:the |your |ihr |dein |den |dem |shopify(?:['’]s)?[ -])*(?:plan |tarif |paket )?$"
 )
 
 
@@ -227,7 +228,7 @@ def shops(said: Said) -> Iterable[tuple[str, bool]]:
 def names(said: Said) -> Iterable[tuple[str, bool]]:
     masked = said.masked
     has_figures = bool(said.numbers or said.orders or said.dates)
-    is_item = ITEM.match(said.text) is not None
+    is_item = said.is_item
     for found in _RUN.finditer(said.cased):
         run, is_plan = _HYPHENED.subn("", re.sub(r"['’]s$", "", found[0].rstrip(".'’")))
         words, start = run.split(), found.start()
@@ -278,7 +279,7 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
             is_name = True
         else:
             is_name = _ACTS.match(after) is not None if begins else has_figures
-        if is_name and not said.is_advice(found):
+        if is_name and (not said.is_advice(found) or (_TOLD_OF.match(after) and _is_of_nobody(said))):
             yield name, False
     for found in _QUOTED.finditer(said.text):
         name = found[1].strip(" .,!?…")
@@ -294,10 +295,18 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
             yield name, False
 
 
+_TOLD_OF = re.compile(r"\s?[:(–—]|,? (?:with|which|has|have)\b")
+
+
+def _is_of_nobody(said: Said) -> bool:
+    """Whether a figure is somebody's who is not named: so it is told of a name that nobody has."""
+    return not said.mentions() and any(figure.kinds - {"date"} for figure in said.meant.values())
+
+
 def _is_labelled(said: Said, at: int) -> bool:
-    """Whether it stands behind "Top product:"."""
+    """Whether it stands behind "Top product:" or "The top item,"."""
     label = said.masked[:at].rstrip(' "“„(*')
-    return label.endswith(":") and any(
+    return label.endswith((":", "m,", "t,", "r,")) and any(
         s.kind in ("customer", "product", "item", "sold") and s.end == len(label) - 1
         for s in (*said.subjects, *said.traits)
     )
@@ -338,6 +347,10 @@ def relations(said: Said) -> Iterable[tuple[str, bool]]:
     if len(mentions) < 2 or (said.advises(said.plain) and not said.orders):
         return
     mentions.sort(key=lambda mention: mention.start)
+    if respective := _respective(mentions):
+        for one, other in respective:
+            yield f"{one.text} … {other.text}", _belong(said, one, other)
+        return
     for (one, other), third in zip(itertools.pairwise(mentions), [*mentions[2:], None], strict=True):
         between = said.masked[one.end : other.start]
         if "," in between and third is not None and _is_pair(said, other, third):
@@ -352,19 +365,30 @@ def relations(said: Said) -> Iterable[tuple[str, bool]]:
             and len(between) < 60
             and not re.search(r"[;]|\.\s|\b(?:but|aber|while|während|then|dann)\b|\)", between)
         ):
-            ok = any(link & one.value and link & other.value for link in said.grounds.links)  # type: ignore[operator]
-            yield f"{one.text} … {other.text}", ok
+            yield f"{one.text} … {other.text}", _belong(said, one, other)
+
+
+def _respective(mentions: list[Mention]) -> list[tuple[Mention, Mention]]:
+    """ "#7 and #8 came from Anna and Ben": as many of one kind, then of the other, belong together in order."""
+    half = len(mentions) // 2
+    parts = mentions[:half], mentions[half:]
+    kinds = [{key.partition(":")[0] for mention in part for key in keys(mention)} for part in parts]
+    is_respective = half > 1 and sorted(map(sorted, kinds)) == [["customer"], ["order"]] and len(parts[1]) == half
+    return list(zip(*parts, strict=True)) if is_respective else []
+
+
+def _belong(said: Said, one: Mention, other: Mention) -> bool:
+    return any(link & keys(one) and link & keys(other) for link in said.grounds.links)
 
 
 def _is_pair(said: Said, one: Mention, other: Mention) -> bool:
     """Whether both belong together, and nothing parts them."""
-    belong = any(link & keys(one) and link & keys(other) for link in said.grounds.links)
-    return belong and "," not in said.masked[one.end : other.start]
+    return _belong(said, one, other) and "," not in said.masked[one.end : other.start]
 
 
 def _of_above(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Latest order:", then "- Number: #7", "- Customer: Anna": they must be its own."""
-    if len(said.context.orders_above) != 1 or ITEM.match(said.text) is None:
+    if len(said.context.orders_above) != 1 or not said.is_item:
         return
     mine, mentions = keys(said.context.orders_above[0]), said.mentions()
     for each in mentions.get("order", ()):

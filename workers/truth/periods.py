@@ -58,7 +58,7 @@ PERIOD = Wording(
     r"|(?P<last>(?:im|in der|dem|der|than|than in|the) (?:letzten?|last)(?: one)?(?=\s*(?:[(.,;:!?]|nur\b|only\b|waren\b|war\b|was\b|were\b|$)))"
     r"|(?<!two\s)(?<!zwei\s)(?<!beiden\s)(?P<hyphen>\d{1,3})(?:[- ](?:day|tage)s?[- ](?:window|period|zeitraum|fenster|history|range|sales|orders|revenue|total|average|figures|umsatz)\b|-(?:day|tage)(?=[- ][a-zäöü]))"
     r"|(?:(?P<within>in|im)\s|(?:of|for|during|over|vom)\s)?(?<!early\s)(?<!late\s)(?<!mid\s)(?<!ende\s)(?<!mitte\s)(?<!anfang\s)(?P<calendar>january|januar|february|februar|march|märz|april|june|juni|july|juli|august|september|october|oktober|november|december|dezember)(?:\b|(?=umsatz|ergebnis|wert|bestell))(?(within)|(?!\s?\d))"
-    r"|(?P<word>as of (?:today|now)|(?:your|the(?: past)?|ihre|deine|die|der|zur) (?:week|woche)(?! (?:before|prior|after|davor|zuvor|danach))|today so far|today|yesterday|wochen(?:bericht|rückblick|bilanz|überblick|zahlen)|(?:wk|weekly|wöchentlich\w*)(?= )|(?<!\w)(?:week|wk|woche|weekly|wöchentlich)(?=:| \d)|(?:this|the current|the) (?:week|month|year)(?! (?:before|prior|earlier))"
+    r"|(?P<word>as of (?:today|now)|(?:your|the(?: past)?|ihre|deine|die|der|zur) (?:week|woche)(?! (?:before|prior|after|davor|zuvor|danach))|today so far|so far today|so far(?! (?:this|in) )|today|yesterday|wochen(?:bericht|rückblick|bilanz|überblick|zahlen)|(?:wk|weekly|wöchentlich\w*)(?= )|(?<!\w)(?:week|wk|woche|weekly|wöchentlich)(?=:| \d)|(?:this|the current|the) (?:week|month|year)(?! (?:before|prior|earlier))"
     r"|(?:(?:in|over|during) the )?(?:last|past|previous) (?:calendar |full |whole |complete )?(?:week|month|year|quarter)|all[- ]time|ever|lifetime"
     r"|this quarter|seit mitternacht|since midnight|mtd|month to date|since the month (?:began|started)|(?:since|from) the (?:first|start|beginning) of (?:the|this) month|seit monats(?:anfang|beginn)|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
     r"|the day before(?: yesterday)?|the (?:day after|next day|following day)|(?:am |dem )?(?:tag (?:davor|zuvor|danach|darauf)|vortag)|(?:(?:im|in der|der|dem|des|den|die|das|zum|zur|vom) )?(?:(?:gesamte|ganze|volle)[nr]? )?(?:vormonats?|vorwoche|vorjahr(?:e?s)?)|yday|heutige[rnms]?|gestrige[rnms]?|heute|gestern|vorgestern|jemals|(?:in )?(?:diese[rnm]?s?|(?:der|die|das|den|dem|im) laufenden?|laufende[rns]?) (?:woche|monats?|jahre?s?|quartals?)"
@@ -274,6 +274,12 @@ def _days_of_word(word: str, said: Sentence, today: date, monday: date) -> list[
     if re.search(r"weekend|wochenende", word):
         return [(monday - 2 * day, monday - day)]
     first = today.replace(day=1)
+    if word == "so far":  # since when the other times tell
+        others = [ranges(p, said, today) for p in said.periods if p.value != ("word", word)]
+        lengths = [(spans[0][1] - spans[0][0]).days for spans in others if spans]
+        begins = [first] * (not lengths or max(lengths) > 8) + [monday] * any(5 < n < 9 for n in lengths) + [today]
+        current = [span for spans in others if spans and spans[0][1] == today for span in spans]
+        return current or [(start, today) for start in begins]
     is_current = re.search(r"this|current|diese|laufend", word) is not None
     if re.search(
         r"mtd|month to date|month (?:began|started)|(?:first|start|beginning) of|monats(?:anfang|beginn)|monat bisher|bisher in",
@@ -284,7 +290,8 @@ def _days_of_word(word: str, said: Sentence, today: date, monday: date) -> list[
         last = first - day
         if not is_current and _BY_THEN.search(said.plain):
             return [(last.replace(day=1), last.replace(day=min(today.day, last.day)))]
-        return [(first, today)] if is_current else [(last.replace(day=1), last), (today - 30 * day, today)]
+        spans = [(last.replace(day=1), last), (today - 30 * day, today)]
+        return [(first, today)] if is_current else [(first, today), *spans] if word.endswith("the month") else spans
     if re.search(r"year|jahr", word):
         year = today.replace(month=1, day=1)
         before = [(year.replace(year=year.year - 1), year - day), (today - 365 * day, today)]

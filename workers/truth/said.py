@@ -38,7 +38,7 @@ def is_german(text: str) -> bool:
 
 
 _HYPOTHETICAL = Wording(
-    r"(?:if (?!i\b)|could|would|imagine|suppose|aim|goal|target|for example|for instance|e\.g\.|such as|say,|once you|when you|as soon as"
+    r"(?:if (?!i\b)|could|would|imagine|suppose|aim|goal|target|for example|for instance|e\.g\.|such as|say,|once you(?! (?:subtract|deduct|take|account|factor)\b)|when you|as soon as"
     r"|wenn (?!ich\b)|falls|sobald|könnten?|würden?|angenommen|stell\w* (?:dir|sie)|zum beispiel|z\. ?b\.|etwa wenn|ziel|wie wäre)\b",
 )
 
@@ -55,13 +55,13 @@ _TOLD_TO = re.compile(
 """How a line begins that tells what to do."""
 
 OWNED = re.compile(
-    r"\b(?:your|the|these|those|all|ihre?[nmrs]?|deine?[nmrs]?|eure?[nmr]?|die|der|den|diese[nr]?)\s+(?:[^\W\d]+\s+){0,2}[$€£]?$",
+    r"\b(?:your|the|these|those|all|ihre?[nmrs]?|deine?[nmrs]?|eure?[nmr]?|die|der|den|diese[nr]?)\s+(?:[^\W\d]+\s+){0,5}[$€£]?$",
 )
 
 _LATEST = re.compile(r"\b(?:latest|last|newest|recent|letzten|neuesten|jüngsten)\s$")
 
 _PART_OF = re.compile(
-    r"\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:a total of|insgesamt)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?"
+    r"(?=\W*\w)\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:a total of|insgesamt)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?"
     r"(?:\ue000+['’]s\s+)?(?:(?:latest|last|newest|most recent|recent|letzten|neuesten|jüngsten)\s+)?",
 )
 
@@ -93,9 +93,14 @@ _UNSURE = Wording(
     r"(?<=,\s)(?:bis|sobald)\b|(?:until|can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b",
 )
 
+_SHARE_ASIDE = re.compile(r"[^\d.,;:(]{0,24}\([^\w.,;:(]*[\d.,]+\s?(?:%|percent|prozent)\W{0,2}\)")
+
 ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
 
 THAN = Wording(r"(?:than|als)\b")
+
+
+_OF_IT = re.compile(r"\b(?:it|its|they|their|she|her|he|his|apiece|each(?! \w)|davon)\b")
 
 
 def kinds(subject: Mention) -> frozenset[str]:
@@ -129,12 +134,14 @@ class Context:
     """The newest order's name."""
     second: frozenset[str] = NOTHING
     """That of the one before it."""
+    line: str = ""
+    """How the line begins that the sentence goes on with."""
     subjects: frozenset[str] = NOTHING
     spans: list[Range] = field(default_factory=list)
     heading: "Said | None" = None
     orders_above: list[Mention] = field(default_factory=list)
     """Orders that the heading, or a line of the list above, names."""
-    columns: list[tuple[int, Sentence]] = field(default_factory=list)
+    columns: list[tuple[int, "Said"]] = field(default_factory=list)
     """The head of the table that is being read: where each column begins."""
     topic: frozenset[str] = NOTHING
     """What was said of figures before."""
@@ -142,10 +149,13 @@ class Context:
     """The figures of the sentence before, in order."""
     sure: list[Number] = field(default_factory=list)
     """Grounded numbers of the sentence before, and of the items of a list."""
-    named: list[Named] = field(default_factory=list)
-    """Who alone of a kind was named in the sentence before."""
-    kinds: set[str] = field(default_factory=set)
-    """Of whom the sentence before spoke."""
+    mentions: dict[str, list[Mention]] = field(default_factory=dict)
+    """Names of the sentence before by kind."""
+
+    @property
+    def named(self) -> list[Named]:
+        """Who alone of a kind was named in the sentence before."""
+        return [(kind, keys(each[0]), 2, False) for kind, each in self.mentions.items() if len(each) == 1]
 
 
 class Said(Sentence):
@@ -190,9 +200,14 @@ class Said(Sentence):
             found = self._seen[wording] = self.first(wording) is not None
         return found
 
-    def above(self, number: Number) -> list[Sentence]:
+    @property
+    def is_item(self) -> bool:
+        """Whether it stands in an item of a list."""
+        return ITEM.match(self.context.line or self.text) is not None
+
+    def above(self, number: Number) -> list["Said"]:
         """The heading, and the head of the number's column."""
-        found: list[Sentence] = [] if self.context.heading is None else [self.context.heading]
+        found: list[Said] = [] if self.context.heading is None else [self.context.heading]
         if self.context.columns and self.plain.lstrip().startswith("|"):
             found += [head for place, head in self.context.columns if place == self.text.count("|", 0, number.start)]
         return found
@@ -201,8 +216,8 @@ class Said(Sentence):
         """Where what belongs to the number begins and ends: between its neighbours and the breaks of the sentence."""
         if (place := self._places.get(number.start)) is not None:
             return place
-        whole, part = self.of_which(number)
-        behind = whole.end if whole is not None else number.end
+        part = self.of_which(number)[1]
+        behind = self.behind(number)
         neighbours = [n for n in self.numbers if not (number.currencies and self._selects(n))]
         before = [end for end in (*self.breaks, *(n.end for n in neighbours)) if end <= number.start]
         left = max(before, default=0)
@@ -215,6 +230,12 @@ class Said(Sentence):
             right = nouns[0] if nouns else right
         self._places[number.start] = left, right
         return left, right
+
+    def behind(self, number: Number) -> int:
+        """Where what is said behind it begins: "12 of the 57", "12 of them (21%) are open"."""
+        end = (self.of_which(number)[0] or number).end
+        aside = _SHARE_ASIDE.match(self.masked, end) if not number.percent else None
+        return aside.end() if aside else end
 
     def _selects(self, number: Number) -> bool:
         """ "The smallest of the last 10 orders was worth $5": 10 says of which orders."""
@@ -266,23 +287,24 @@ class Said(Sentence):
         """ "Customers (83)": what stands before the bracket belongs to the number."""
         if self.masked[left : left + 1] != "(" or self.masked[left + 1 : number.start].strip(" $€£"):
             return left
-        begins = max(
-            (n.end for n in self.numbers if n.end <= left), default=max((b for b in self.breaks if b < left), default=0)
-        )
-        return max(begins, self.masked.rfind(")", 0, left))
+        ends = (*(n.end for n in self.numbers if n.end <= left), *(b for b in self.breaks if b < left))
+        return max(*ends, 0, self.masked.rfind(")", 0, left))
 
     def paired(self, number: Number, mentions: Sequence[Mention]) -> Mention | None:
         """ "#7 and #8 came to $5 and $6": as many numbers as names or times, all behind or before them, go in order."""
         mentions = sorted(mentions, key=lambda mention: mention.start)
         numbers = [n for n in self.numbers if (n.currencies is None) == (number.currencies is None)]
-        values = [n.readings[0][0] for n in numbers]
-        if len(numbers) == len(mentions) + 1 and abs(sum(values[:-1]) - values[-1]) < 0.005:
-            del numbers[-1]  # their sum
-        elif len(numbers) == len(mentions) + 1 and values[0] == len(mentions):
-            del numbers[0]  # "the two best sellers, …": how many they are
+        apart = None
+        if len(numbers) == len(mentions) + 1 > 2:  # how many they are, their sum or their difference
+            first, *rest = values = [n.readings[0][0] for n in numbers]
+            is_sum = abs(sum(rest) - first) < 0.005 and mentions[-1].end <= numbers[0].start
+            if abs(sum(values[:-1]) - values[-1]) < 0.005:
+                apart = numbers.pop()
+            elif is_sum or first == len(mentions) or (len(rest) == 2 and abs(abs(rest[0] - rest[1]) - first) < 0.005):
+                apart = numbers.pop(0)
         if len(mentions) < 2 or len(numbers) != len(mentions) or number not in numbers:
             return None
-        if any(mentions[0].end <= n.start and n.end <= mentions[-1].start for n in self.numbers):
+        if any(mentions[0].end <= n.start and n.end <= mentions[-1].start for n in self.numbers if n is not apart):
             return None  # "83 customers, 57 orders in 60 days, $5 today"
         if mentions[-1].end <= numbers[0].start or numbers[-1].end <= mentions[0].start:
             return mentions[numbers.index(number)]
@@ -309,6 +331,10 @@ class Said(Sentence):
                 found["order"].append(Mention(*other.span(), other[0], "name", self.context.second))
         self._mentions = found
         return found
+
+    def meant_by_it(self, clause: str) -> list[Named]:
+        """Of whom a part of the sentence speaks by a pronoun: who was named in the sentence before."""
+        return self.context.named if not self.mentions() and _OF_IT.search(clause) else []
 
     def spans_of(self) -> dict[int, list[Range]]:
         """The days of each period, by where it stands; "from May 1 to May 31" is one."""

@@ -84,7 +84,7 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 
-_END = re.compile(r"\n+|(?<=[.!?…])[\"”“»’')\]]*\s+(?=[\W\d]{0,40}[^\W\d_a-zäöü]|[\W_]{0,40}\d)|(?<=[。！？])")
+_END = re.compile(r"\n+|(?<=[.!?…])[\"”“»’')\]*_]*\s+(?=[\W\d]{0,40}[^\W\d_a-zäöü]|[\W_]{0,40}\d)|(?<=[。！？])")
 
 _STOP = re.compile(r"[\n.!?…。！？]")
 

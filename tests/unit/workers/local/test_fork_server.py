@@ -209,6 +209,7 @@ def test_what_workers_import_late_is_there_before_a_fork_so_that_it_is_in_memory
     assert imported(*connecting, *(f"import {name}" for name in late)) == []
 
 
+@pytest.mark.timeout(300)  # on a machine that is busy enough, importing litellm takes minutes
 def test_a_model_that_is_warm_stays_warm_in_a_child_and_costs_it_nothing() -> None:
     program = """
 import os, sys, threading
