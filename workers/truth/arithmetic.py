@@ -478,7 +478,7 @@ def _values(numbers: Iterable[Number], *, money: bool) -> list[float]:
 
 def sign_of(said: Said, number: Number) -> str:
     """That of a number that stands for a change: "+" or "-"."""
-    if arrow := _UP_OR_DOWN.search(said.masked, 0, number.start):
+    if arrow := _UP_OR_DOWN.search(said.masked, max(0, number.start - 3), number.start):
         return "+" if arrow[0][0] in "↑▲⬆📈" else "-"
     found = number.text[:1] if number.text[:1] in "+-−" else said.masked[number.start - 1 : number.start]
     before = said.masked[max(0, number.start - 2) : number.start].rstrip("+-−")

@@ -138,8 +138,8 @@ _UNREAD = Wording(
 def unread(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Your top country is Germany", "it was paid with PayPal": what nothing that is read tells."""
     told = [f for f in said.each(_UNREAD) if not f["place"] or _is_place(said, f)]
-    if _CODE_WORD.search(said.plain) and _USED.search(said.plain):
-        told += [f for f in _CODE.finditer(said.text) if f[0].lower() not in said.grounds.texts]
+    codes = [f for f in _CODE.finditer(said.text) if f[0].lower() not in said.grounds.texts]
+    told += codes if codes and _CODE_WORD.search(said.plain) and _USED.search(said.plain) else []
     for found in told:
         start, end = said.clause_start(found.start()), said.clause_end(found.end())
         clause = _CODE_WORD.sub("", said.plain[start : found.start()] + said.plain[found.end() : end])
