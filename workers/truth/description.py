@@ -253,6 +253,11 @@ def _of_coordinate(said: Said, number: Number) -> frozenset[str]:
     return figure.traits & ({"average", "daily"} if "daily" in figure.traits and is_and else {"previous"})
 
 
+_TO_SELL = re.compile(
+    r"\b(?:to|can|could|may|might|will|would|zu|zum) (?:be )?(?:sell|sold|verkauf\w*)\b|\b(?:if|once|when) (?:you|they) (?:all )?(?:sell|sold)\b|verkauft werden"
+)
+""" "If you sell all 232", "232 to be sold": it is in stock."""
+
 _EACH = re.compile(r" (?:each|apiece|per order|a pop)\b")
 
 _JOINED = re.compile(r"(?: \w+){0,2} (?:\(|(?:and|from|across|on|with|over|for|at|und|aus|bei|mit)\s(?:\w+\s)?)[$€£]?")
@@ -396,6 +401,8 @@ def _traits(said: Said, number: Number, left: int, right: int) -> tuple[frozense
             required |= front & {"average", "median"}
     if number.currencies is None and number.readings[0][1] == 1 and "daily" not in after | before:
         required -= {"average", "median"}  # "of 10 orders the average is …"
+    if "sold" in required and _TO_SELL.search(said.masked):
+        required -= {"sold"}
     if buyer := _buyer(said, number):
         required = required - BUYERS | {buyer}
         before = before - BUYERS | {buyer}

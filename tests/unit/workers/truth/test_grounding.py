@@ -908,6 +908,8 @@ After discounts and returns, the last 30 days left you $1,304.10 in net sales. T
         ("Titanium Spork sold 9 this week. That's 5 fewer than Merino Hiking Socks.", "Titanium Spork sold 9 this week. That's 11 fewer than Merino Hiking Socks."),
         ("Der Lagerwert von Titanium Spork liegt bei 2.784,00 $: 232 Stück zu je 12,00 $.", "Der Lagerwert von Titanium Spork liegt bei 12,00 $: 232 Stück zu je 2.784,00 $."),
         ("Am Donnerstag waren es 310,40 $ des Wochenumsatzes von 875,50 $.", "Am Donnerstag waren es 310,40 $ des Wochenumsatzes von 785,50 $."),
+        ("If you sell all 232 units of Titanium Spork, you make $2,784.00.", "If you sell all 233 units of Titanium Spork, you make $2,784.00."),
+        ("You have 232 Titanium Sporks to sell.", "You have sold 232 Titanium Sporks."),
         ("Sie haben 232 Titanium Sporks auf Lager.", "Sie haben 232 Titanium Sporks verkauft."),
         ("- Order: #1120\n- Shipping: pending", "- Order: #1120\n- Shipping: shipped"),
         ("Ihre letzte Bestellung ist #1120. Sie kam vor 12 Minuten.", "Ihre letzte Bestellung ist #1120. Sie kam vor 2 Tagen."),
