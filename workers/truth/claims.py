@@ -240,8 +240,8 @@ _NEW_THING = re.compile(
     r"\s(?:\w+\s)?(?:\w*orders?|\w*bestellung(?:en)?|\w*auftr\w+|sales?|purchases?|products?|\w*produkte?|items?|artikel|reviews?)\b"
 )
 
-_NOT_BEFORE = {"new": _NEW_THING, "middle": _HALF_OF_TIME}
-"""What a word is said of, if it says nothing of a figure: "new orders", "half of March"."""
+_NOT_BEFORE = {"new": _NEW_THING, "middle": _HALF_OF_TIME, "recent": re.compile(r" (?:hour|minute|stunde)\b")}
+"""What a word is said of, if it says nothing of a figure: "new orders", "half of March", "the last hour"."""
 
 _DECIDED = {"done": ("unfulfilled", "fulfilled"), "closed": ("open", ""), "finished": ("open", "fulfilled"), "to_do": ("unfulfilled", "shipping"),
             "settled": ("unpaid", "paid"), "unsettled": ("unpaid", "loose"), "left": ("unfulfilled", "fulfilled")}  # fmt: skip

@@ -191,7 +191,7 @@ class Evidence:
             self._note(Figure(now - before, subject, measure | {"change"}, currency, derived=True), place)
             if before:
                 share = (now - before) * 100 / before
-                self.changes.append(Change(share, span=spans[0], measure=measure))
+                self.changes.append(Change(share, span=spans[0], measure=measure, percent=True))
                 self._note(Figure(share, subject, measure | {"change"}, None, True, derived=True), place)
 
     def context(self, context: Mapping[str, Any]) -> None:
@@ -609,7 +609,7 @@ class Evidence:
             if metric in ("difference", "percent_change"):
                 compared = [str(data[name]) for name in ("group", "other_group") if name in data]
                 entities, span = frozenset(f"date:{name}" for name in compared if _moment(name)), None
-                self.changes.append(Change(value, entities))
+                self.changes.append(Change(value, entities, percent=metric == "percent_change"))
             percent = row.get("unit") == "%"
             figure = Figure(
                 value, subject, traits | more, row.get("currency") if not percent else None, percent, entities, span,

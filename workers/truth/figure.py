@@ -70,6 +70,7 @@ class Change:
     span: Range | None = None
     measure: frozenset[str] = NOTHING
     """Of a report: traits of the figure, none of the number of orders."""
+    percent: bool = False
 
 
 @dataclass(slots=True)

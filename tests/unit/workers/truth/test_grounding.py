@@ -445,6 +445,15 @@ Das Geld für #1117 fehlt noch.
 Cancellations this week: 2.
 """
 FALSE = """
+Your revenue has tripled.
+Ihr Umsatz hat sich verdreifacht.
+Your orders have quadrupled.
+You got 5 orders in the last hour.
+This is your best month ever.
+This was your best week so far this year.
+Das war Ihr bester Monat aller Zeiten.
+Customers in Leipzig love the Titanium Spork.
+Herr Schulz wartet auf seine Bestellung.
 You have 83 customers.
 Your average rating is 4.8 stars.
 Your top country is the United States.
@@ -1306,6 +1315,7 @@ def test_what_is_worked_out_is_worked_out_again(true: str, false: str) -> None:
         ("Sales up 44.9% vs. the previous 30 days ($1,000.00 → $1,449.00).", "Sales up 44.9% vs. the previous 30 days ($1,449.00 → $1,000.00)."),
         ("Compared to the previous 30 days ($1,000.00), that is a change of 44.9%.", "Compared to the previous 30 days ($1,100.00), that is a change of 44.9%."),
         ("With 40 orders you beat the previous 30 days (30) by 10.", "With 30 orders you beat the previous 30 days (40) by 10."),
+        ("Total sales are up on the previous 30 days.", "Total sales doubled against the previous 30 days."),
         ("Die Bestellungen haben um 10 zugenommen (30 → 40).", "Die Bestellungen haben um 10 zugenommen (30 → 45)."),
         ("Retouren: 72,45 $. Bezogen auf den Bruttoumsatz von 1.376,55 $ sind das 5,3 %.", "Retouren: 72,45 $. Bezogen auf den Bruttoumsatz von 1.376,55 $ sind das 6,3 %."),
         ("Total sales were $1,449.00 in the last 30 days.", "Total sales were $1,449.00 in the last 30 days and have grown for three months."),
