@@ -53,8 +53,9 @@ _PROGRAM = re.compile(r"exec (?:python -m )?(?P<module>celery|workers\.[\w.]+)(?
 _LONGEST = 1024 * 1024
 #: glibc's M_ARENA_MAX: how many heaps the threads of a process share.
 _ARENA_MAX = -8
-#: How far Celery's workers give way to intake and the gateway, which share their cores here: a burst is stored before
-#: it is worked on. https://man7.org/linux/man-pages/man2/nice.2.html
+#: How far the workflow worker gives way to intake, which shares its cores here: a burst is stored before it is worked
+#: on. Agents do not: with them niced, too, a flow took a tenth more CPU (`bench.flow`).
+#: https://man7.org/linux/man-pages/man2/nice.2.html
 _NICENESS = 5
 
 
@@ -335,7 +336,7 @@ def main() -> None:
         asked = _served(asked["control"], warm_up)
     if asked is not None:
         parent_death.rename(f"cj-{asked['name']}")
-        if asked["module"] == "celery":
+        if asked["name"].startswith("workflow"):
             os.nice(_NICENESS)
         # Like a shell: the Procfile puts the process id into workers' names.
         run_as_main(asked["module"], [part.replace("$$", str(os.getpid())) for part in asked["arguments"]])
