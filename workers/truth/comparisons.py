@@ -30,7 +30,7 @@ _THE_NEWEST = re.compile(
 )
 
 _DOUBLED = re.compile(
-    r"\b(?:doubled|(?P<more>tripled|quadrupled|verdreifacht|vervierfacht)|halved|verdoppelt|halbiert)\b"
+    r"\b(?:doubled|verdoppelt|(?P<more>tripled|quadrupled|verdreifacht|vervierfacht)|(?P<less>halved|halbiert))\b"
 )
 
 _DIRECTION = Wording(
@@ -122,18 +122,18 @@ def _within_week(said: Said, scope: Scope) -> float | None:
 
 
 def _changed(said: Said, sign: int, scope: Scope) -> bool:
-    within = _within_week(said, scope)
-    if within is not None and _DOUBLED.search(said.masked):
-        return within > 0.8 or within < -0.4
+    within, doubled = _within_week(said, scope), _DOUBLED.search(said.masked)
+    if within is not None and doubled:
+        return _is_so_much(doubled, 100 * within)
     if within is not None:  # a fifth up or down; less is steady
         return abs(within) <= STEADY if sign == 0 else within * sign > STEADY
     if said.mentions().get("product"):
         return False  # nothing tells what it sold before
     is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.plain) is not None
-    if doubled := _DOUBLED.search(said.masked):
+    if doubled:
         is_of_days = not is_long and bool(said.periods or said.dates)
-        shares = [c.value for c in _changes(said, scope) if c.percent and (is_of_days or not c.days)]
-        return any(share > (150 if doubled["more"] else 80) or share < -40 for share in shares)
+        percents = [c.value for c in _changes(said, scope) if c.percent and (is_of_days or not c.days)]
+        return any(_is_so_much(doubled, percent) for percent in percents)
     if (since := _since_day(said, scope)) is not None:
         return since * sign > 0
     if not is_long and (against := _against_day_before(said, scope)) is not None:
@@ -162,6 +162,17 @@ def _changed(said: Said, sign: int, scope: Scope) -> bool:
     numbers = [number.readings[0][0] for number in said.numbers]
     earlier = [f for f in said.grounds.figures if f.old == "earlier" and any(abs(f.value - n) < 1e-6 for n in numbers)]
     return bool(earlier) and len(numbers) >= 2
+
+
+def _is_so_much(doubled: re.Match[str], percent: float) -> bool:
+    """Whether it is about twice, three times or half as much, which so many percent more make it."""
+    match doubled.lastgroup:
+        case "more":
+            return percent > 150
+        case "less":
+            return percent < -40
+        case _:
+            return percent > 80
 
 
 _ON_DAY = re.compile(r"\b(?:on|am|yesterday|gestern)(?:\s\S+)?$")

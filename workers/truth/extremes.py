@@ -131,12 +131,12 @@ _UNREAD = Wording(
     r"|(?:paid|bezahlt|(?:shipped|sent|versandt|versendet|verschickt)) (?:with|by|via|mit|per|über) (?:paypal|klarna|stripe|visa|mastercard|(?:apple|google|shop) pay|credit card|kreditkarte|rechnung|dhl|ups|fedex|usps|dpd|gls|hermes|(?:royal|der) (?:mail|post))\b"
     r"|(?:mit|per|über) (?:paypal|klarna|kreditkarte|dhl|ups|fedex|dpd|gls|hermes|(?:der )?post) (?:bezahlt|versandt|versendet|verschickt)\b"
     r"|(?:wohnt|lebt|lives|resides|is based|is located) in\b"
-    r"|(?:new|all-time) (?:record|high)\b|neue[nr]? rekord\b|allzeithoch|(?:best|highest|strongest|beste\w*|höchste\w*|stärkste\w*) \w+ (?:since (?:you|your|the) \w*\s?(?:open|launch|start)\w*|seit (?:der )?(?:eröffnung|gründung|start\b))"
 )
 
 
 _OF_ALL_TIMES = Wording(
-    r"(?:best|highest|strongest|biggest|busiest|worst|slowest|weakest|beste\w*|höchste\w*|stärkste\w*|größte\w*|schwächste\w*) \w+ (?:ever|yet|so far this year|of the year|in (?:months|years)|aller zeiten|des jahres|seit (?:monaten|jahren))\b"
+    r"(?:best|highest|strongest|biggest|busiest|worst|slowest|weakest|beste\w*|höchste\w*|stärkste\w*|größte\w*|schwächste\w*) \w+ (?:ever|yet|so far this year|of the year|in (?:months|years)|aller zeiten|des jahres|seit (?:monaten|jahren|(?:der )?(?:eröffnung|gründung|start))|since (?:you|your|the) \w*\s?(?:open|launch|start)\w*)\b"
+    r"|(?:new|all-time) (?:record|high)\b|neue[nr]? rekord\b|allzeithoch"
 )
 """ "Your best month ever": no report is of so long a time."""
 
