@@ -17,6 +17,12 @@ try {
   await page.click("text=Connect a development store");
   await heard(1);
   await idle();
+  // The second message is slow to leave: the third must not overtake it.
+  await page.route("**/events", async (route) => {
+    if (route.request().postData().includes("And orders?"))
+      await page.waitForFunction(() => [...document.querySelectorAll("#log p.own")].some((p) => p.textContent === "Thank you!"));
+    await route.continue();
+  });
   // By the keyboard alone.
   await page.focus("#text");
   for (const text of ["How many customers do I have?", "And orders?", "Thank you!"]) {

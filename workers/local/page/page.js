@@ -81,7 +81,11 @@ async function acknowledge() {
   is_stale = true;
 }
 
-async function send(type, data, id = crypto.randomUUID()) {
+let sending = Promise.resolve();
+// One after the other: requests that are under way at once may arrive in any order.
+const send = (...event) => (sending = sending.then(() => post(...event)));
+
+async function post(type, data, id = crypto.randomUUID()) {
   const event = { specversion: "1.0", id, source: "/page", type, data: { conversation_id: session.conversation, ...data } };
   for (;;) {
     try {
@@ -137,8 +141,15 @@ $("stop").addEventListener("click", () => send("stop_requested", { all: true }))
   for (const fault of session.faults) $("fault").add(new Option(fault, fault));
   document.body.dataset.ready = "true";
   watch_timeline();
-  // A message that was not answered, and perhaps not even sent, before a reload.
-  setTimeout(() => { for (const { id, text } of kept.said) if (waiting.has(id)) { if (!own.has(id)) own.set(id, line(text, "own")); send("message_received", { text }, id); } }, 1500);
+  // What was not answered, and perhaps not even sent, before a reload goes before what is said now.
+  const earlier = [...kept.said];
+  if (earlier.length > 0) sending = pause(1500).then(async () => {
+    for (const { id, text } of earlier) {
+      if (!waiting.has(id)) continue;
+      if (!own.has(id)) own.set(id, line(text, "own"));
+      await post("message_received", { text }, id);
+    }
+  });
   for (; ; await pause(500)) {
     try { await read_stream(); } catch (error) { if (error.message === "401") await begin(); else say_status("The door does not answer; trying again."); }
   }
