@@ -281,7 +281,7 @@ def _claim(
     if kind is None or (kind == "order" and _is_of_some(said, found, head)):
         return  # of those that are open, say, nothing is known
     count = _how_many(said, found)
-    is_among = head is not None and re.search(r"\bof\b", masked[found.end() : head.start()])
+    is_among = head is not None and re.search(r"\b(?:of|der|von|unter)\b", masked[found.end() : head.start()])
     if count == 1 and head is not None and _MANY.fullmatch(head[0]) and not is_among:
         count = len(said.mentions().get(kind, ()))
     if count > 1 and kind in ("product", "order", "customer"):

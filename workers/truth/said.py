@@ -61,7 +61,7 @@ OWNED = re.compile(
 _LATEST = re.compile(r"\b(?:latest|last|newest|recent|letzten|neuesten|jüngsten)\s$")
 
 _PART_OF = re.compile(
-    r"(?=\W*\w)\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:a total of|insgesamt)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?"
+    r"(?=\W*\w)\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:a total of|insgesamt)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?(?:insgesamt\s+)?"
     r"(?:\ue000+['’]s\s+)?(?:(?:latest|last|newest|most recent|recent|letzten|neuesten|jüngsten)\s+)?",
 )
 
