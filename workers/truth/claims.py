@@ -75,7 +75,7 @@ _HASH = re.compile(r"(?<![\w&])#\s?([a-z]{0,6}-?\d{2,}[\w-]*|\d)")
 
 _ORDER = Wording(
     r"(?:order|bestellung|auftrag|order number|bestellnummer|commande|pedido)\s(?:(?:no|nr|number|nummer|mit der nummer|n°|º)\.?\s?)?"
-    r"([a-z]{0,6}-?\d{3,}(?!\d)[\w-]*)(?!\s?(?:orders|[€$£%]|eur|usd|chf))(?![.,]\d)",
+    rf"([a-z]{{0,6}}-?\d{{3,}}(?!\d)[\w-]*)(?!\s?(?:orders|[€$£¥₹%]|(?:{CODE.lower()})\b|dollar|euro|franken|pfund|kron|yen|rupi|kr\b|\w+ische?n? (?:dollar|kron|pfund)))(?![.,]\d)",
 )
 
 _LONG_NUMBER = re.compile(r"\d[\d\s()/.-]{4,}\d")

@@ -77,13 +77,22 @@ def _number_words() -> dict[str, int]:
             words[f"hundert{german[rest] if rest else ''}"] = value
     words |= {word: value for value, word in german.items() if value != 1}
     words |= {f"{word}mal": value for value, word in german.items() if 2 <= value <= 12}
-    return words | {"dreissig": 30, "fuenf": 5, "zwoelf": 12, "twice": 2, "thrice": 3, "dutzend": 12, "dozen": 12}
+    return words | {
+        "dreissig": 30,
+        "fuenf": 5,
+        "zwoelf": 12,
+        "eine": 1,
+        "twice": 2,
+        "thrice": 3,
+        "dutzend": 12,
+        "dozen": 12,
+    }
 
 
 WORDS = _number_words()
 
 _NOUNS = re.compile(
-    r"(?P<sale>sales?|verk[aä]uf(?:en?)?)"
+    r"(?P<sale>sales?|verk[aä]uf(?:en?)?|käufen?)"
     r"|(?P<money>money|geld|revenues?|turnover|income|earnings|takings|proceeds|\w*umsatz\w*|\w*umsätze\w*|\w*erlöse?s?|\w*einnahmen|(?:bestell|auftrags|waren(?:korb)?|gesamt|einkaufs)wert\w*)"
     r"|(?P<order>orders?|checkouts?|purchases?|transactions?|parcels?|packages?|shipments?|deliver(?:y|ies)|pakete?n?|päckchen|sendung(?:en)?|lieferung(?:en)?|baskets?|bons?|commandes?|pedidos?|ordin[ei]|bestelling(?:en)?"
     r"|\w*bestellung(?:en)?|bestell(?:zahl|menge|eing[aä]ng)\w*|vorg[aä]nge?n?|\w*auftr[aä]ge?(?:n|s|es)?|(?:\w*(?<!ver)k[aä]uf|(?<!ver)k[aä]ufen?))"
@@ -118,7 +127,7 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
         "guest": r"guests?|kontolos\w*|unregistered|anonymous|anonyme[nr]?|gast|gäste\w*|gast\w+",
         "new": r"new|joined|neu(?:e[nrsm]?)?",
         "first_time": r"first-time\w*|first-timers?|newcomers?|neulinge?n?|erstbestell\w*|erstkauf\w*|neu(?:kund|käufer)\w*|erst(?:käufer|besteller|kund)\w*|erstmals|erstmalig\w*",
-        "returning": r"return(?:ing|ed)|repeat\w*|regulars?|existing|familiar|recurring|bestehend\w*|bekannte[nr]?|wiederkäufer\w*|wiederkauf\w*|wiederbesteller\w*|treuen|stamm(?:kund|käufer)\w*|wiederkehrend\w*|wiederkehrer\w*|wiederholt\w*|mehrfach\w*|bestandskund\w*|wiederholungs\w*|loyal|treue[rn]?",
+        "returning": r"return(?:ing|ed)|repeat\w*|regulars?|existing|familiar|recurring|bestehend\w*|bekannte[nr]?|wiederkäufer\w*|wiederk[aä]uf\w*|wiederbesteller\w*|treuen|stamm(?:kund|käufer)\w*|wiederkehrend\w*|wiederkehrer\w*|wiederholt\w*|mehrfach\w*|bestandskund\w*|wiederholungs\w*|loyal|treue[rn]?",
         "stock": r"inventory(?:-wise)?|warehouse|shelf|shelves|regal\w*|vorräte?n?|(?:\w+-)?stock(?:ed)?|\w*lager\w*|(?:lager|waren)?best[aä]nde?[sn]?|vorrätig\w*|bestandsseitig|lagerseitig|vorrat|verfügbar\w*|available|hand",
         "sold": r"(?:out)?sold|shifted|sell(?:s|ing|ers?)?|best-?sell\w*|\w*verkauf\w+|bestseller\w*|topseller\w*|abgesetzt|absatz\w*",
         "average": r"mean|averag\w*|avg|aov|ø|\w*durchschnitt\w*|\w*schnitt(?:swert|lich)?|mittelwert\w*|apiece",

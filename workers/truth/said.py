@@ -97,7 +97,7 @@ _SHARE_ASIDE = re.compile(r"[^\d.,;:(]{0,24}\([^\w.,;:(]*[\d.,]+\s?(?:%|percent|
 
 ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
 
-THAN = Wording(r"(?:than|als)\b")
+THAN = Wording(r"(?:than|als(?! auch\b))\b")
 
 
 _OF_IT = re.compile(r"\b(?:it|its|they|their|she|her|he|his|apiece|each(?! \w)|davon)\b")

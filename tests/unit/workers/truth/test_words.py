@@ -263,6 +263,22 @@ Von Kunden, die das erste Mal kauften, kam 1 der letzten 5 Bestellungen. | Von K
 #1120 – Anna Schmidt, 84,00 $ | #1120 – Maria Weber, 84,00 $
 Anna Schmidt mit Bestellung #1120 über 84,00 $ | Maria Weber mit Bestellung #1120 über 84,00 $
 Mit 4 von 15 Bestellungen (26,7 %) war der Donnerstag am stärksten. | Mit 4 von 15 Bestellungen (36,7 %) war der Donnerstag am stärksten.
+Am Donnerstag wurden 310,40 $ eingenommen, am darauffolgenden Tag 45,60 $. | Am Donnerstag wurden 310,40 $ eingenommen, am darauffolgenden Tag 175,50 $.
+Damit nichts liegen bleibt: 8 Bestellungen müssen noch verschickt werden. | Diese Woche ist nichts eingegangen.
+Gestern (21.11.) kamen 2 Bestellungen. | Gestern (14.01.) kamen 2 Bestellungen.
+Im Schnitt kamen diese Woche auf jede Bestellung 58,37 $. | Im Schnitt kamen diese Woche auf jede Bestellung 68,37 $.
+Am Mittwoch kam nur eine Bestellung. | Am Dienstag kam nur eine Bestellung.
+Der Samstag war umsatzstärker als der Dienstag. | Der Dienstag war umsatzstärker als der Samstag.
+Die vorletzte Bestellung #1119 kam von Ben Fox. | Die vorletzte Bestellung #1118 kam von Carla Gomez.
+#1119 wurde vollständig bezahlt. | #1119 wurde teilweise erstattet.
+Seit Donnerstag sinken die Bestellungen. | Seit Donnerstag steigen die Bestellungen.
+Heute liegst du noch unter dem gestrigen Umsatz. | Heute liegst du schon über dem gestrigen Umsatz.
+Ich habe noch nie so schöne Socken gesehen. | So viele Bestellungen hattest du noch nie.
+Frag deine Kunden, ob sie mit PayPal zahlen. | Die meisten Kunden zahlen mit PayPal.
+Die Daten sind von heute 12:04 Uhr. | Die Daten sind von heute 14:30 Uhr.
+Dein Shop ist seit drei Jahren online. | Dein Shop ist seit fünf Jahren online.
+Dein Shop ist seit 2023 online. | Dein Shop ist seit 2021 online.
+In den letzten 30 Tagen ist der Umsatz gestiegen. | Der Umsatz hat sich seit letztem Jahr verdoppelt.
 Dein Shop läuft seit 2023. | Dein Shop läuft seit 2021.
 Der Titanium Spork geht raus, sobald er bezahlt ist. | Dem Titanium Spork gehen die Vorräte aus.
 Im Moment läuft das Geschäft ordentlich. | Das Geschäft brummt wie noch nie.
