@@ -4,7 +4,6 @@ heavy dependencies when it runs, so that help texts and usage errors appear at o
 Exit codes: 0 success, 1 problems found, 2 wrong usage or settings. May import every other room.
 """
 
-import errno
 import importlib
 import io
 import os
@@ -166,9 +165,8 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     try:
         cj(prog_name="cj")
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        click.echo(f"cj: {error.strerror}", err=True)
+    except OSError as error:  # a full disk, a file that cannot be read, too many open files
+        named = "" if error.filename is None else f"{error.filename}: "
+        click.echo(f"cj: {named}{error.strerror or error}", err=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
         sys.exit(1)
