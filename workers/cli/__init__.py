@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -152,6 +153,10 @@ def cj() -> None:
     """
 
 
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """The console script. What a terminal's encoding lacks is shown as a question mark; a closed stream is empty."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
@@ -163,6 +168,9 @@ def main() -> None:
     # Some parents ignore or block signals, and children inherit that: `cj up` would never hear that a process ended.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in (signal.SIGTERM, signal.SIGHUP):  # clean up as after Ctrl-C
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` sets it
+            signal.signal(number, _interrupt)
     try:
         cj(prog_name="cj")
     except OSError as error:  # a full disk, a file that cannot be read, too many open files

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -203,6 +204,37 @@ cli.main()
 """
     command = [sys.executable, "-c", script]
     assert subprocess.check_output(command, cwd=Path(__file__).parents[4], text=True) == "SIG_DFL set()\n"
+
+
+WAITING = """
+import signal
+from workers import cli
+from workers.__main__ import main
+def wait(prog_name):
+    print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN, flush=True)
+    signal.pause()
+cli.cj = wait
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_who_ends_a_command_ends_it_as_ctrl_c_does(number: signal.Signals) -> None:
+    command = [sys.executable, "-c", WAITING]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=Path(__file__).parents[4], text=True, **streams) as waiting:
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == "False\n"
+        waiting.send_signal(number)
+        assert (waiting.communicate(timeout=30)[1], waiting.returncode) == ("cj: interrupted\n", 1)
+
+
+def test_a_closed_terminal_does_not_end_what_nohup_started() -> None:
+    command = ["nohup", sys.executable, "-c", WAITING]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[4], text=True, stdout=subprocess.PIPE) as waiting:
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == "True\n"
+        waiting.terminate()
 
 
 def test_closed_streams_are_empty() -> None:
