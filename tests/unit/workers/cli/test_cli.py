@@ -221,8 +221,8 @@ main()
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_who_ends_a_command_ends_it_as_ctrl_c_does(number: signal.Signals) -> None:
     command = [sys.executable, "-c", WAITING]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=Path(__file__).parents[4], text=True, **streams) as waiting:
+    out = subprocess.PIPE
+    with subprocess.Popen(command, cwd=Path(__file__).parents[4], text=True, stdout=out, stderr=out) as waiting:
         assert waiting.stdout is not None
         assert waiting.stdout.readline() == "False\n"
         waiting.send_signal(number)
