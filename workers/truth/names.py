@@ -122,8 +122,8 @@ def moments(said: Said) -> Iterable[tuple[str, bool]]:
             for start, end in said.spans_of()[when.start]
             for begin, last in (*said.grounds.windows, (said.grounds.opened or said.today, said.today))
         )
-        days = {span for place, each in said.spans_of().items() if place != when.start for span in each}
-        is_same = any(span in days for span in spans)  # "yesterday (May 3)"
+        told = {span for place, each in said.spans_of().items() if place != when.start for span in each}
+        is_same = any(span in told for span in spans)  # "yesterday (May 3)"
         yield (
             when.text,
             written or is_covered or is_same or any(start <= day <= end for start, end in spans for day in dates),
