@@ -319,17 +319,19 @@ def _is_of_nobody(said: Said) -> bool:
 
 
 def _is_sold_thing(said: Said, start: int, end: int) -> bool:
-    """ "The Lamp is your bestseller", "Dein Topseller ist die Lampe", "Die Lampe ist ausverkauft": a product in one
-    word, where neither this sentence nor the one before names one."""
+    """ "The Lamp is your bestseller", "Dein Topseller ist die Lampe", "Von der Lampe wurden 9 verkauft": a product in
+    one word, where neither this sentence nor the one before names one."""
+    masked = said.masked
+    if not (
+        _IS_SOLD.match(masked, end)
+        or (_OF_IT_ARE.match(masked, end) and _OF_BEFORE.search(masked, 0, start))
+        or (not masked[end:].strip(" .!*") and _BEST_IS.search(masked, 0, start))
+    ):
+        return False
     if {"product", "order"} & {*said.mentions(), *said.context.mentions} or said.advises(said.plain):
         return False
-    if len(name := said.plain[start:end]) < 4 or any(part in said.grounds.texts for part in (name[:4], name[-4:])):
-        return False
-    if _OF_IT_ARE.match(said.masked, end) and _OF_BEFORE.search(said.masked, 0, start):
-        return True
-    return _IS_SOLD.match(said.masked, end) is not None or (
-        _BEST_IS.search(said.masked, 0, start) is not None and not said.masked[end:].strip(" .!*")
-    )
+    name = said.plain[start:end]
+    return len(name) > 3 and not any(part in said.grounds.texts for part in (name[:4], name[-4:]))
 
 
 _BEST = r"(?:\w+er |\w+es )?(?:best-?seller|top-?seller|verkaufsschlager|renner|ladenhüter|beliebtestes produkt|meistverkauftes produkt)"
