@@ -110,6 +110,8 @@ _SELECTION = re.compile(
 
 _DISCOUNT = re.compile(r"\s*(?:discounts?|off|rabatt\w*|nachlass|coupon\w*|vouchers?|gutschein\w*)\b")
 
+_REASON = re.compile(r"[,–—-] (?:denn|weil|da|because|since)\b")
+
 _GIVEN = re.compile(r"\b(?:gave|given|granted|gewährt\w*|gab\w*|gegeben|average|schnitt)\b")
 
 _NEXT = re.compile(r"\b(?:your|the|dein\w*|ihr\w*|die|den) (?:next|nächsten?)\s$")
@@ -269,7 +271,9 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
     if _is_owned(before) or before.rstrip()[-1:] in (":", "=", "("):
         return True
     sentence = said.masked[said.clause_start(number.start) : said.clause_end(number.end)]
-    return not said.advises(sentence) and not said.supposes(said.masked[: said.clause_end(number.end)])
+    reasons = [found.start() for found in _REASON.finditer(said.masked, 0, number.start)]
+    told = said.masked[max(reasons, default=0) : said.clause_end(number.end)]  # "it might help, since …"
+    return not said.advises(sentence) and not said.supposes(told)
 
 
 def _is_price_now(said: Said, number: Number) -> bool:
