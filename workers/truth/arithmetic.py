@@ -23,16 +23,18 @@ _IN = re.compile(r"\s(?:in|out of|of|von|aus)(?: every| each| je)?\s")
 _KINDS = STATUSES | {"open"}
 
 _SUM = re.compile(
-    r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|add(?:s|ed)? up|(?:comes?|came|amounts?) to|zusammen|summe|insgesamt|gesamt\w*|macht|ergibt|ergeben)\b"
+    r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|add(?:s|ed)? up|(?:comes?|came|amounts?) to|zusammen(?:genommen|gerechnet|gezählt)?|gemeinsam|summe|insgesamt|gesamt\w*|macht|ergibt|ergeben)\b"
 )
 
 _GAP = (
     r"(?:between|zwischen|apart|more|fewer|less|ahead|behind|short|past|above|below|over|under|bigger|smaller|higher|lower|larger|gain|drop|increase|decrease|rise|change|plus|minus|difference|gap|leaves?|leaving"
-    r"|remain\w*|left|rest|other|another|refunded|öfter|häufiger|seltener|mehr|weniger|über(?!\s*$)|unter|höher|niedriger|größer|kleiner|teurer|günstiger|billiger|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
+    r"|remain\w*|left|need(?:s|ed)?|brauch\w*|benötig\w*|rest|other|another|refunded|öfter|häufiger|seltener|mehr|weniger|über(?!\s*$)|unter|höher|niedriger|größer|kleiner|teurer|günstiger|billiger|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
     r"|übrig\w*|andere\w*|restliche\w*)\b"
 )
 
-_GAP_BEFORE = re.compile(rf"(?:\b{_GAP}(?:\s(?:[^\W\d]+|\ue000+)){{0,3}}|\b(?:by|um)(?:\s[^\W\d]+)?|[-−–+±δ])[\s:*]*$")
+_GAP_BEFORE = re.compile(
+    rf"(?:\b{_GAP}(?:\s(?:[^\W\d]+|\ue000+)){{0,4}}|\b(?:by|um)(?:\s[^\W\d]+)?|[-−–+±δ])[\s:*]*$|\b(?:refunds|\w*erstattungen)(?:\s(?:[^\W\d]+|\ue000+)){{0,4}}\s\($"
+)
 
 _GAP_BEHIND = re.compile(rf"[\s*)]*(?:[^\W\d]+\s)?{_GAP}")
 
@@ -48,12 +50,21 @@ _EACH = re.compile(r"\b(?:divided|per|each|average|geteilt|pro|je|\w*durchschnit
 
 _VALUE = re.compile(r"\b(?:worth|value|\w*wert|à|(?:list|retail|full|current) prices?)\b|[×x]\s?\d")
 
+_PRICED = re.compile(r"\b(?:(?:unit |piece )?price|\w*preis) (?:of|von)\W*$")
+
 _A_PIECE = re.compile(r"(?:\b(?:je|pro stück|à|each|at|for)|[×x])\s*$")
 
 _OF_WHOLE = re.compile(
     r"\b(?:of|share|rate|makes? up|made up|account(?:s|ed)? for|contributed|brought in|ausgemacht|entfiel\w*|entfallen|(?:fielen|fiel|fällt|fallen) auf|fell on|von|des|der|aller|\w*anteil\w*|\w*quote|macht|entspricht|das sind|sind das|(?:that['’]s|that is|which is)(?! (?:up|down)\b))\b"
 )
 """How the words tell by what a number was worked out."""
+
+_THAT_IS = re.compile(
+    r"\b(?:that is|i\.e\.|also|das sind|sprich|nämlich|d\. ?h\.|das heißt)\W*(?:about |around |etwa |rund )?$"
+)
+""" "90% of the last ten, that is 9": a share, then how many."""
+
+_OF_IT_ASIDE = re.compile(r"(?: [^\W\d]+){0,2} \([^\w.,;:]*")
 
 _ARE = re.compile(r"\s(?:are|were|sind|waren)\b")
 
@@ -141,7 +152,7 @@ def _is_part_or_whole(said: Said, number: Number) -> bool:
         return False
     for one, other in itertools.pairwise(said.numbers):
         is_ratio = _IN.fullmatch(said.masked, one.end, other.start) is not None
-        if number not in (one, other) or one.currencies or one.percent:
+        if number not in (one, other) or one.percent or (one.currencies is None) != (other.currencies is None):
             continue
         if not is_ratio and said.of_which(one)[0] is not other:
             continue
@@ -150,7 +161,11 @@ def _is_part_or_whole(said: Said, number: Number) -> bool:
         whole_kinds = frozenset({"open"}) if len(kinds) > 1 else NOTHING
         kinds -= whole_kinds
         days = {span for spans in said.spans_of().values() for span in spans if span[0] == span[1]}
-        figures = [f for f in said.grounds.counts.get("order", ()) if not f.old and f.kinds <= {"date"}]
+        if one.currencies is None:
+            figures = [f for f in said.grounds.counts.get("order", ()) if not f.old and f.kinds <= {"date"}]
+        else:
+            figures = [f for f in said.grounds.by_kind.get("money", ()) if f.traits == {"revenue"} and not f.old]
+            figures = [f for f in figures if f.currency in one.currencies and f.kinds <= {"date"} and not kinds]
         wholes = [f for f in figures if f.traits & _KINDS == whole_kinds]
         for figure in figures:
             if len(kinds) > 1 or not (figure.traits == kinds if kinds else figure.period in days):
@@ -219,6 +234,7 @@ def _is_share_of_money(said: Said, number: Number) -> bool:
             amounts.setdefault(key, {}).setdefault(figure.traits - {"revenue", "previous"}, figure.value)
     parts = said.told & (OF_SALES | {"largest", "smallest"}) | ({"reversal"} if "refunding" in said.told else set())
     wholes = [NOTHING, *(frozenset({kind}) for kind in parts & {"gross", "net"})]
+    wholes += [frozenset({"gross"})] if "refunding" in said.told else []
     return any(
         fits(number, known[frozenset({part})] * 100 / known[whole])
         for known in amounts.values()
@@ -230,7 +246,8 @@ def _is_share_of_money(said: Said, number: Number) -> bool:
 
 def _is_stock_value(said: Said, number: Number) -> bool:
     """ "You have 232 Sporks, $2,784 at list price": as many as there are, at their price."""
-    if not number.currencies or not _VALUE.search("|".join(_words_beside(said, number))):
+    ahead, behind = _words_beside(said, number)
+    if not number.currencies or not _VALUE.search(f"{ahead}|{behind}") or _PRICED.search(ahead):
         return False
     mentions = said.mentions().get("product") or said.context.mentions.get("product", [])
     stocks = [ranking.values for ranking in said.grounds.rankings if ranking.what == "stock"]
@@ -247,7 +264,8 @@ def _is_stock_value(said: Said, number: Number) -> bool:
 
 def _is_left_of_open(said: Said, number: Number) -> bool:
     """ "2 of the open orders have already been shipped": what is open and not to be shipped."""
-    if number.currencies is not None or not said.told >= {"open", "fulfilled"}:
+    told = said.told | (said.context.topic & {"open"} if said.is_item else NOTHING)
+    if number.currencies is not None or not told >= {"open", "fulfilled"}:
         return False
     counted = [f for f in said.grounds.counts.get("order", ()) if not (f.entities or f.old)]
     opened, left = ([f for f in counted if f.traits == {kind}] for kind in ("open", "unfulfilled"))
@@ -406,13 +424,29 @@ def follows(said: Said, number: Number, sure: Sequence[Number], before: Sequence
         return any(fits(number, sum(alike[start:end])) for end in ends for start in range(end - 1))
     if not is_money:
         return False
-    if _VALUE.search(said.masked) and not _A_PIECE.search(ahead):
+    if _VALUE.search(said.masked) and not (_A_PIECE.search(ahead) or _PRICED.search(ahead)):
         prices, units = (_values([*before, *sure], money=money) for money in (True, False))
         if any(count > 1 and fits(number, price * count) for price in prices for count in units):
             return True
     counts = [count for count in _values(told, money=False) if count > 1]
     is_each = _EACH.search(said.masked) is not None
     return is_each and any(fits(number, amount / count) for amount in alike for count in counts)
+
+
+def is_of_share(said: Said, number: Number) -> bool | None:
+    """ "90% of the last ten, that is 9", "3 of 13 orders (23.1%)": None if it is not told so, or is to be decided."""
+    before = [n for n in said.numbers if n.end <= number.start][-2:]
+    if len(before) < 2 or said.of_which(before[0])[0] is not before[1] or before[1].percent:
+        return None
+    if number.percent and not before[0].percent and _OF_IT_ASIDE.fullmatch(said.masked, before[1].end, number.start):
+        part, whole = (n.readings[0][0] for n in before)
+        return None if whole and fits(number, part * 100 / whole) else False
+    if number.percent or not before[0].percent:
+        return None
+    if not _THAT_IS.search(said.masked, before[1].end, number.start):
+        return None
+    share, whole = before[0].readings[0][0] / 100, before[1].readings[0][0]
+    return abs(number.readings[0][0] - share * whole) <= max(0.5, whole * before[0].readings[0][1] / 200)
 
 
 def _is_told_change(said: Said, number: Number) -> bool:

@@ -47,7 +47,7 @@ _ADVICE = Wording(
     r"|(?:many|most|some|other|viele|andere|manche) (?:shops|stores|merchants|brands|sellers|händler|läden|marken)|studies|research|studien|erfahrungsgemäß|industry|benchmark|codes?|coupons?|vouchers?|gutschein\w*|best practice|tip|idea|you can|we can|i can (?:help|offer|send|show|also|look)|shall|helps? to|to (?:boost|grow|increase|improve|win|raise|lift)"
     r"|to (?:use|add|set|send|run|start|create|give|reply|respond|answer|follow up)"
     r"|sollten?|empfehl\w*|empfiehlt|vorschl\w*|schlage|versuch\w*|bieten?|biete|lass\w*|vielleicht|probier\w*|tipp|idee"
-    r"|sie können|du kannst|wir können|ich kann (?:ihnen|dir|gern)|soll ich|möchten sie|möchtest du|um (?:ihren|den|deinen))\b"
+    r"|sie können|können sie|du kannst|kannst du|wir können|ich kann (?:ihnen|dir|gern)|soll ich|möchten sie|möchtest du|um (?:ihren|den|deinen))\b"
 )
 _TOLD_TO = re.compile(
     r"^\W*(?:\d{1,2}[.)]\s+|[-*•]\s+)?(?:then |please |just )?(?:use|add(?! up\b)|set|send|run|start|create|give|reply|respond|answer|follow|write|plan|keep|check|make|ship|look|ask|thank|invite|bundle|reward)\b"
@@ -61,7 +61,7 @@ OWNED = re.compile(
 _LATEST = re.compile(r"\b(?:latest|last|newest|recent|letzten|neuesten|jüngsten)\s$")
 
 _PART_OF = re.compile(
-    r"(?=\W*\w)\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:a total of|insgesamt)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?"
+    r"(?=\W*\w)\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:a total of|insgesamt)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?(?:insgesamt\s+)?"
     r"(?:\ue000+['’]s\s+)?(?:(?:latest|last|newest|most recent|recent|letzten|neuesten|jüngsten)\s+)?",
 )
 
@@ -97,7 +97,7 @@ _SHARE_ASIDE = re.compile(r"[^\d.,;:(]{0,24}\([^\w.,;:(]*[\d.,]+\s?(?:%|percent|
 
 ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
 
-THAN = Wording(r"(?:than|als)\b")
+THAN = Wording(r"(?:than|als(?! auch\b))\b")
 
 
 _OF_IT = re.compile(r"\b(?:it|its|they|their|she|her|he|his|apiece|each(?! \w)|davon)\b")

@@ -12,7 +12,7 @@ from workers.truth.wording import Wording
 _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 
 _SOLD_OUT = re.compile(
-    r"\b(?:(?P<low>(?:nearly|almost) (?:gone|sold out|out of stock)|running (?:low|out)|runs low|low on stock|in short supply|fast (?:weg|alle|ausverkauft|vergriffen)|knapp(?: geworden)?|wird knapp|geht zur neige)|out of stock|sold out|run out|ran out|runs out|nichts mehr (?:da|übrig)|none (?:is |are )?left|ausgegangen|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
+    r"\b(?:(?P<low>(?:nearly|almost) (?:gone|sold out|out of stock)|running (?:low|out)|runs low|low on stock|in short supply|fast (?:weg|alle|ausverkauft|vergriffen)|knapp(?: geworden)?|wird knapp|geh(?:t|en) (?:\w+ ){0,4}(?:zur neige|aus(?=\W*$|[.,;])))|out of stock|sold out|run out|ran out|runs out|nichts mehr (?:da|übrig)|none (?:is |are )?left|ausgegangen|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
 )
 
 
@@ -54,7 +54,9 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
             continue
         denied = _DENIED.search(said.masked[max(0, trait.start - 25) : trait.start].rpartition("(")[2]) is not None
         for mention in each:
-            if _NOT_IT.search(said.masked, 0, mention.start) or _PARTLY.search(said.masked, 0, trait.start):
+            if _NOT_IT.search(said.masked, 0, mention.start) or (
+                trait.kind != "refunded" and _PARTLY.search(said.masked, 0, trait.start)
+            ):
                 continue
             theirs = keys(mention)
             is_order = _ORDER_OF.match(said.masked, mention.end) or _ORDER_FROM.search(said.masked, 0, mention.start)

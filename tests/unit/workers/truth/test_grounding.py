@@ -445,7 +445,7 @@ Das Geld für #1117 fehlt noch.
 Cancellations this week: 2.
 """
 FALSE = """
-Orders halved since yesterday.
+Orders doubled since yesterday.
 Your revenue has tripled.
 Ihr Umsatz hat sich verdreifacht.
 Your orders have quadrupled.
@@ -1493,6 +1493,10 @@ def test_what_a_fall_is_compared_with_decides() -> None:
         (
             "(1) You have 8 orders to ship, (2) 12 orders are open, and (3) 15 came in this week.",
             "(1) You have 8 orders to ship, (2) 11 orders are open, and (3) 15 came in this week.",
+        ),
+        (
+            "- Offene Bestellungen: 12\n- Noch nicht versandt: 8\n- Bereits versandt: 4",
+            "- Offene Bestellungen: 12\n- Noch nicht versandt: 8\n- Bereits versandt: 5",
         ),
     ],
 )
