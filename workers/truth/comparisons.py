@@ -84,7 +84,7 @@ _NOUN_BEFORE = re.compile(
 )
 
 _ONCE = re.compile(
-    r" auf (?:den )?\ue000|[”\"]?[ -](?:(?:plan|tarif|paket)\b|(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:den|diesen|deinen|ihren) (?:letzten|neuesten|jüngsten)\b|(?:than|als) (?:once|one|ever|doubled?|tripled?|twice|halved|doppelt|dreifach|verdoppelt|verdreifacht|halbiert|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
+    r" auf (?:den )?\ue000|[”\"]?[ -](?:(?:plan|tarif|paket)\b|(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:den|diesen|deinen|ihren) (?:letzten|neuesten|jüngsten)\b|(?:than|als) (?:once|one|ever|doubled?|tripled?|twice|halved|doppelt|dreifach|verdoppelt|verdreifacht|halbiert|einmal|eine[rsmn]?)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
 )
 
 _ACROSS = re.compile(r" \d+ (?:orders?|purchases?|sales|customers?|buyers?|days|weeks)\b")
@@ -96,7 +96,12 @@ _LASTING = Wording(
     r"(?:(?:every|each|jede[nrs]?|month after|week after|year after|monat für|woche für|jahr für) (?:month|week|year|monat|woche|jahr)|(?:for|seit) (?:weeks|months|years|wochen|monaten|jahren)|(?:for|seit) (?:\d+|two|three|four|five|six|several|zwei|drei|vier|fünf|sechs|mehreren) (?:months|weeks|years|quarters|monaten|wochen|jahren|quartalen)"
     r"|immer (?:mehr|weniger|öfter|seltener|häufiger|besser|schlechter|größer|kleiner)|more and more|fewer and fewer|less and less|kontinuierlich|stetig|beständig|continuously|steadily|constantly)\b"
 )
-""" "Has grown for three months"."""
+""" "Has grown for three months": no report is of more than two times."""
+
+_THAN_USUAL = re.compile(
+    r"\s?(?:(?:orders|sales|revenue|money|customers|buyers|bestellungen|verkäufe|umsatz|geld|kund\w+|\ue000+) )?(?:than|als) (?:usual(?:ly)?|normal(?:ly)?|typical(?:ly)?|üblich\w*|sonst|gewöhnlich|normalerweise)\b"
+)
+""" "Busier than usual": no report is of what is usual."""
 
 _STANDS_AT = re.compile(r"\b(?:to|at|auf|mit|with|bei)\W*$")
 """ "Is at $5, above …": it is not by how much."""
@@ -123,6 +128,8 @@ def _within_week(said: Said, scope: Scope) -> float | None:
 
 def _changed(said: Said, sign: int, scope: Scope) -> bool:
     within, doubled = _within_week(said, scope), _DOUBLED.search(said.masked)
+    if doubled and (percents := _percents_since(said, scope)):
+        return any(_is_so_much(doubled, percent) for percent in percents)
     if within is not None and doubled:
         return _is_so_much(doubled, 100 * within)
     if within is not None:  # a fifth up or down; less is steady
@@ -176,6 +183,22 @@ def _is_so_much(doubled: re.Match[str], percent: float) -> bool:
 
 
 _ON_DAY = re.compile(r"\b(?:on|am|yesterday|gestern)(?:\s\S+)?$")
+
+
+def _percents_since(said: Said, scope: Scope) -> list[float]:
+    """ "Orders doubled since Tuesday": by how many percent today, which may have more yet, has more than that day."""
+    spans = [span for p in said.periods if _SINCE.match(p.text.lower()) or _SINCE_BEFORE.search(said.plain, 0, p.start)
+             for span in said.spans_of()[p.start]]  # fmt: skip
+    today = f"date:{said.today}"
+    return [
+        max(0.0, ranking.values[today] / ranking.values[day] - 1) * 100
+        for ranking in said.grounds.rankings
+        for day in {f"date:{start}" for start, end in spans if end == said.today}
+        if ranking.what in _day_measures(said, scope) and ranking.values.get(day) and today in ranking.values
+    ]
+
+
+_SINCE, _SINCE_BEFORE = re.compile(r"(?:since|seit)\b"), re.compile(r"\b(?:since|seit)\s$")
 
 
 def _since_day(said: Said, scope: Scope) -> float | None:
@@ -292,7 +315,7 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
             continue
         if _ONCE.match(masked, found.end()) or _NO_DIRECTION.search(masked[: found.start()][-24:] + found[0]):
             continue
-        if said.first(_LASTING, *scope, plain=True):  # no report is of more than two times
+        if said.first(_LASTING, *scope, plain=True) or _THAN_USUAL.match(masked, found.end()):
             yield found[0], False
             continue
         if group == "steady":
@@ -732,6 +755,9 @@ def _is_of_time(spans: Sequence[Range], figure: Figure) -> bool:
     return figure.period is not None and any(near(span, figure.period) for span in spans)
 
 
+_THAN_LAST = re.compile(r"[^.,;:\d]{0,40}?\b(?:than|als) (?:in )?(?:the )?last (?:week|month|year)\b")
+
+
 def _is_trend(said: Said, found: re.Match[str], group: str, clause: str) -> bool:
     """Whether it tells how the store's figures changed in time."""
     if group.startswith("beside"):
@@ -740,7 +766,8 @@ def _is_trend(said: Said, found: re.Match[str], group: str, clause: str) -> bool
         return False  # what it is compared with decides
     behind = said.masked[found.end() : found.end() + 70]
     if group in ("more", "less"):
-        return re.match(r"[^.,;:]{0,40}?\b(?:than|als)\b", behind) is not None and _PAST.search(behind) is not None
+        than_then = re.match(r"[^.,;:]{0,40}?\b(?:than|als)\b", behind) is not None and _PAST.search(behind) is not None
+        return than_then or _THAN_LAST.match(said.plain, found.end()) is not None
     people = [name for name in said.names if not any(key.startswith("product:") for key in keys(name))]
     if any(name.end <= found.start() and name.text.lower() in clause for name in people):
         return False  # "Anna picked up …"

@@ -4,7 +4,7 @@ import itertools
 import re
 from dataclasses import dataclass
 
-from workers.truth.figure import BUYERS, NOTHING, Figure, Range
+from workers.truth.figure import BUYERS, NOTHING, STATUSES, Figure, Range
 from workers.truth.lexicon import OFFER
 from workers.truth.periods import EVER, near
 from workers.truth.said import AGAINST, OF_SALES, OWNED, STRICT, THAN, Named, Said, keys, kinds
@@ -505,6 +505,8 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
         if "stock" in lacking and "sold" in traits:
             return MOST
         distance += 0.5 * len(lacking & {"stock", "sold"})
+    if figure.percent and not matched and traits & STATUSES - words.wide - words.before:
+        return MOST
     unsaid = traits & UNSAID
     if "price" in unsaid and "largest" in unsaid and said.has(_STARTS_AT) and not said.has(RANGE):
         return MOST
@@ -614,7 +616,7 @@ def _undated(said: Said, figure: Figure, words: Description) -> float:
         return 0.0 if said.dates else 0.5
     if figure.traits & {"open", "unfulfilled"} and any(near(s, w) for s in own for w in said.grounds.windows):
         return 0.0
-    return 1.5 if figure.partial else MOST
+    return 1.5 if figure.partial and ("recent" in words.wide or not words.money) else MOST
 
 
 def _is_fresh(said: Said, figure: Figure) -> bool:

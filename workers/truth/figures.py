@@ -249,6 +249,8 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
         return False
     clause = before + said.masked[number.start : number.end] + after
     is_supposed = said.supposes(before.rpartition(": ")[2] + said.masked[number.start : number.end] + after)
+    if number.currencies is not None and any(_WORTH.fullmatch(said.masked, o.end, number.start) for o in said.orders):
+        return True  # "if #1120 ($84.00) were cancelled"
     if is_supposed and _GOAL.search(before):
         return True
     if is_supposed:
@@ -266,6 +268,9 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
         return True
     sentence = said.masked[said.clause_start(number.start) : said.clause_end(number.end)]
     return not said.advises(sentence) and not said.supposes(said.masked[: said.clause_end(number.end)])
+
+
+_WORTH = re.compile(r"\W*(?:(?:for|worth|at|von|über|mit|zu|im wert von)\W+)?")
 
 
 def _is_owned(before: str) -> bool:
@@ -370,8 +375,14 @@ def in_data(
     if number.currencies is not None and "previous" in around.near and not around.near & MEASURES:
         around.same = _measure_before(said, number)
     is_end, sign = _is_end(said, number), sign_of(said, number)
+    several = _across_orders(said, number)
+    is_left = number.currencies is None and _LEFT.match(said.masked, number.end) is not None
     for figure in mine:
         if figure.at_least and number.how != "over":
+            continue
+        if is_left and "sold" in figure.traits:
+            continue
+        if several and figure.kinds & {"order", "customer"} and several > _orders_of(said, figure):
             continue
         if "change" in figure.traits and (is_end or (sign and (sign == "+") != (figure.value > 0))):
             continue
@@ -405,6 +416,33 @@ def in_data(
             if is_sure and not _is_told(said, number, rival, distance, nearest, best):
                 return None
     return nearest
+
+
+_ACROSS, _ORDERS = (
+    re.compile(r" (?:across|over|in|from|with|on|aus|in|mit) "),
+    re.compile(r" (?:orders|bestellungen)\b"),
+)
+
+
+_LEFT = re.compile(r"[^.,;:\d]{0,60}\b(?:left|remaining|übrig)(?!\w)(?! (?:the|your))")
+""" "14 Sporks are left", which is not how many were sold."""
+
+
+def _across_orders(said: Said, number: Number) -> float:
+    """ "$84 across 3 orders": so many make up the amount; 0 if nothing says that."""
+    if number.currencies is None:
+        return 0
+    behind = (n for n in said.numbers if _ACROSS.fullmatch(said.masked, number.end, n.start))
+    return next((n.readings[0][0] for n in behind if _ORDERS.match(said.masked, n.end)), 0)
+
+
+def _orders_of(said: Said, figure: Figure) -> int:
+    """How many orders that were read are whose the figure is."""
+    if "order" in figure.kinds:
+        return 1
+    return len(
+        {key for link in said.grounds.links if link & figure.entities for key in link if key.startswith("order:")}
+    )
 
 
 def _has_unknown(said: Said, start: int, end: int) -> bool:

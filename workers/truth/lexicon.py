@@ -30,7 +30,7 @@ CODES = (
 
 SYMBOLS: Mapping[str, frozenset[str]] = {
     "$": DOLLARS, "us$": frozenset({"USD"}), "ca$": frozenset({"CAD"}), "c$": frozenset({"CAD"}),
-    "a$": frozenset({"AUD"}), "au$": frozenset({"AUD"}), "nz$": frozenset({"NZD"}), "hk$": frozenset({"HKD"}),
+    "cn¥": frozenset({"CNY"}), "a$": frozenset({"AUD"}), "au$": frozenset({"AUD"}), "nz$": frozenset({"NZD"}), "hk$": frozenset({"HKD"}),
     "s$": frozenset({"SGD"}), "r$": frozenset({"BRL"}), "mx$": frozenset({"MXN"}), "€": frozenset({"EUR"}),
     "£": frozenset({"GBP"}), "¥": frozenset({"JPY", "CNY"}), "￥": frozenset({"JPY", "CNY"}), "jp¥": frozenset({"JPY"}), "₹": frozenset({"INR"}), "₺": frozenset({"TRY"}),
     "₩": frozenset({"KRW"}), "₪": frozenset({"ILS"}), "₴": frozenset({"UAH"}), "₫": frozenset({"VND"}),
@@ -50,7 +50,7 @@ SYMBOLS: Mapping[str, frozenset[str]] = {
 NATIONS: Mapping[str, str] = {
     "us": "USD", "amer": "USD", "canad": "CAD", "kanad": "CAD", "austral": "AUD", "new zeal": "NZD", "neusee": "NZD",
     "brit": "GBP", "swiss": "CHF", "schweiz": "CHF", "swed": "SEK", "schwed": "SEK", "norw": "NOK", "dan": "DKK",
-    "dän": "DKK", "czech": "CZK", "tschech": "CZK", "ind": "INR", "jap": "JPY", "pol": "PLN", "mex": "MXN",
+    "dän": "DKK", "czech": "CZK", "tschech": "CZK", "ind": "INR", "jap": "JPY", "pol": "PLN", "mex": "MXN", "pakist": "PKR",
 }  # fmt: skip
 """Whose currency it is, by how the word before it begins: "Canadian dollars", "schwedische Kronen"."""
 

@@ -185,10 +185,10 @@ _OPENED = Wording(
 )
 
 _YEARS = Wording(
-    r"(?:open|online|running|in business|exists|existed|besteht|gibt es|offen)\b[^.;,]{0,30}?\b(?:for|seit) (?:over |about |etwa |gut )?(?P<n>\w+) (?:years?|jahr(?:en)?)\b"
+    r"(?:open|online|running|selling|in business|exists|existed|besteht|gibt es|offen)\b[^.;,]{0,30}?\b(?:for|seit) (?:over |about |etwa |gut )?(?P<n>\w+) (?:years?|jahr(?:en)?)\b"
 )
 
-_SHOP = re.compile(r"\b(?:store|shop|business|laden|geschäft)\b")
+_SHOP = re.compile(r"\b(?:store|shop|business|selling|laden|geschäft)\b")
 
 _PLAN = Wording(
     r"(?:(?:plan|tarif|paket)(?::| is| ist| heißt)? (?P<behind>{0})|(?P<before>{0})[ -](?:plan|tarif|paket)|shopify (?P<named>{0}))\b".format(
@@ -262,7 +262,7 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
         if is_plan or _LABELLED.search(before[-40:]) or _PLAN_FOLLOWS.match(after):
             is_name = True
         elif len(words) < 2:
-            is_name = False
+            is_name = _OWNED.search(before) is not None and _SELLS.match(after) is not None
         elif said.context.columns and stripped.endswith("|"):
             is_name = after.lstrip().startswith("|") and _is_named_column(said, start)
         elif _is_labelled(said, start) and not after[:1].isalnum():
@@ -296,6 +296,14 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
 
 
 _TOLD_OF = re.compile(r"\s?[:(–—]|,? (?:with|which|has|have)\b")
+
+
+_OWNED = re.compile(r"\b(?:your|the)\s$")
+
+_SELLS = re.compile(
+    r"\s(?:also |only |still )?(?:sold|sells?|outsold|brought in|costs?|is priced|appears? in|(?:is|was|are|were) (?:(?:your|the) (?:best|top|most|second|worst)|out of stock|sold out|in stock|(?:nearly|almost) (?:gone|sold out)|running low))\b"
+)
+""" "Your Lamp sold best": a product by one word."""
 
 
 def _is_of_nobody(said: Said) -> bool:

@@ -38,7 +38,8 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
         ):
             continue  # "Anna paid $5" tells how much
         clause = said.masked[said.clause_start(trait.start) : said.clause_end(trait.end)]
-        if said.doubts(clause) or said.supposes(clause) or said.advises(clause):
+        is_if = _IF.match(said.masked) is not None and "," not in said.masked[: trait.start]
+        if is_if or said.doubts(clause) or said.supposes(clause) or said.advises(clause):
             continue
         near = said.clause_start(trait.start), said.clause_end(trait.end)
         if any(n.currencies is None and not n.percent and near[0] <= n.start < near[1] for n in said.numbers):
@@ -75,6 +76,8 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
             if decided:
                 yield f"{mention.text}: {trait.text}", any(decided)
 
+
+_IF = re.compile(r"\W*(?:if|once|wenn|falls|sobald)\b")
 
 _NOT_IT = re.compile(r"\b(?:except|but|besides|(?:apart|aside) from|other than|außer|bis auf|abgesehen von)\s$")
 

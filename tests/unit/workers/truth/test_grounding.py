@@ -708,9 +708,9 @@ def test_the_sentences_make_up_the_text_again() -> None:
         (
             "INR",
             ["₹875.50", "875.50 rupees", "Rs.875.50", "875,50 indische Rupien"],
-            ["Rs.975.50", "¥875.50", "$875.50"],
+            ["Rs.975.50", "¥875.50", "$875.50", "875.50 Pakistani rupees"],
         ),
-        ("JPY", ["¥875.50", "875.50 yen", "JP¥875.50", "￥875.50"], ["￥975.50", "₩875.50", "875.50 USD"]),
+        ("JPY", ["¥875.50", "875.50 yen", "JP¥875.50", "￥875.50"], ["￥975.50", "CN¥875.50", "₩875.50", "875.50 USD"]),
         ("UGX", ["UGX 875.50", "875,50 UGX"], ["KES 875.50", "$875.50"]),
         ("IQD", ["IQD 875.500", "875,50 IQD"], ["IRR 875.50", "KWD 875.500"]),
     ],
@@ -1534,3 +1534,41 @@ def test_what_belongs_to_an_amount_goes_with_it(true: str, false: str) -> None:
     read = grounds([sales(5000.0, 60, 4000.0, 48)])
     assert found(true, read) == []
     assert found(false, read) != []
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("It was busier on Thursday than on Wednesday.", "It was busier than usual on Thursday."),
+        ("You had more orders on Thursday than on Monday.", "You had more orders than last week."),
+        ("A quarter of your orders this week came on Thursday.", "Two thirds of your orders came on Thursday."),
+        ("About a third of this week's revenue came from Thursday.", "Most of this week's revenue came from Thursday."),
+        ("Revenue has fallen since Saturday.", "Revenue has doubled since Monday."),
+        ("Yesterday there were twice as many orders as today.", "Orders have tripled since yesterday."),
+        ("Today's order came in this afternoon.", "Most of your customers shop in the evening."),
+        ("Your Spork sold 9 units this week.", "Your Lamp sold 9 units this week."),
+        ("Your Socks are your best seller.", "Your Candle is your best seller."),
+        ("If #1120 ($84.00) were cancelled, I'd tell you.", "If #1120 ($55.00) were cancelled, I'd tell you."),
+        ("Anna Schmidt has spent $84.00 on her latest order.", "Anna Schmidt has spent $84.00 across 3 orders."),
+        ("232 Titanium Sporks are left.", "9 Titanium Sporks are left."),
+        ("40% of the latest orders are unfulfilled.", "Weekend orders make up 40% of the latest orders."),
+        ("Your cheapest product is the Tee 2-Pack.", "Your cheapest product is the Titanium Spork."),
+        ("You had 4 orders on Thursday; I can't see your campaigns.", "Your campaign brought in 4 orders on Thursday."),
+        ("Thursday was strong, maybe thanks to your newsletter.", "Thursday was strong thanks to your newsletter."),
+        ("Your store has been running for three years.", "You have been selling for five years."),
+    ],
+)
+def test_what_nothing_that_was_read_tells_has_no_ground(true: str, false: str) -> None:
+    assert found(true, grounds()) == []
+    assert found(false, grounds()) != []
+
+
+@pytest.mark.parametrize(
+    ("read", "false"),
+    [
+        (3, "Revenue this week: $325.00"),
+        (2, "You had more orders than last week."),
+    ],
+)
+def test_a_part_of_what_can_be_read_is_no_ground_for_more(read: int, false: str) -> None:
+    assert found(false, grounds([store()[read]])) != []
