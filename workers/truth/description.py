@@ -3,6 +3,7 @@
 import itertools
 import re
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from workers.truth.figure import BUYERS, NOTHING, STATUSES, Figure, Range
 from workers.truth.lexicon import OFFER
@@ -130,7 +131,15 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     if number.currencies is not None and "reversal" in own:  # "$5 returned"
         required, own = required - {"returning"}, own - {"returning"}
     of_whole = _of_whole(said, number)
-    foreign = [t for t in said.traits if t in of_whole or _is_another(said, number, t) or _is_past(said, number, t)]
+    within = _WITHIN.search(said.masked, 0, number.start)
+    foreign = [
+        t
+        for t in said.traits
+        if t in of_whole
+        or (within and t.end <= within.start())
+        or _is_another(said, number, t)
+        or _is_past(said, number, t)
+    ]
     if number.currencies and _EACH.match(said.masked, number.end):  # "2 orders per day at $5 each"
         foreign += [t for t in said.traits if t.kind == "daily" and t.end <= number.start]
     required -= {t.kind for t in foreign}
@@ -152,6 +161,8 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         nouns |= {kind for s in above.subjects for kind in kinds(s)}
         front = front or [span for spans in above.spans_of().values() for span in spans]
     whole_of = said.of_which(number)[1] is not None  # "5 of 10 cases"
+    if not said.subjects and said.context.told and all(figure.partial for figure in said.context.told):
+        wide.add("recent")  # "Of the last 10, 4 are paid. Not yet paid: 6"
     if said.meant and _IS_NOT.match(said.masked, number.end):  # "5 are shipped, 4 aren't"
         before_it = said.meant[max(said.meant)].traits
         own = frozenset(_OPPOSITES[trait] for trait in before_it if trait in _OPPOSITES) or own
@@ -283,10 +294,18 @@ def _is_of_all(said: Said, left: int, number: Number) -> bool:
 def _leaves(said: Said, number: Number) -> bool:
     """ "Less refunds, $5 becomes $4", "after refunds you keep $4 of $5": it is what is left."""
     begins = max((n.end for n in said.numbers if n.end <= number.start), default=0)
+    if _LEFT_OF.search(said.masked, 0, number.start):
+        return True
     return _LEAVES.search(said.masked[begins : number.start]) is not None or (
         re.match(r" (?:after(?:wards)?|danach)\b(?! \w)", said.masked[number.end :]) is not None
     )
 
+
+_LEFT_OF = re.compile(r"\b(?:left|remains) of\b[^;]{0,80}\b(?:is|was|are)\s$")
+
+_WITHIN = re.compile(
+    r"\b(?:included|counted|contained|enthalten|mitgezählt) (?:in|among|bei) (?:the|these|those|den|diesen)\s$"
+)
 
 _IS_NOT = re.compile(
     r"\s*(?:(?:are|were|have|is|was|has|sind|waren|wurden|ist|war|wurde)?\s?(?:not|nicht|still standing)|(?:are|were|have|is|was|has)n['’]t)(?: yet)?\s*(?:[.,;!)]|$)"
@@ -675,7 +694,24 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
             front += spans
         elif period.end <= number.start or not late:
             late = spans
+    if not own and any(b < said.today for _, b in front) and _NOW.search(said.masked, left, right):
+        front = [span for a, b in front if b < said.today for span in _as_long(a, b, said.today)]
     return own, front, late
+
+
+_NOW = re.compile(r"\b(?:now|currently|jetzt|nun|inzwischen)\b")
+""" "Last month was $5, now you're at $4"."""
+
+
+def _as_long(start: date, end: date, today: date) -> list[Range]:
+    """What is as long as an earlier time, and not over."""
+    days = (end - start).days
+    if days > 7:
+        return [(today.replace(day=1), today)]
+    return [
+        (today - timedelta(days=min(days, 6)), today),
+        (today - timedelta(days=today.weekday() if days else 0), today),
+    ]
 
 
 def _piece(said: Said, period: Mention) -> tuple[int, int]:
