@@ -10,7 +10,7 @@ from workers.truth.wording import Wording
 
 _ALL = r"(?:all(?![- ]time)|every(?! (?:second|third|other)\b)|each|alle[nrs]?|allesamt|ausnahmslos|everything|sämtliche[nr]?|jede[rns]?(?! (?:zweit|dritt)))"
 _HALF = r"(?:half|(?:die |der )?hälfte)"
-_OF = r"(?= (?:of|der|deiner|ihrer|von|aller)\b)"
+_OF = r"(?= (?:of|der|deiner|ihrer|von|aller|des|deines|ihres)\b)"
 _PARTS: Mapping[str, tuple[float, float, str]] = {
     "almost_all": (0.8, 1.0, rf"(?:almost|nearly|fast|beinahe|nahezu) {_ALL}"),
     "all": (1.0, 1.0, _ALL),
@@ -18,6 +18,7 @@ _PARTS: Mapping[str, tuple[float, float, str]] = {
                          r"|die meisten|überwiegend|mehrheitlich|großteil|mehrzahl|(?:der|ein) (?:größere|größte|überwiegende) teil|the (?:bulk|larger part|greater part)"),
     "few": (0.0, 0.499, rf"(?:less than|fewer than|under|not even|weniger als|unter|nicht einmal) {_HALF}|(?:the|a|die|eine) (?:\w+ )?(?:minority|minderheit)"
                         r"|(?:der|ein) (?:kleinere|kleinste|geringere) teil|the (?:smaller|lesser) part"),
+    "one_of": (0.001, 1.0, r"(?:one|eine[rs]?)(?= (?:of|der|deiner|ihrer|von)\b)"),
     "half": (0.43, 0.57, rf"{_HALF}{_OF}|every (?:second|other)|jede[rns]? zweite\w?"),
     "third": (0.263, 0.403, rf"every third|jede[rns]? dritte\w?|(?:a|one|ein) (?:third|drittel){_OF}"),
     "two_thirds": (0.597, 0.737, rf"(?:two|zwei)[- ](?:thirds|drittel){_OF}"),
@@ -95,7 +96,7 @@ def _part_on_days(said: Said, found: re.Match[str]) -> Iterator[float]:
     spans = [said.spans_of()[m.start] for m in (*said.periods, *said.dates) if found.end() <= m.start < right]
     days = {f"date:{a}" for each in spans for a, b in each if a == b}
     longer = [each for each in spans if not any(a == b for a, b in each)]
-    if not days or nouns - {"order", "sale", "money"} or traits - {"revenue"}:
+    if not days or said.names or "recent" in said.told or nouns - {"order", "sale", "money"} or traits - {"revenue"}:
         return
     if any(not any((b - a).days in (6, 7) for a, b in each) for each in longer):
         return
@@ -106,7 +107,7 @@ def _part_on_days(said: Said, found: re.Match[str]) -> Iterator[float]:
             yield sum(value for day, value in ranking.values.items() if day in days) / whole
 
 
-_OF_PERIOD = re.compile(r" (?:of|der|von|deiner|ihrer|aller)\b")
+_OF_PERIOD = re.compile(r" (?:of|der|des|von|deine[rs]|ihre[rs]|aller)\b")
 
 
 def part_of_kind(said: Said, kind: str, subject: str, *, is_of_open: bool = False) -> Iterator[float]:
