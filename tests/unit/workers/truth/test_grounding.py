@@ -2,17 +2,20 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from workers.agent.calculate_metrics import MetricsArguments, calculate
+from workers.truth.claims import parse
 from workers.truth.grounding import check, plain, ungrounded, without
 from workers.truth.grounds import Grounds
 from workers.truth.numerals import numbers
-from workers.truth.sentence import sentences
+from workers.truth.sentence import parts, sentences
 
+TRUTH = Path(__file__).parents[3] / "truth"
 NOW = datetime(2026, 11, 22, 12, 5, tzinfo=UTC)
 WINDOW = {"orders_from": "2026-09-23T12:04:50Z", "complete_history": False, "reason": "read_all_orders not granted"}
 
@@ -120,23 +123,26 @@ def store(currency: str = "USD") -> list[dict[str, Any]]:
 
 
 def grounds(read: list[dict[str, Any]] | None = None, **more: Any) -> Grounds:
-    found = store() if read is None else read
-    if read is None:
-        day = {"data_type": "week_orders", "rows": "days", "of": "total", "group_by": "day"}
-        for asked in (
-            {"data_type": "recent_orders", "rows": "orders", "metric": "sum", "of": "total"},
-            {"data_type": "recent_orders", "rows": "orders", "metric": "share", "where": "unfulfilled"},
-            {"data_type": "week_orders", "rows": "days", "metric": "per_day", "of": "orders"},
-            {**day, "metric": "percent_change", "group": "2026-11-21", "other_group": "2026-11-20"},
-        ):
-            found.append(calculate(MetricsArguments.model_validate(asked), found))
     said = {
         "said": ["Our goal is 100 orders a month. How do I sell more?"],
         "prompt": [
             "Shopify gives access to the last 60 days of orders. Free returns within 30 days, shipping from 4.95 USD."
         ],
     }
-    return Grounds.of(found, now=NOW, **(said | more))
+    return Grounds.of(with_computed(store()) if read is None else read, now=NOW, **(said | more))
+
+
+def with_computed(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was read, and figures computed over it."""
+    day = {"data_type": "week_orders", "rows": "days", "of": "total", "group_by": "day"}
+    for asked in (
+        {"data_type": "recent_orders", "rows": "orders", "metric": "sum", "of": "total"},
+        {"data_type": "recent_orders", "rows": "orders", "metric": "share", "where": "unfulfilled"},
+        {"data_type": "week_orders", "rows": "days", "metric": "per_day", "of": "orders"},
+        {**day, "metric": "percent_change", "group": "2026-11-21", "other_group": "2026-11-20"},
+    ):
+        found.append(calculate(MetricsArguments.model_validate(asked), found))
+    return found
 
 
 TRUE = """
@@ -1052,8 +1058,83 @@ def test_what_is_left_of_a_text() -> None:
     assert without(verdicts, "x") == "Hello! You have 67 customers. Anything else?"
     verdicts = check("Hello! You have 99 orders. Anything else?", grounds())
     assert without(verdicts, "You have 83.") == "Hello! You have 83. Anything else?"
-    assert plain("You have 99 orders.", "") == "I don't see that in your store's data."
-    assert plain("Sie haben 99 Bestellungen.", "told") == "Dazu sehe ich in den Daten Ihres Shops keine Angabe."
+    assert plain("You have 99 orders.", "", grounds()) == "I don't see that in your store's data."
+    assert (
+        plain("Sie haben 99 Bestellungen.", "told", grounds()) == "Dazu sehe ich in den Daten Ihres Shops keine Angabe."
+    )
+
+
+FOREIGN = [line.split(" ", 2) for line in (TRUTH / "foreign.txt").read_text().splitlines() if line[0] != "#"]
+CURRENCIES = {
+    "fr": "EUR", "es": "EUR", "it": "EUR", "nl": "EUR", "pt": "BRL", "sv": "SEK", "pl": "PLN",
+    "tr": "TRY", "ja": "JPY", "zh": "CNY", "ko": "KRW", "ar": "SAR", "he": "ILS",
+}  # fmt: skip
+ASKED = {
+    "fr": "Combien de commandes avez-vous ?", "es": "¿Cuántos pedidos hay en la tienda?", "it": "Quanti ordini sono?",
+    "nl": "Hoeveel bestellingen zijn het?", "pt": "Quantos pedidos são?", "sv": "Hur många beställningar är det?",
+    "pl": "Ile jest zamówień?", "tr": "Kaç sipariş var?", "ja": "注文は?", "zh": "有多少订单?", "ko": "주문은?",
+    "ar": "كم طلبًا لديك؟", "he": "כמה הזמנות יש?",
+}  # fmt: skip
+
+
+def a_hundredfold(read: Any) -> Any:
+    if isinstance(read, dict):
+        return {
+            key: f"{float(value) * 100:.2f}" if key == "amount" else a_hundredfold(value) for key, value in read.items()
+        }
+    return [a_hundredfold(one) for one in read] if isinstance(read, list) else read
+
+
+@pytest.mark.parametrize("language", CURRENCIES)
+def test_what_is_said_in_other_languages(language: str) -> None:
+    read = grounds(with_computed(a_hundredfold(store(CURRENCIES[language]))), said=[ASKED[language]])
+    wrong = []
+    for spoken, mark, text in FOREIGN:
+        if spoken == language and bool(found(text.replace("\\n", "\n"), read)) != (mark == "-"):
+            wrong.append(f"{mark} {text}")
+    assert wrong == []
+
+
+def test_a_language_is_told_by_its_words_or_by_what_was_asked() -> None:
+    spanish, german = grounds(said=["¿Cuántos pedidos hay en la tienda?"]), grounds(said=["Wie viele sind es?"])
+    assert plain("99.", "told", spanish) == "No veo eso en los datos de tu tienda."
+    assert plain("You have 99 orders.", "told", spanish) == "told"
+    assert plain("99.", "told", german) == "Dazu sehe ich in den Daten Ihres Shops keine Angabe."
+    assert plain("Сейчас 99 заказов.", "told", spanish) == "told"
+    assert found("No orders are open.", spanish)  # English is judged by its words, whoever asked
+    assert not found("No pedidos: 12 abiertos.", spanish)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("１，２００円", [1200]), ("٣٤٥ طلب", [345]), ("١٬٢٠٠٫٥٠", [1200.5]), ("3万2,500円と8件", [32500, 8]),
+        ("8만 7,550원", [87550]), ("3.25万元，2个", [32500, 2]), ("1億2,000万円", [120_000_000]), ("お客様は67人", [67]),
+        ("1 512,30 €", [1512.3]), ("1\u202f512,30\xa0€", [1512.3]), ("1'512.30 CHF", [1512.3]), ("%40", [40]),
+        ("‏1,200.00 ‏₪", [1200]), ("R$ 1.512,30", [1512.3]),
+    ],
+)  # fmt: skip
+def test_numbers_as_they_are_written_elsewhere(text: str, values: list[float]) -> None:
+    assert [number.readings[0][0] for number in parse(text, {}).numbers] == values
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("「12件です。」8件です。", ["「12件です。」", "8件です。"]),
+        ("كم طلبًا؟ لديك 83.", ["كم طلبًا؟ ", "لديك 83."]),
+        ("« Oui. » Il y a 12 commandes.", ["« Oui. » ", "Il y a 12 commandes."]),
+        ("यह है। 12 ऑर्डर।", ["यह है। ", "12 ऑर्डर।"]),
+    ],
+)
+def test_where_sentences_end_elsewhere(text: str, pieces: list[str]) -> None:
+    assert sentences(text) == pieces
+
+
+def test_a_long_text_without_spaces_is_parted_between_numbers() -> None:
+    text = "注文は12件です、" * 100
+    assert all(part.endswith("、") for part in parts(text))
+    assert "".join(parts(text)) == text
 
 
 def test_results_that_come_one_by_one_are_the_same_grounds_as_all_at_once() -> None:

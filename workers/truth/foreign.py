@@ -1,0 +1,64 @@
+"""Which numbers of a text are of the store, in a language that the check does not know by its words. Pure."""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import date
+
+from workers.truth.said import Said
+from workers.truth.sentence import Number
+
+_TIME = re.compile(
+    r"[\s-]?(?:\w+[\s-])?(?:secondes?|segundos?|secondi|seconden|sekunder|minut\w*|dakika\w*|heures?|horas?|or[ae]|uur|uren|timm\w+|godzin\w*|saat\w*"
+    r"|jours?|d[ií]as?|giorn[io]|dag(?:en|ar\w*)?|dni|dzień|gün\w*|semaines?|semanas?|settiman[ae]|we(?:ek|ken)|veck(?:a|or\w*)|tygodni\w*|hafta\w*"
+    r"|mois|mes(?:es)?|m[êe]s(?:es)?|mes[ei]|maand(?:en)?|månad(?:er)?|miesi\w+|ay\w{0,3}|années?|ans?|años?|ann[oi]|anos?|ja(?:ar|ren)|år|lat|rok\w*|yıl\w*"
+    r"|ي[وَ]م\w*|أيام|ساع\w+|أسبوع\w*|أشهر|ה?(?:ימים|שעות|שבועות|חודשים))\b"
+    r"|\s?(?:日|天|週|周|[かヶカ个]月|小时|小時|時|分|年|개월|일|시간|분|주|년)"
+)
+"""Of which a number is a length of time."""
+
+_ADVICE = re.compile(
+    r"(?:\b(?:pou(?:rr|v)\w+|conseill\w+|sugg\w+|recomm\w+|propos\w+|exemple|offr\w+|podr[íi]a\w*|puede[sn]?|recom\w+|sug[ie]\w+|ofre\w+|e[jx]emplo"
+    r"|po(?:trest[ie]|trebb\w+)|pu(?:oi|ò)|consigli\w+|esempio|prova\w*|pode(?:ria)?\w*|zou\w*|k[au]nt?|raad|overweeg|bijvoorbeeld|kunde|rekommend\w+|föresl\w+|exempel"
+    r"|może\w*|mógł\w*|polecam|warto|przykład|önerir\w*|örneğin|\w+ebilir\w*|\w+abilir\w*)\b"
+    r"|\b(?:c[oó]d(?:e|es|ice|igo)|kod\w*|coupon\w*|cup[oó]\w+|remise|réduc\w+|descuento|desconto|sconto|korting\w*|rabat\w*|indirim\w*)\b"
+    r"|おすすめ|例えば|ましょう|ください|かもしれ|建议|可以|例如|不妨|추천|예를|보세요|יכול|כדאי|אפשר|למשל|ממליץ|يمكن|أقترح|أنصح|مثل)"
+)
+"""Words of advice and discounts, which name amounts of their own."""
+
+_MONTH = re.compile(
+    r"\.?\s?(?:de\s)?(?:jan|feb|fév|lut|mar|a[pvb]r|kwi|ma[iyjg]|ju[nil]|giu|czer|lug|lip|temm|haz|a[uoğ][gû]|sie|sep|set|wrz|eyl|o[ck]t|out|ott|paź|eki|no[vw]|lis|kas|d[eéi][cz]|gru|ene|gen|oca|şub|nis|月|월)"
+)
+"""What follows the day of a month."""
+
+_DAY = re.compile(
+    r"(?<![\d.,/-])(?P<day>[0-3]?\d)(?P<mark>[/-])(?P<month>[01]?\d)(?:(?P=mark)(?P<year>20\d\d))?(?![\d/%-])"
+)
+""" "19/11", "19-11-2026"."""
+
+
+def is_claim(said: Said, number: Number) -> bool:
+    """Whether the number may be said of the store: no length of time, day, year, or amount of an advice."""
+    if number.word:
+        return False
+    if number.currencies is not None or number.percent:
+        return not _ADVICE.search(said.masked)
+    if any(found.start() <= number.start < found.end() for found in _DAY.finditer(said.masked)):
+        return False
+    value = number.readings[0][0]
+    if _TIME.match(said.masked, number.end) or (value <= 31 and _MONTH.match(said.masked, number.end)):
+        return False
+    years = {moment.at.year for moment in said.grounds.moments} | {said.today.year, said.today.year + 1}
+    return not (number.text.isdecimal() and value in years)
+
+
+def days(said: Said) -> Iterator[date]:
+    """The days that the sentence names in digits."""
+    for mention in said.dates:
+        for span in said.spans_of()[mention.start]:
+            yield from span
+    for found in _DAY.finditer(said.masked):
+        year, month, day = int(found["year"] or said.today.year), int(found["month"]), int(found["day"])
+        with suppress(ValueError):
+            named = date(year, month, day)
+            yield named if named <= said.today or found["year"] else date(year - 1, month, day)
