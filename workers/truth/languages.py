@@ -42,9 +42,9 @@ _WORDS: Mapping[str, str] = {
     "fr": "a vous votre vos avez les du est une et dans pour cette que sont aux été cela nous elle sur par avec commandes",
     "es": "a tienes tu tus los las una y en con para que del hay han por pedidos pedido fue este tienda",
     "it": "a hai il gli di che sono della delle nel nei è e tuoi tuo tua negli con una questa ordini ordine stato",
-    "pt": "a você seu sua seus suas em um uma e não com para que dos das nos foi são há pedidos pedido esta",
-    "nl": "je hebt het een van voor met zijn er niet nog deze heeft bestelling klanten naar",
-    "sv": "har och är att av på din ditt dina inte till som varav kunder beställning beställningar",
+    "pt": "a você seu sua seus suas em uma não para que dos das nos foi são há pedidos pedido esta",
+    "nl": "je hebt het een van voor met zijn niet nog deze heeft bestelling klanten naar",
+    "sv": "har och är att av på din ditt dina inte som varav kunder beställning beställningar",
     "pl": "a masz nie jest są za się było twój twoje oraz zamówienia zamówień zamówienie tym z ze dla",
     "tr": "ve bir bu için var şu siparişiniz sipariş çok olarak müşteri",
 }
@@ -65,11 +65,10 @@ _WORD = re.compile(r"[^\W\d_]+")
 def language(pieces: Iterable[str], asked: Iterable[str] = ()) -> str:
     """The code of the language of a text in pieces, "other" if nothing but its script is known; where its words leave
     that open, that of what was `asked`; else English."""
-    found = _likeliest(_counted(pieces))
-    if len(found) == 1:
-        return found[0]
-    other = _counted(asked)
-    if not found or any(map(is_known, found)):
+    votes, other = _counted(pieces), _counted(asked)
+    found = _likeliest(votes)
+    is_sure = len(found) == 1 or not any(map(is_known, found))
+    if not found or not is_sure or (votes[found[0]] == 1 and not is_known(found[0])):  # one word may be of a name
         found = _likeliest(other)
     return max(found, key=other.__getitem__, default="en")
 
@@ -106,6 +105,5 @@ def _votes(text: str) -> Counter[str]:
         latin = sum(word.isascii() and word.islower() for word in words)
         for script in votes:
             votes[script] -= latin
-    for word in words:
-        votes.update(_LANGUAGES.get(word.lower(), ()))
+    votes.update(language for word in words for language in _LANGUAGES.get(word.lower(), ()))
     return votes

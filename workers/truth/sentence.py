@@ -155,10 +155,12 @@ _SIGNS: dict[int, str | None] = {
 }
 """Digits and punctuation of other scripts, and marks of direction."""
 
+_SIGN = re.compile(f"[{''.join(map(chr, _SIGNS))}]")
+
 
 def with_latin_signs(text: str) -> str:
     """The text with digits and punctuation of other scripts written as Latin ones, without marks of direction."""
-    if text.isascii() or text.translate(_SIGNS) == text:
+    if text.isascii() or not _SIGN.search(text):
         return text
     return _THOUSANDS.sub(",", text).translate(_SIGNS)
 
