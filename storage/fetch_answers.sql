@@ -9,4 +9,4 @@ ON CONFLICT DO NOTHING
 DELETE FROM fetch_answers WHERE request_id = :request_id RETURNING answer
 
 -- name: prune
-DELETE FROM fetch_answers WHERE created_at < clock_timestamp() - make_interval(secs => :seconds)
+DELETE FROM fetch_answers WHERE created_at < (SELECT clock_timestamp()) - make_interval(secs => :seconds)

@@ -38,7 +38,7 @@ REMOVED_CODE = "privacy.removed"
 
 DAYS = 30
 """Days for which conversations and store data are stored; an event that is repeated later counts as new."""
-PRUNE_BATCH = 1000
+PRUNE_BATCH = 500
 
 SLICE_SECONDS = 1.0
 """Seconds after which a transaction of a walk commits; it always makes at least one step."""

@@ -160,17 +160,19 @@ DELETE FROM turns WHERE id = ANY (ARRAY (
     FOR UPDATE SKIP LOCKED))
 
 -- name: prune_events
+-- OFFSET 0: Postgres must look for the turn of each event. Of a join it believes that nearly no row is left, and to find
+-- those it reads all turns.
 DELETE FROM events WHERE key = ANY (ARRAY (
     SELECT e.key FROM events e
     WHERE e.status IN ('processed', 'rejected') AND e.processed_at < (SELECT clock_timestamp()) - make_interval(days => :days)
-      AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.event_key = e.key)
+      AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.event_key = e.key OFFSET 0)
     ORDER BY e.processed_at LIMIT :limit
     FOR UPDATE SKIP LOCKED))
 
 -- name: prune_conversations
-DELETE FROM conversations WHERE id IN (
+DELETE FROM conversations WHERE id = ANY (ARRAY (
     SELECT c.id FROM conversations c
-    WHERE c.updated_at < clock_timestamp() - make_interval(days => :days)
-      AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.conversation_id = c.id)
+    WHERE c.updated_at < (SELECT clock_timestamp()) - make_interval(days => :days)
+      AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.conversation_id = c.id OFFSET 0)
     ORDER BY c.updated_at LIMIT :limit
-    FOR UPDATE SKIP LOCKED)
+    FOR UPDATE SKIP LOCKED))

@@ -23,4 +23,5 @@ WHERE day > CAST(clock_timestamp() AT TIME ZONE 'UTC' AS date) - CAST(:days AS i
 ORDER BY day DESC, merchant_id, model LIMIT :limit
 
 -- name: prune
-DELETE FROM usage WHERE day < CAST(clock_timestamp() AT TIME ZONE 'UTC' AS date) - CAST(:days AS integer)
+DELETE FROM usage
+WHERE day < (SELECT CAST(clock_timestamp() AT TIME ZONE 'UTC' AS date) - CAST(:days AS integer))

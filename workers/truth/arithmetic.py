@@ -23,16 +23,18 @@ _IN = re.compile(r"\s(?:in|out of|of|von|aus)(?: every| each| je)?\s")
 _KINDS = STATUSES | {"open"}
 
 _SUM = re.compile(
-    r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|add(?:s|ed)? up|(?:comes?|came|amounts?) to|zusammen|summe|insgesamt|gesamt\w*|macht|ergibt|ergeben)\b"
+    r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|add(?:s|ed)? up|(?:comes?|came|amounts?) to|zusammen(?:genommen|gerechnet|gezählt)?|summe|insgesamt|gesamt\w*|macht|ergibt|ergeben)\b"
 )
 
 _GAP = (
     r"(?:between|zwischen|apart|more|fewer|less|ahead|behind|short|past|above|below|over|under|bigger|smaller|higher|lower|larger|gain|drop|increase|decrease|rise|change|plus|minus|difference|gap|leaves?|leaving"
-    r"|remain\w*|left|rest|other|another|refunded|öfter|häufiger|seltener|mehr|weniger|über(?!\s*$)|unter|höher|niedriger|größer|kleiner|teurer|günstiger|billiger|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
+    r"|remain\w*|left|need(?:s|ed)?|brauch\w*|benötig\w*|rest|other|another|refunded|öfter|häufiger|seltener|mehr|weniger|über(?!\s*$)|unter|höher|niedriger|größer|kleiner|teurer|günstiger|billiger|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
     r"|übrig\w*|andere\w*|restliche\w*)\b"
 )
 
-_GAP_BEFORE = re.compile(rf"(?:\b{_GAP}(?:\s(?:[^\W\d]+|\ue000+)){{0,3}}|\b(?:by|um)(?:\s[^\W\d]+)?|[-−–+±δ])[\s:*]*$")
+_GAP_BEFORE = re.compile(
+    rf"(?:\b{_GAP}(?:\s(?:[^\W\d]+|\ue000+)){{0,4}}|\b(?:by|um)(?:\s[^\W\d]+)?|[-−–+±δ])[\s:*]*$|\b(?:refunds|\w*erstattungen)(?:\s(?:[^\W\d]+|\ue000+)){{0,4}}\s\($"
+)
 
 _GAP_BEHIND = re.compile(rf"[\s*)]*(?:[^\W\d]+\s)?{_GAP}")
 
@@ -48,12 +50,19 @@ _EACH = re.compile(r"\b(?:divided|per|each|average|geteilt|pro|je|\w*durchschnit
 
 _VALUE = re.compile(r"\b(?:worth|value|\w*wert|à|(?:list|retail|full|current) prices?)\b|[×x]\s?\d")
 
+_PRICED = re.compile(r"\b(?:(?:unit |piece )?price|\w*preis) (?:of|von)\W*$")
+
 _A_PIECE = re.compile(r"(?:\b(?:je|pro stück|à|each|at|for)|[×x])\s*$")
 
 _OF_WHOLE = re.compile(
     r"\b(?:of|share|rate|makes? up|made up|account(?:s|ed)? for|contributed|brought in|ausgemacht|entfiel\w*|entfallen|(?:fielen|fiel|fällt|fallen) auf|fell on|von|des|der|aller|\w*anteil\w*|\w*quote|macht|entspricht|das sind|sind das|(?:that['’]s|that is|which is)(?! (?:up|down)\b))\b"
 )
 """How the words tell by what a number was worked out."""
+
+_THAT_IS = re.compile(
+    r"\b(?:that is|i\.e\.|also|das sind|sprich|nämlich|d\. ?h\.|das heißt)\W*(?:about |around |etwa |rund )?$"
+)
+""" "90% of the last ten, that is 9": a share, then how many."""
 
 _ARE = re.compile(r"\s(?:are|were|sind|waren)\b")
 
@@ -230,7 +239,8 @@ def _is_share_of_money(said: Said, number: Number) -> bool:
 
 def _is_stock_value(said: Said, number: Number) -> bool:
     """ "You have 232 Sporks, $2,784 at list price": as many as there are, at their price."""
-    if not number.currencies or not _VALUE.search("|".join(_words_beside(said, number))):
+    ahead, behind = _words_beside(said, number)
+    if not number.currencies or not _VALUE.search(f"{ahead}|{behind}") or _PRICED.search(ahead):
         return False
     mentions = said.mentions().get("product") or said.context.mentions.get("product", [])
     stocks = [ranking.values for ranking in said.grounds.rankings if ranking.what == "stock"]
@@ -406,13 +416,24 @@ def follows(said: Said, number: Number, sure: Sequence[Number], before: Sequence
         return any(fits(number, sum(alike[start:end])) for end in ends for start in range(end - 1))
     if not is_money:
         return False
-    if _VALUE.search(said.masked) and not _A_PIECE.search(ahead):
+    if _VALUE.search(said.masked) and not (_A_PIECE.search(ahead) or _PRICED.search(ahead)):
         prices, units = (_values([*before, *sure], money=money) for money in (True, False))
         if any(count > 1 and fits(number, price * count) for price in prices for count in units):
             return True
     counts = [count for count in _values(told, money=False) if count > 1]
     is_each = _EACH.search(said.masked) is not None
     return is_each and any(fits(number, amount / count) for amount in alike for count in counts)
+
+
+def is_of_share(said: Said, number: Number) -> bool | None:
+    """ "90% of the last ten, that is 9": None if it is not told so."""
+    before = [n for n in said.numbers if n.end <= number.start][-2:]
+    if number.percent or len(before) < 2 or not before[0].percent or said.of_which(before[0])[0] is not before[1]:
+        return None
+    if not _THAT_IS.search(said.masked, before[1].end, number.start):
+        return None
+    share, whole = before[0].readings[0][0] / 100, before[1].readings[0][0]
+    return abs(number.readings[0][0] - share * whole) <= max(0.5, whole * before[0].readings[0][1] / 200)
 
 
 def _is_told_change(said: Said, number: Number) -> bool:

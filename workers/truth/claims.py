@@ -164,6 +164,8 @@ def _words(sentence: Sentence) -> None:
         for trait in traits:
             if found[0] == "then" and masked.endswith("since ", 0, found.start()):
                 continue
+            if trait == "reversal" and _WENT_BACK.search(masked, 0, found.end()):
+                continue
             if trait in _LEFT_OUT and _is_left_out(masked, found):
                 continue
             if trait == "new" and _JUST_IN.search(masked[: found.end() + 2]) and not sentence.subjects:
@@ -194,6 +196,9 @@ def _words(sentence: Sentence) -> None:
 
 
 _BEFORE_REFUNDS = re.compile(r" (?:any |the )?(?:refunds?|returns|discounts?|tax\w*)\b")
+
+_WENT_BACK = re.compile(r"\b(?:ging|gingen|geht|gehen)\b[^.;]*\bum\b[^.;]*\bzurück$")
+""" "Sales went back by 5%": nothing was returned."""
 
 _FROM_YOU = re.compile(r" (?:you|us|dich|dir|sie|ihnen|euch)\b")
 
@@ -252,6 +257,8 @@ _ASIDE = re.compile(r"\([^()\d]*\)")
 
 _NEITHER = re.compile(r"\W*(?:neither|keine[rs]? (?:der|von|deiner|ihrer)|weder)\b[^.;]*\ue000")
 
+_ALREADY = re.compile(r"(?<!not )\b(?:already|schon|bereits)\s$")
+
 _NOT_YET_LEFT = re.compile(r"\b(?:not|nicht|noch)\b|n't\b")
 
 _WITH = re.compile(r"\b(?:hast|habt|haben|hat|hatte\w*) (?:\S+ ){0,4}mit\s")
@@ -275,6 +282,8 @@ def _decided(masked: str, found: re.Match[str], trait: str) -> str:
         return "shipping" if is_cost else not_yet
     if found[0].startswith("un") and found[0] != "unterwegs":
         return not_yet
+    if _ALREADY.search(masked, 0, found.start()):
+        return done
     begun = _ASIDE.sub(" ", masked[max(0, found.start() - 45) : found.start()])
     before = re.split(r"[,;:.()–—]|\b(?:and|but|und|aber)\b", begun)[-1]
     after = re.split(r"[,;:.()\d]|\b(?:and|but|und|aber)\b", masked[found.end() : found.end() + 40])[0]

@@ -8,7 +8,7 @@ from functools import partial
 
 from workers.truth.figure import NOTHING, STATUSES, Change, Figure, Range, fits
 from workers.truth.figures import role_of
-from workers.truth.periods import near, ranges
+from workers.truth.periods import SINCE, near, ranges
 from workers.truth.said import AGAINST, OF_SALES, THAN, Said, keys, kinds
 from workers.truth.sentence import Mention, Number
 from workers.truth.wording import Wording
@@ -43,14 +43,14 @@ _DIRECTION = Wording(
     r"|(?P<steady>steady|stable|flat|unchanged|stabil\w*|konstant\w*|gleichmäßig\w*|unverändert\w*)"
     r"|(?P<rise>rose|risen|rising|rises?|grew|grown|growing|growth|grows?|climb(?:s|ed|ing)?|increas(?:e|es|ed|ing)|jump(?:s|ed|ing)?|leap(?:ed)?|leapt|surg(?:e|ed|ing)|soar(?:ed|ing)?|gain(?:s|ed|ing)?|improv(?:e|ed|ing|ement)|expand(?:ed|ing)?"
     r"|accelerat(?:ed|ing)|doubled|tripled|quadrupled|(?:pick|perk|edg)(?:ed|ing) up|uptick|upswing|upward|uptrend|up(?! (?:to|and running|next)\b)|stieg\w*|steigt|steigend\w*|steigen|gestiegen|anstieg\w*|angestiegen|wuchs\w*|wächst|wachsen|gewachsen|wachstum\w*"
-    r"|zugelegt|legten? \w* ?zu|zugenommen|zunahme\w*|kletter(?:n|te|ten)|geklettert|plus|zuwachs\w*|rauf|hinauf|nach oben|verbessert\w*|aufwärts\w*|verdoppelt|verdreifacht|vervierfacht|erhöht\w*|(?:nahm|nimmt|nehmen|legte|legten) (?:\S+ ){0,8}zu|im plus)"
-    r"|(?P<fall>fell|fallen|falling|falls?|drop(?:s|ped|ping)?|declin(?:e|es|ed|ing)|decreas(?:e|es|ed|ing)|shrank|shrunk|shrinking|slipp(?:ed|ing)(?! (?:in|into|through)\b)|slump(?:ed|ing)?|dip(?:s|ped|ping)?|cool(?:ed|ing) (?:off|down)|eased|slid|slide|sank|sunk|plung(?:e|ed)|plummet\w*|down"
-    r"|weaken(?:ed|ing)|halved|slow(?:ed|ing)(?: down)?|downward|downturn|gesunken|sank\w*|sinkt|sinken|fiel(?:en)?|fällt|gefallen|rückg[aä]ng\w*|zurückgegangen|zurückgefallen|schrumpf\w*|geschrumpft|nachgelassen|hink\w*|abgenommen|abnahme\w*|eingebrochen|einbruch"
-    r"|eingebüßt|rückläufig\w*|fallend\w*|sinkend\w*|abwärts\w*|minus|runter|hinunter|nach unten|verringert\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|blieben|bleibt|bleiben) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
+    r"|zugelegt|legten? \w* ?zu|zugenommen|zunahme\w*|kletter(?:n|te|ten)|geklettert|plus|zuwachs\w*|rauf|hinauf|nach oben|verbessert\w*|(?:nachfrage|umsatz|absatz|verkäufe|geschäft|bestellungen) (?:\S+ ){0,4}(?:zieht|ziehen|zog|zogen) (?:\S+ ){0,4}an|bergauf|aufwärts\w*|verdoppelt|verdreifacht|vervierfacht|erhöht\w*|(?:nahm|nimmt|nehmen|legte|legten) (?:\S+ ){0,8}zu|im plus)"
+    r"|(?P<fall>fell|falling|falls?|drop(?:s|ped|ping)?|declin(?:e|es|ed|ing)|decreas(?:e|es|ed|ing)|shrank|shrunk|shrinking|slipp(?:ed|ing)(?! (?:in|into|through)\b)|slump(?:ed|ing)?|dip(?:s|ped|ping)?|cool(?:ed|ing) (?:off|down)|eased|slid|slide|sank|sunk|plung(?:e|ed)|plummet\w*|down"
+    r"|weaken(?:ed|ing)|halved|slow(?:ed|ing)(?: down)?|downward|downturn|gesunken|sank\w*|sinkt|sinken|(?:fiel(?:en)?|fällt|fallen)(?! [^.,;]{0,60}\baus\b)|gefallen|rückg[aä]ng\w*|zurückgegangen|zurückgefallen|schrumpf\w*|geschrumpft|nachgelassen|hink\w*|abgenommen|abnahme\w*|eingebrochen|einbruch"
+    r"|eingebüßt|rückläufig\w*|fallend\w*|sinkend\w*|bergab|abwärts\w*|minus|runter|hinunter|nach unten|verringert\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|blieben|bleibt|bleiben) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
 )
 
 _NO_DIRECTION = re.compile(
-    r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:den|the) (?:schnitt|durchschnitt|average|mean) (?:nach oben|nach unten|up|down|hoch)$|\bauf [^,;\d]{0,40}\bzurück$|\b(?:plan|tarif|paket) [„“\"]?grow$|\b(?:or|oder) (?:more|less|mehr|weniger|above|below|über|unter)$|\b(?:above|below|over|under|über|unter)(?= (?:or|oder)\b)$"
+    r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:den|the) (?:schnitt|durchschnitt|average|mean) (?:nach oben|nach unten|up|down|hoch)$|\bauf [^,;\d]{0,40}\bzurück$|\bausreißer nach (?:oben|unten)$|\b(?:plan|tarif|paket) [„“\"]?grow$|\b(?:or|oder) (?:more|less|mehr|weniger|above|below|über|unter)$|\b(?:above|below|over|under|über|unter)(?= (?:or|oder)\b)$"
 )
 
 _TAKES_OBJECT = Wording(
@@ -84,7 +84,7 @@ _NOUN_BEFORE = re.compile(
 )
 
 _ONCE = re.compile(
-    r" auf (?:den )?\ue000|[”\"]?[ -](?:(?:plan|tarif|paket)\b|(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:den|diesen|deinen|ihren) (?:letzten|neuesten|jüngsten)\b|(?:than|als) (?:once|one|ever|doubled?|tripled?|twice|halved|doppelt|dreifach|verdoppelt|verdreifacht|halbiert|einmal|eine[rsmn]?|sonst|usual)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
+    r" auf (?:den )?\ue000|[”\"]?[ -](?:(?:plan|tarif|paket)\b|(?:\w*erstattung\w*|retouren|rabatt\w*|steuern|abzug)\b|(?:den|diesen|deinen|ihren) (?:letzten|neuesten|jüngsten)\b|(?:than|als) (?:once|one|ever|doubled?|tripled?|twice|halved|doppelt|dreifach|verdoppelt|verdreifacht|halbiert|einmal|eine[rsmn]?)|exactly|precisely|genau|oder|or (?:more|less)|details?)\b"
 )
 
 _ACROSS = re.compile(r" \d+ (?:orders?|purchases?|sales|customers?|buyers?|days|weeks)\b")
@@ -97,6 +97,11 @@ _LASTING = Wording(
     r"|immer (?:mehr|weniger|öfter|seltener|häufiger|besser|schlechter|größer|kleiner)|more and more|fewer and fewer|less and less|kontinuierlich|stetig|beständig|continuously|steadily|constantly)\b"
 )
 """ "Has grown for three months"."""
+
+_USUAL = re.compile(
+    r"(?: [\w\ue000]+){0,3} (?:than|als) (?:usual|normal|sonst|üblich|gewöhnlich|gewohnt|(?:on )?an? (?:usual|normal|typical)|(?:an )?eine[mnr]? (?:üblichen?|normalen?|gewöhnlichen?|typischen?))\b"
+)
+""" "More orders than usual"."""
 
 _STANDS_AT = re.compile(r"\b(?:to|at|auf|mit|with|bei)\W*$")
 """ "Is at $5, above …": it is not by how much."""
@@ -130,14 +135,17 @@ def _changed(said: Said, sign: int, scope: Scope) -> bool:
     if said.mentions().get("product"):
         return False  # nothing tells what it sold before
     is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.plain) is not None
+    since = _since_day(said, scope)
+    against = _against_day_before(said, scope) if since is None and not is_long else None
+    by_days = since if since is not None else against
+    if doubled and by_days is not None:
+        return _is_so_much(doubled, 100 * by_days)
     if doubled:
         is_of_days = not is_long and bool(said.periods or said.dates)
         percents = [c.value for c in _changes(said, scope) if c.percent and (is_of_days or not c.days)]
         return any(_is_so_much(doubled, percent) for percent in percents)
-    if (since := _since_day(said, scope)) is not None:
-        return since * sign > 0
-    if not is_long and (against := _against_day_before(said, scope)) is not None:
-        return against * sign > 0
+    if by_days is not None:
+        return by_days * sign > 0
     changes = _changes(said, scope)
     if any((sign == 0 or change.value * sign > 0) and not (is_long and change.days) for change in changes):
         return True
@@ -179,20 +187,25 @@ _ON_DAY = re.compile(r"\b(?:on|am|yesterday|gestern)(?:\s\S+)?$")
 
 
 def _since_day(said: Said, scope: Scope) -> float | None:
-    """ "Since Tuesday it has been quieter": by how much an average day since then had more than that day."""
-    since = [said.spans_of()[p.start] for p in said.periods if p.value[:1] == ("since",)]  # type: ignore[index]
+    """ "Since Tuesday it has been quieter": by what share an average day since then had more than that day."""
+    since = [
+        said.spans_of()[p.start]
+        for p in said.periods
+        if p.value[:1] == ("since",) or SINCE.search(said.plain, 0, p.start)  # type: ignore[index]
+    ]
     spans = [span for spans in since[:1] for span in spans]
     found = []
     for ranking in said.grounds.rankings:
         for start, end in spans if ranking.what in _day_measures(said, scope) else ():
             days = [f"date:{(start + timedelta(days=n)).isoformat()}" for n in range((end - start).days + 1)]
             if len(days) > 1 and ranking.values.keys() >= set(days):
-                found.append(sum(ranking.values[day] for day in days[1:]) / (len(days) - 1) - ranking.values[days[0]])
-    return found[0] if found and len({(d > 0) - (d < 0) for d in found}) == 1 else None
+                mean = sum(ranking.values[day] for day in days[1:]) / (len(days) - 1)
+                found.append(_share_more(mean, ranking.values[days[0]]))
+    return _agreed(found)
 
 
 def _against_day_before(said: Said, scope: Scope) -> float | None:
-    """ "Sales dropped on Saturday": by how much that had more than the day before, where all that may be meant agrees."""
+    """ "Sales dropped on Saturday": by what share that had more than the day before, where all that may be meant agrees."""
     times = [*said.periods, *said.dates]
     if (
         len(times) != 1
@@ -205,11 +218,20 @@ def _against_day_before(said: Said, scope: Scope) -> float | None:
     for start, end in said.spans_of()[times[0].start]:
         day, before = (f"date:{each.isoformat()}" for each in (start, start - timedelta(days=1)))
         found += [
-            ranking.values[day] - ranking.values[before]
+            _share_more(ranking.values[day], ranking.values[before])
             for ranking in said.grounds.rankings
             if start == end and ranking.what in _day_measures(said, scope) and {day, before} <= ranking.values.keys()
         ]
-    return found[0] if found and len({(d > 0) - (d < 0) for d in found}) == 1 else None
+    return _agreed(found)
+
+
+def _share_more(value: float, before: float) -> float:
+    return (value - before) / (before or 1)
+
+
+def _agreed(found: Sequence[float]) -> float | None:
+    """The largest, if all are more, or all are less."""
+    return max(found, key=abs) if len({(d > 0) - (d < 0) for d in found}) == 1 else None
 
 
 def _day_measures(said: Said, scope: Scope = EVERYWHERE) -> list[str]:
@@ -292,7 +314,7 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
             continue
         if _ONCE.match(masked, found.end()) or _NO_DIRECTION.search(masked[: found.start()][-24:] + found[0]):
             continue
-        if said.first(_LASTING, *scope, plain=True):  # no report is of more than two times
+        if said.first(_LASTING, *scope, plain=True) or _USUAL.match(masked, found.end()):  # no report is of that
             yield found[0], False
             continue
         if group == "steady":
@@ -378,8 +400,8 @@ def _apart(said: Said, found: re.Match[str], group: str, scope: Scope) -> float 
         else:
             continue
         differences = [a - b for a, b in zip(one[2](), other[2](), strict=True) if a is not None and b is not None]
-        if differences and (all(d > 0 for d in differences) or all(d < 0 for d in differences)):
-            return differences[0]
+        if len({d > 0 for d in differences if d}) == 1:
+            return max(differences, key=abs)
         return None
     return None
 
@@ -690,6 +712,8 @@ def _compared_first(
     }
     if len(against) == 1 and than is None:  # "compared with last week's $4, you're ahead"
         return 1 - against.pop()
+    if than and pair[0].end <= than.start() < than.end() <= pair[1].start and pair[0].start >= comma:
+        return 0  # "with $5 it was more than then, when it was $4"
     before = [which for _, end, which in things if end <= pivot]
     after = [which for start, _, which in things if start >= (than.end() if than else found.end())]
     if than is None and group.startswith("beside"):  # "over", "vor": only between what is compared

@@ -112,6 +112,10 @@ _RIGHT_BEFORE = re.compile(
     r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?(?: \ue000+)?\s?(?:\(|:|=)\W*"
 )
 
+_EARNED = Wording(
+    r"(?:revenue|turnover|takings|earned|brought in|took in|\w*umsatz|\w*umsätze|umgesetzt|eingenommen|eingebracht|einnahmen|\w*erlöse?)(?!\w)"
+)
+
 _SHIPPING = Wording(r"(?:shipping|deliver(?:y|ies)|freight|porto|\w*versand\w*|fracht\w*)(?!\w)")
 _AND = re.compile(r"(?:,|,? (?:and|und|plus|&)) ?")
 _STATUS = frozenset({"fulfilled", "unfulfilled", "paid", "unpaid"})
@@ -284,7 +288,7 @@ def _leaves(said: Said, number: Number) -> bool:
     """ "Less refunds, $5 becomes $4", "after refunds you keep $4 of $5": it is what is left."""
     begins = max((n.end for n in said.numbers if n.end <= number.start), default=0)
     return _LEAVES.search(said.masked[begins : number.start]) is not None or (
-        re.match(r" (?:after(?:wards)?|danach)\b(?! \w)", said.masked[number.end :]) is not None
+        re.match(r" (?:after(?:wards)?|danach|übrig)\b(?! \w)", said.masked[number.end :]) is not None
     )
 
 
@@ -514,6 +518,8 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
     unsaid = traits & UNSAID
     if "price" in unsaid and "largest" in unsaid and said.has(_STARTS_AT) and not said.has(RANGE):
         return MOST
+    if "price" in unsaid and "revenue" in words.near and "price" not in words.wide and said.has(_EARNED):
+        return MOST  # a piece's price is no revenue
     if "price" in unsaid:  # from, up to
         unsaid -= {"largest", "smallest"}
     if words.same:

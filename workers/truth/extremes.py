@@ -127,15 +127,28 @@ _UNREAD = Wording(
     r"|(?:(?:net |gross )?profits?|margins?|(?:rein|roh)?gewinn(?:e?s)?|\w*margen?)\b(?=[^.,;]*\s\W{0,2}\d)"
     r"|(?:(?:shipping|delivery) (?:takes|took|time)|(?:versand|lieferung) dauert\w*|lieferzeit\w*)\b(?=[^.;]*\d)"
     r"|(?:customers?|buyers?|visitors|orders?|kund(?:en?|in|innen)|käufern?|besucher|bestellung(?:en)?) (?:(?:mostly|mainly|meist) )?(?:(?:(?:are|is|come|came|kommt|kommen|kamen|stammen|sind|ist) )?(?:from|aus|in(?= \w+ (?:bought|ordered|spent|placed|love|like|prefer|kauf\w+|bestell\w+|lieben|mögen|bevorzugen)\b))|(?:went|go|gehen|gingen?) (?:to|nach)) (?P<place>[^\W\d_]+)"
-    r"|(?:come|came|kommen|kamen|arrive) (?:through|via|über) (?:instagram|facebook|tiktok|google|pinterest|youtube|e-?mail|social media|(?:die )?werbung|ads|(?:den )?newsletter)\b"
+    r"|(?:come|came|kommen|kamen|arrive) (?:\w+ ){0,3}(?:through|via|über) (?:instagram|facebook|tiktok|google|pinterest|youtube|e-?mail|social media|(?:die )?werbung|ads|(?:den )?newsletter)\b"
     r"|(?:paid|bezahlt|(?:shipped|sent|versandt|versendet|verschickt)) (?:with|by|via|mit|per|über) (?:paypal|klarna|stripe|visa|mastercard|(?:apple|google|shop) pay|credit card|kreditkarte|rechnung|dhl|ups|fedex|usps|dpd|gls|hermes|(?:royal|der) (?:mail|post))\b"
     r"|(?:mit|per|über) (?:paypal|klarna|kreditkarte|dhl|ups|fedex|dpd|gls|hermes|(?:der )?post) (?:bezahlt|versandt|versendet|verschickt)\b"
+    r"|(?:(?:conversion|bounce|click|open)[ -]?rate|absprungrate|klickrate|öffnungsrate) (?:is|was|ist|war|liegt) (?:\w+ )?(?:high|low|good|great|healthy|solid|strong|weak|hoch|niedrig|gut|stark|schwach|solide)\b"
     r"|(?:wohnt|lebt|lives|resides|is based|is located) in\b"
 )
 
 
+_TIME_OF_DAY = Wording(
+    r"(?:abends|morgens|mittags|nachts|vormittags|nachmittags|am (?:(?:frühen|späten) )?(?:abend|morgen|vormittag|nachmittag)|in der nacht|in the (?:evenings?|mornings?|afternoons?)|at (?:night|noon))\b"
+)
+
+_MOSTLY = re.compile(
+    r"\b(?:most(?:ly)?|mainly|usually|typically|tend|meisten?|meistens|hauptsächlich|überwiegend|vor allem|besonders|am liebsten|am häufigsten|typischerweise|üblicherweise)\b"
+)
+
+_BUYING = re.compile(r"\b(?:orders?|buy|customers|buyers|sales|\w*bestell\w*|kauf\w*|verkäufe|kund\w+|käufer\w*)\b")
+""" "Most orders come in the evening": no report tells the time of day."""
+
 _OF_ALL_TIMES = Wording(
     r"(?:best|highest|strongest|biggest|busiest|worst|slowest|weakest|beste\w*|höchste\w*|stärkste\w*|größte\w*|schwächste\w*) \w+ (?:ever|yet|so far this year|of the year|in (?:months|years)|aller zeiten|des jahres|seit (?:monaten|jahren|(?:der )?(?:eröffnung|gründung|start))|since (?:you|your|the) \w*\s?(?:open|launch|start)\w*)\b"
+    r"|wie (?:noch )?nie(?: zuvor)?\b|(?:mehr|stärker|besser) denn je\b|(?:more|better|stronger|busier) than ever(?: before)?\b"
     r"|(?:new|all-time) (?:record|high)\b|neue[nr]? rekord\b|allzeithoch"
 )
 """ "Your best month ever": no report is of so long a time."""
@@ -143,7 +156,8 @@ _OF_ALL_TIMES = Wording(
 
 def unread(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Your top country is Germany", "it was paid with PayPal": what nothing that is read tells."""
-    told = [f for f in said.each(_UNREAD) if not f["place"] or _is_place(said, f)]
+    told = [f for f in said.each(_TIME_OF_DAY, plain=True) if _MOSTLY.search(said.plain) and _BUYING.search(said.plain)]
+    told += [f for f in said.each(_UNREAD) if not f["place"] or _is_place(said, f)]
     told += said.each(_OF_ALL_TIMES, plain=True)
     codes = [f for f in _CODE.finditer(said.text) if f[0].lower() not in said.grounds.texts]
     told += codes if codes and _CODE_WORD.search(said.plain) and _USED.search(said.plain) else []

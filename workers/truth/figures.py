@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from workers.truth import foreign
-from workers.truth.arithmetic import SELECTED, is_of_latest, is_of_named, latest_totals, sign_of
+from workers.truth.arithmetic import SELECTED, is_of_latest, is_of_named, is_of_share, latest_totals, sign_of
 from workers.truth.description import (
     MEASURES,
     MOST,
@@ -50,7 +50,7 @@ _TOLD = re.compile(
     r"\b(?:did you know|have you seen|noticed|aware|that|dass|really|wirklich|wussten|wusstest|since|because|with|da|weil|bei|warum|why|mehr zu|about|on)\b"
 )
 
-_INSTEAD = re.compile(r"\b(?:statt|anstatt|instead of|rather than)\W*$")
+_INSTEAD = re.compile(r"\b(?:statt|anstatt|instead of|rather than)\W*(?:(?:für|for|at)\s\W*)?$")
 
 _STATED = re.compile(
     r"\b(?:have|had|has|got|received|are|were|is|was|see|sold|made|there(?:'s|'re)|you've|haben|hatten|habe|hast|hattest|hat|hatte|sind|waren"
@@ -177,6 +177,8 @@ def number(said: Said, number: Number) -> bool | None:
     is_count = number.currencies is None and not number.percent
     if (loyal := _is_loyal(said, number)) is not None:
         return loyal
+    if (told := is_of_share(said, number)) is not None:
+        return told
     whole = said.of_which(number)[0]
     if is_count and whole is not None and number.readings[0][0] > max(value for value, _ in whole.readings):
         return False  # "8 of the 6"
@@ -277,6 +279,8 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
     is_supposed = said.supposes(before.rpartition(": ")[2] + said.masked[number.start : number.end] + after)
     if is_supposed and _GOAL.search(before):
         return True
+    if (is_supposed or said.advises(clause)) and number.currencies and _is_price_now(said, number):
+        return True
     if is_supposed:
         return OWNED.search(before) is not None and about_store
     if not is_count and not number.percent and any(left <= o.start and o.end <= number.start for o in said.orders):
@@ -292,6 +296,15 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
         return True
     sentence = said.masked[said.clause_start(number.start) : said.clause_end(number.end)]
     return not said.advises(sentence) and not said.supposes(said.masked[: said.clause_end(number.end)])
+
+
+def _is_price_now(said: Said, number: Number) -> bool:
+    """ "If you lowered the price of the mug from $15 to $12", "sold at $12 instead of $15": what it costs now."""
+    has_product = "product" in said.mentions()
+    return has_product and (
+        (_is_end(said, number) and role_of(said, number) == "earlier")
+        or _INSTEAD.search(said.masked, 0, number.start) is not None
+    )
 
 
 def _is_owned(before: str) -> bool:

@@ -182,7 +182,7 @@ def _of(said: Said, names: frozenset[str]) -> list[Any]:
 
 
 _OPENED = Wording(
-    r"(?:open(?:ed)?|founded|launched|started|live|online|offen|eröffnet|gegründet|besteht|existiert|gibt es)\b[^.;,]{0,30}?\b(?:since|in|seit|im jahr) (?P<year>(?:19|20)\d\d)\b(?!\W\d)"
+    r"(?:open(?:ed)?|founded|launched|started|live|online|offen|eröffnet|gegründet|besteht|existiert|läuft|gibt es)\b[^.;,]{0,30}?\b(?:since|in|seit|im jahr) (?P<year>(?:19|20)\d\d)\b(?!\W\d)"
 )
 
 _YEARS = Wording(
@@ -263,7 +263,7 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
         if is_plan or _LABELLED.search(before[-40:]) or _PLAN_FOLLOWS.match(after):
             is_name = True
         elif len(words) < 2:
-            is_name = False
+            is_name = _is_sold_thing(said, start, start + len(name))
         elif said.context.columns and stripped.endswith("|"):
             is_name = after.lstrip().startswith("|") and _is_named_column(said, start)
         elif _is_labelled(said, start) and not after[:1].isalnum():
@@ -302,6 +302,36 @@ _TOLD_OF = re.compile(r"\s?[:(–—]|,? (?:with|which|has|have)\b")
 def _is_of_nobody(said: Said) -> bool:
     """Whether a figure is somebody's who is not named: so it is told of a name that nobody has."""
     return not said.mentions() and any(figure.kinds - {"date"} for figure in said.meant.values())
+
+
+def _is_sold_thing(said: Said, start: int, end: int) -> bool:
+    """ "The Lamp is your bestseller", "Dein Topseller ist die Lampe", "Die Lampe ist ausverkauft": a product in one
+    word, where neither this sentence nor the one before names one."""
+    if {"product", "order"} & {*said.mentions(), *said.context.mentions} or said.advises(said.plain):
+        return False
+    if len(name := said.plain[start:end]) < 4 or any(part in said.grounds.texts for part in (name[:4], name[-4:])):
+        return False
+    if _OF_IT_ARE.match(said.masked, end) and _OF_BEFORE.search(said.masked, 0, start):
+        return True
+    return _IS_SOLD.match(said.masked, end) is not None or (
+        _BEST_IS.search(said.masked, 0, start) is not None and not said.masked[end:].strip(" .!*")
+    )
+
+
+_BEST = r"(?:\w+er |\w+es )?(?:best-?seller|top-?seller|verkaufsschlager|renner|ladenhüter|beliebtestes produkt|meistverkauftes produkt)"
+_IS_SOLD = re.compile(
+    rf"\*{{0,2}} (?:is|are|was|ist|sind|war|bleibt) (?:(?:still|currently|now|aktuell|derzeit|weiterhin|der|das|die) )*(?:(?:your|dein|ihr|euer) {_BEST}|sold out|out of stock|ausverkauft|vergriffen)\b"
+)
+_BEST_IS = re.compile(
+    rf"\b(?:your|dein|ihr|euer) {_BEST} (?:is|are|was|ist|sind|war|bleibt) (?:(?:still|currently|aktuell|derzeit|weiterhin) )?(?:the |die |der |das )?\W*$"
+)
+
+
+_OF_BEFORE = re.compile(r"^\W*(?:von|vom)(?: der| dem| den| deine[rmn]| ihre[rmn])?\s\W*$")
+_OF_IT_ARE = re.compile(
+    r"\*{0,2} (?:wurden?|hast|haben|hat|gingen|sind) [^.;]*\d[^.;]*\b(?:verkauft|bestellt|abgesetzt|gekauft)\b"
+)
+""" "Von der Lampe wurden 9 Stück verkauft"."""
 
 
 def _is_labelled(said: Said, at: int) -> bool:

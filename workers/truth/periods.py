@@ -49,7 +49,7 @@ _UNIT = (
 )
 
 PERIOD = Wording(
-    r"(?P<included>(?:stand:? heute|today included|including today|einschließlich heute|heute eingeschlossen|inklusive heute))|(?:(?:in|over|for|within|during|of|from|innerhalb|während|aus|über)\s)?(?:the\s|den\s|der\s|die\s)?"
+    r"(?P<included>(?:stand:? heute|today included|including today|einschließlich heute|heute eingeschlossen|inklusive heute|(?<!\ue000 )(?<!tag )(?<!woch )(?<!\. )bis (?:einschließlich )?(?:heute|dato)))|(?:(?:in|over|for|within|during|of|from|innerhalb|während|aus|über)\s)?(?:the\s|den\s|der\s|die\s)?"
     r"(?:last|past|previous|trailing|letzte[nr]?|vergangene[nr]?|vorige[nr]?)\s"
     + _COUNTED.format(1) + r"\s(?:[a-zäöüß]+\s)?" + _UNIT.format(1) + r""
     r"|(?P<then>since then|since that day|seitdem|seither)\b"
@@ -63,7 +63,7 @@ PERIOD = Wording(
     r"|this quarter|seit mitternacht|since midnight|mtd|month to date|since the month (?:began|started)|(?:since|from) the (?:first|start|beginning) of (?:the|this) month|seit monats(?:anfang|beginn)|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
     r"|the day before(?: yesterday)?|the (?:day after|next day|following day)|(?:am |dem )?(?:tag (?:davor|zuvor|danach|darauf)|vortag)|(?:(?:im|in der|der|dem|des|den|die|das|zum|zur|vom) )?(?:(?:gesamte|ganze|volle)[nr]? )?(?:vormonats?|vorwoche|vorjahr(?:e?s)?)|yday|heutige[rnms]?|gestrige[rnms]?|heute|gestern|vorgestern|jemals|(?:in )?(?:diese[rnm]?s?|(?:der|die|das|den|dem|im) laufenden?|laufende[rns]?) (?:woche|monats?|jahre?s?|quartals?)"
     r"|(?:in (?:der|den) )?(?:letzte|vergangene|vorige)[rnms]? (?:(?:volle|ganze)[nrms]? )?(?:kalender)?(?:woche|monats?|jahre?s?|quartals?)|am wochenende)\b"
-    r"|(?P<weekly>wochen)(?=umsatz|bestell|durchschnitt|schnitt|summe|ergebnis)"
+    r"|(?P<monthly>monats)(?=umsatz|erlös|einnahmen|bestell)|(?P<weekly>wochen)(?=umsatz|bestell|durchschnitt|schnitt|summe|ergebnis)"
     r"|(?P<since>since|seit|ab|from(?=[^.]*\ue000 on\b))\s(?:(?:the|dem|der|mon\w*|tue\w*|wed\w*|thu\w*|fri\w*|sat\w*|sun\w*|\w+tag),?\s)?(?=\ue000)"
     r"|(?:(?P<since_day>since|seit)\s|on |am )?(?P<weekday>mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?"
     r"|montags?|dienstags?|mittwochs?|donnerstags?|freitags?|samstags?|sonnabends?|sonntags?|(?:mon|tue|wed|thu|fri|sat|sun)(?=:?\s+\d|\s\|)|(?<![^\W\d_] )(?:mo|di|mi|do|fr|sa|so)(?=:\s+\d|\s\||\s\d+(?:,|;|\s·|\s?$))|(?<=^ )(?:mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so)(?= $))\b(?!,?\s(?:der |den |dem |the )?\ue000)",
@@ -145,6 +145,8 @@ def period_meant(found: re.Match[str]) -> tuple[str, object] | None:
         return None
     if found["weekly"]:
         return "week", 1
+    if found["monthly"]:
+        return "word", "the month"
     if found["then"]:
         return "then", None
     if found["last"]:
@@ -167,7 +169,7 @@ def period_meant(found: re.Match[str]) -> tuple[str, object] | None:
     return "word", found["word"].lower()
 
 
-_SINCE = re.compile(r"\b(?:since|seit)\s$")
+SINCE = re.compile(r"\b(?:since|seit)\s$")
 _BY_THEN = re.compile(
     r"\b(?:by|at) (?:this|the same) (?:point|time|stage|date|day) (?:(?:in|of) )?(?:the )?last month\b"
 )
@@ -226,7 +228,7 @@ def ranges(period: Mention, said: Sentence, today: date) -> list[Range]:
             return [(today - (back + more) * day, today - (back + more) * day) for more in (0, 7)]
         case "calendar":
             first = today.replace(day=1, month=which, year=today.year - (which > today.month))
-            ends = today if _SINCE.search(said.plain, 0, period.start) else (first + 31 * day).replace(day=1) - day
+            ends = today if SINCE.search(said.plain, 0, period.start) else (first + 31 * day).replace(day=1) - day
             return [(first, min(today, ends))]
         case "last":  # "this month …, more than in the last": what is as long
             named = [p for p in said.periods if p.start < period.start and p.value != period.value]
@@ -248,7 +250,7 @@ def ranges(period: Mention, said: Sentence, today: date) -> list[Range]:
         shift = -day if beside["before"] else day
         if spans and all(start == end for start, end in spans):
             return [(start + shift, start + shift) for start, _ in spans]
-    if _SINCE.search(said.plain, 0, period.start):
+    if SINCE.search(said.plain, 0, period.start):
         return [(start, today) for start, _ in _days_of_word(str(which), said, today, monday)]
     return _days_of_word(str(which), said, today, monday)
 

@@ -10,7 +10,7 @@ from workers.truth.wording import Wording
 
 _ALL = r"(?:all(?![- ]time)|every(?! (?:second|third|other)\b)|each|alle[nrs]?|allesamt|ausnahmslos|everything|sämtliche[nr]?|jede[rns]?(?! (?:zweit|dritt)))"
 _HALF = r"(?:half|(?:die |der )?hälfte)"
-_OF = r"(?= (?:of|der|deiner|ihrer|von|aller)\b)"
+_OF = r"(?= (?:of|der|deiner|ihrer|von|aller|des|deines|ihres)\b)"
 _PARTS: Mapping[str, tuple[float, float, str]] = {
     "almost_all": (0.8, 1.0, rf"(?:almost|nearly|fast|beinahe|nahezu) {_ALL}"),
     "all": (1.0, 1.0, _ALL),
@@ -18,6 +18,7 @@ _PARTS: Mapping[str, tuple[float, float, str]] = {
                          r"|die meisten|überwiegend|mehrheitlich|großteil|mehrzahl|(?:der|ein) (?:größere|größte|überwiegende) teil|the (?:bulk|larger part|greater part)"),
     "few": (0.0, 0.499, rf"(?:less than|fewer than|under|not even|weniger als|unter|nicht einmal) {_HALF}|(?:the|a|die|eine) (?:\w+ )?(?:minority|minderheit)"
                         r"|(?:der|ein) (?:kleinere|kleinste|geringere) teil|the (?:smaller|lesser) part"),
+    "one_of": (0.001, 1.0, r"(?:one|eine[rs]?)(?= (?:of|der|deiner|ihrer|von)\b)"),
     "half": (0.43, 0.57, rf"{_HALF}{_OF}|every (?:second|other)|jede[rns]? zweite\w?"),
     "third": (0.263, 0.403, rf"every third|jede[rns]? dritte\w?|(?:a|one|ein) (?:third|drittel){_OF}"),
     "two_thirds": (0.597, 0.737, rf"(?:two|zwei)[- ](?:thirds|drittel){_OF}"),
@@ -37,7 +38,11 @@ _KINDS = STATUSES | {"open"}
 
 def shares(said: Said) -> Iterable[tuple[str, bool]]:
     """Where the data decides it: in any of the lists, times and wholes that may be meant."""
-    if not (said.told & _KINDS or len(said.numbers) > 1) or said.doubts(said.plain) or said.supposes(said.plain):
+    if (
+        not (said.told & _KINDS or len(said.numbers) > 1 or said.periods or said.dates)
+        or said.doubts(said.plain)
+        or said.supposes(said.plain)
+    ):
         return
     for found in said.each(_PART, plain=True):  # "a third" is masked
         word = found.lastgroup or ""
@@ -59,6 +64,27 @@ def shares(said: Said) -> Iterable[tuple[str, bool]]:
             known = list(part_of_kind(said, kind, subject, is_of_open=is_of_open))
             if known:
                 yield f"{found[0]} … {kind.replace('_', ' ')}", any(least <= share <= most for share in known)
+        elif (
+            not kinds
+            and word in _OF_DAY
+            and not found[0].startswith(("every", "jede"))
+            and (known := list(_part_of_day(said, found)))
+        ):
+            yield f"{found[0]} … day", any(least <= share <= most for share in known)
+
+
+_OF_DAY = ("half", "third", "two_thirds", "quarter", "three_quarters")
+
+
+def _part_of_day(said: Said, found: re.Match[str]) -> Iterator[float]:
+    """ "Two thirds of the orders came on Thursday": what part of the week's orders, or of its revenue, is of the day."""
+    noun = next((s.kind for s in said.subjects if s.start >= found.end()), "")
+    days = [spans for spans in said.spans_of().values() if all(a == b for a, b in spans)]
+    what = {"order": "day orders", "money": "day totals"}.get(noun)
+    for ranking in said.grounds.rankings if not said.names and "recent" not in said.told else ():
+        whole = sum(ranking.values.values()) if ranking.what == what and len(days) == 1 else 0
+        parts = [ranking.values.get(f"date:{a.isoformat()}") for a, _ in days[0]] if whole else []
+        yield from (part / whole for part in parts if part is not None)
 
 
 def _spoken_of(said: Said, found: re.Match[str]) -> tuple[set[str], str]:

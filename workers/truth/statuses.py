@@ -12,7 +12,7 @@ from workers.truth.wording import Wording
 _DENIED = re.compile(r"\b(?:not|never|no|nicht|nie|keine?[nmrs]?)\b|n't\b")
 
 _SOLD_OUT = re.compile(
-    r"\b(?:(?P<low>(?:nearly|almost) (?:gone|sold out|out of stock)|running (?:low|out)|runs low|low on stock|in short supply|fast (?:weg|alle|ausverkauft|vergriffen)|knapp(?: geworden)?|wird knapp|geht zur neige)|out of stock|sold out|run out|ran out|runs out|nichts mehr (?:da|übrig)|none (?:is |are )?left|ausgegangen|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
+    r"\b(?:(?P<low>(?:nearly|almost) (?:gone|sold out|out of stock)|running (?:low|out)|runs low|low on stock|in short supply|fast (?:weg|alle|ausverkauft|vergriffen)|knapp(?: geworden)?|wird knapp|geh(?:t|en) (?:\w+ ){0,4}(?:zur neige|aus(?=\W*$|[.,;])))|out of stock|sold out|run out|ran out|runs out|nichts mehr (?:da|übrig)|none (?:is |are )?left|ausgegangen|ausverkauft|vergriffen|nicht (?:mehr )?(?:auf lager|vorrätig|verfügbar|lieferbar)|no longer (?:in stock|available))\b"
 )
 
 

@@ -451,7 +451,7 @@ Das Geld für #1117 fehlt noch.
 Cancellations this week: 2.
 """
 FALSE = """
-Orders halved since yesterday.
+Orders doubled since yesterday.
 Your revenue has tripled.
 Ihr Umsatz hat sich verdreifacht.
 Your orders have quadrupled.

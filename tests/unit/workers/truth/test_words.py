@@ -236,6 +236,32 @@ The newest five orders add up to $325.00. | The newest five orders add up to $33
 """
 
 
+GERMAN = """
+Eine der letzten fünf Bestellungen ist noch nicht bezahlt. | Eine der letzten fünf Bestellungen wurde storniert.
+Ein Viertel der Bestellungen kam am Donnerstag. | Zwei Drittel der Bestellungen kamen am Donnerstag.
+Ein Drittel des Umsatzes kam am Donnerstag. | Die Hälfte des Umsatzes kam am Mittwoch.
+Am Donnerstag waren es mehr Bestellungen als am Freitag. | Am Donnerstag waren es mehr Bestellungen als sonst.
+Der Umsatz hat sich seit Freitag fast verdreifacht. | Der Umsatz hat sich seit gestern verdreifacht.
+Der Samstag war besser als der Freitag. | Der Freitag war besser als der Samstag.
+Die Daten sagen nicht, ob die meisten Bestellungen abends kommen. | Die meisten Bestellungen kommen abends.
+Merino Hiking Socks ist dein Bestseller. | Die Auroralampe ist dein Bestseller.
+Dein Bestseller ist Merino Hiking Socks. | Dein Bestseller ist die Auroralampe.
+Von Titanium Spork wurden 9 Stück verkauft. | Von der Thermosflasche wurden 9 Stück verkauft.
+Wenn etwas ausverkauft ist, sag Bescheid. | Deine Thermosflasche ist ausverkauft.
+Der Titanium Spork kostet 12,00 $. | Der Titanium Spork brachte 12,00 $ Umsatz.
+Wenn du den Titanium Spork von 12,00 $ auf 10,00 $ senken würdest, kämen mehr Käufer. | Wenn du den Titanium Spork von 15,00 $ auf 10,00 $ senken würdest, kämen mehr Käufer.
+Wenn der Titanium Spork statt 12,00 $ nur 10,00 $ kosten würde, wäre er günstig. | Wenn der Titanium Spork statt 15,00 $ nur 10,00 $ kosten würde, wäre er günstig.
+Dein Shop läuft seit 2023. | Dein Shop läuft seit 2021.
+Der Titanium Spork geht raus, sobald er bezahlt ist. | Dem Titanium Spork gehen die Vorräte aus.
+Im Moment läuft das Geschäft ordentlich. | Das Geschäft brummt wie noch nie.
+Mit 40 Bestellungen fallen die letzten 30 Tage höher aus als die 30 Tage davor (30). | Mit 40 Bestellungen fallen die letzten 30 Tage niedriger aus als die 30 Tage davor (30).
+Von deinen 12 offenen Bestellungen sind 4 schon versandt. | Von deinen 12 offenen Bestellungen sind 5 schon versandt.
+60 % der letzten 5 Bestellungen kamen von Stammkunden, also 3. | 60 % der letzten 5 Bestellungen kamen von Stammkunden, also 4.
+Der Neukundenanteil dieser Woche liegt bei 46,2 %. | Der Neukundenanteil dieser Woche liegt bei 54 %.
+Zusammengenommen hast du von Titanium Spork und Tee 2-Pack 272 Stück vorrätig. | Zusammengenommen hast du von Titanium Spork und Tee 2-Pack 282 Stück vorrätig.
+"""
+
+
 def _busy() -> Grounds:
     return grounds([*store(), sales(1449.0, 40, 1000.0, 30)])
 
@@ -262,8 +288,9 @@ def _idle() -> Grounds:
         (SCOPE, _busy()),
         (DAYS, _busy()),
         (PARTS, _busy()),
+        (GERMAN, _busy()),
     ],
-    ids=["some", "none", "more", "most", "scope", "days", "parts"],
+    ids=["some", "none", "more", "most", "scope", "days", "parts", "german"],
 )
 def test_what_is_said_without_a_figure_follows_from_the_figures(pairs: str, read: Grounds) -> None:
     for pair in pairs.strip().split("\n"):
