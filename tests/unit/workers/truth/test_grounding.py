@@ -1,5 +1,6 @@
 """What CJ says against what was read: lies are found, and what is true is left alone."""
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -1093,6 +1094,62 @@ def test_what_is_said_in_other_languages(language: str) -> None:
         if spoken == language and bool(found(text.replace("\\n", "\n"), read)) != (mark == "-"):
             wrong.append(f"{mark} {text}")
     assert wrong == []
+
+
+NAMES = {
+    "Titanium Spork": "抹茶セット", "Merino Hiking Socks": "竹の箸５膳", "Anna Schmidt": "佐藤花子", "Carla Gomez": "محمد علي",
+}  # fmt: skip
+FRENCH_NAMES = {
+    "Titanium Spork": "Chaussettes d’été « Bleu »", "Merino Hiking Socks": "Crème brûlée 4×100 g",
+    "Anna Schmidt": "Zoë Lefèvre", "Carla Gomez": "Jean-Éric D’Aubigné",
+}  # fmt: skip
+NAMED = {
+    "fr": FRENCH_NAMES, "he": {"Titanium Spork": "ספל קרמיקה", "Anna Schmidt": "דנה כהן"},
+    "ja": NAMES, "ar": NAMES, "en": NAMES,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("language", "mark", "text"),
+    [
+        ("ja", "+", "一番売れた商品は竹の箸５膳で、14個売れました。"),
+        ("ja", "+", "抹茶セットは9個売れました。在庫は232個です。"),
+        ("ja", "+", "最新の注文#1120は佐藤花子さんからで、8,400円です。"),
+        ("ja", "+", "佐藤花子様は3回注文しています。"),
+        ("ja", "-", "抹茶セットは14個売れました。"),
+        ("ja", "-", "佐藤花子様は5回注文しています。"),
+        ("ja", "-", "注文#1118は佐藤花子さんからです。"),
+        ("ja", "-", "抹茶セットの在庫は40個です。"),
+        ("ar", "+", "الطلب #1118 من محمد علي بقيمة 12,050.00 ر.س."),
+        ("ar", "-", "الطلب #1120 من محمد علي."),
+        ("ar", "+", "طلب محمد علي 5 مرات."),
+        ("fr", "+", "Zoë Lefèvre a commandé 3 fois ; sa dernière commande (#1120) s’élève à 8 400,00 €."),
+        ("fr", "+", "Votre meilleure vente est « Crème brûlée 4×100 g » avec 14 unités."),
+        ("fr", "+", "Il reste 232 Chaussettes d’été « Bleu » en stock."),
+        ("fr", "+", "Jean-Éric D’Aubigné est votre meilleur client : 12 050 €."),
+        ("fr", "-", "Jean-Éric D’Aubigné a commandé 3 fois."),
+        ("fr", "-", "Il reste 40 Chaussettes d’été « Bleu » en stock."),
+        ("fr", "-", "La commande #1119 vient de Zoë Lefèvre."),
+        ("fr", "+", "Super 🎉 : 15 commandes cette semaine 🧦🧦, 87 550 € au total 👏🏽 !"),
+        ("fr", "-", "Super 🎉 : 16 commandes cette semaine 🧦🧦 👏🏽 !"),
+        ("he", "+", "ל־ספל קרמיקה יש 232 יחידות במלאי."),
+        ("he", "+", "דנה כהן הזמינה 3 פעמים."),
+        ("he", "-", "דנה כהן הזמינה 5 פעמים."),
+        ("he", "-", "של ספל קרמיקה יש 40 יחידות במלאי."),
+        ("he", "+", "ספל קרמיקה: ‏1,200.00 ‏₪"),
+        ("en", "+", "Your best seller is “竹の箸５膳” with 14 units."),
+        ("en", "+", "- 竹の箸５膳: 14 units\n- 抹茶セット: 9 units"),
+        ("en", "-", "抹茶セット sold 14 units."),
+        ("en", "+", "Order #1120 is from 佐藤花子 and came to ¥8,400."),
+        ("en", "-", "Order #1118 is from 佐藤花子."),
+    ],
+)  # fmt: skip
+def test_names_in_any_script(language: str, mark: str, text: str) -> None:
+    read = json.dumps(a_hundredfold(store(CURRENCIES.get(language, "JPY"))), ensure_ascii=False)
+    for name, other in NAMED[language].items():
+        read = read.replace(name, other)
+    asked = ASKED.get(language, "How many orders do I have?")
+    assert bool(found(text, grounds(with_computed(json.loads(read)), said=[asked]))) == (mark == "-")
 
 
 def test_a_language_is_told_by_its_words_or_by_what_was_asked() -> None:
