@@ -1,10 +1,12 @@
 """Which numbers of a text are of the store, in a language that the check does not know by its words. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import date
 
+from workers.truth.figure import fits
+from workers.truth.numerals import is_round
 from workers.truth.said import Said
 from workers.truth.sentence import Number
 
@@ -27,7 +29,9 @@ _ADVICE = re.compile(
 """Words of advice and discounts, which name amounts of their own."""
 
 _MONTH = re.compile(
-    r"\.?\s?(?:de\s)?(?:jan|feb|fév|lut|mar|a[pvb]r|kwi|ma[iyjg]|ju[nil]|giu|czer|lug|lip|temm|haz|a[uoğ][gû]|sie|sep|set|wrz|eyl|o[ck]t|out|ott|paź|eki|no[vw]|lis|kas|d[eéi][cz]|gru|ene|gen|oca|şub|nis|月|월)"
+    r"\.?\s?(?:de\s)?(?:jan\w{0,6}|genn\w+|enero|f[eé][bv]\w{0,7}|mar(?:s|zo|ço|ca)?|maart|mart|a[pbv]r\w{0,3}|ma(?:i|io|yo|ggio|j|ja|yıs)|jun[hi]?[io]?|juin|giugno"
+    r"|juil\w*|jul[hi]?[io]?|luglio|a[ou][gûu]\w*|ağustos|sept?\w{0,6}|set\w*mbr[eo]|o[ckt]t\w*|outubro|nov(?:\w*emb\w+)?|d[ei][cz](?:\w*emb\w+)?|déc\w*"
+    r"|stycz\w+|lutego|kwiet\w+|czerw\w+|lip(?:ca|iec)|sierp\w+|wrze\w+|paźdz\w+|listop\w+|grud\w+|ocak|şubat|nisan|haziran|temmuz|eylül|ekim|kasım|aralık)\b|\s?[月월]"
 )
 """What follows the day of a month."""
 
@@ -38,9 +42,9 @@ _DAY = re.compile(
 
 
 def is_claim(said: Said, number: Number) -> bool:
-    """Whether the number may be said of the store: no length of time, day, year, or amount of an advice."""
-    if number.word:
-        return False
+    """Whether the number may be said of the store: no length of time, day, year, or amount of an offer or an advice."""
+    if number.word or (is_round(number) and said.plain.rstrip(' \n*”»"').endswith(("?", "？", "؟"))):
+        return False  # "would you like to reach 100 orders?"
     if number.currencies is not None or number.percent:
         return not _ADVICE.search(said.masked)
     if any(found.start() <= number.start < found.end() for found in _DAY.finditer(said.masked)):
@@ -62,3 +66,10 @@ def days(said: Said) -> Iterator[date]:
         with suppress(ValueError):
             named = date(year, month, day)
             yield named if named <= said.today or found["year"] else date(year - 1, month, day)
+
+
+def is_sum(number: Number, others: Sequence[Number]) -> bool:
+    """ "13 (6 + 7)": whether it is the sum of others of its kind that stand side by side."""
+    values = [n.readings[0][0] for n in others if (n.currencies, n.percent) == (number.currencies, number.percent)]
+    ends = range(2, len(values) + 1)
+    return any(fits(number, sum(values[start:end])) for end in ends for start in range(end - 1))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from workers.truth import arithmetic, comparisons, existence, extremes, figures, names, shares, statuses
+from workers.truth import arithmetic, comparisons, existence, extremes, figures, foreign, names, shares, statuses
 from workers.truth.claims import parse
 from workers.truth.grounds import Grounds
 from workers.truth.languages import NOT_SEEN, is_known, language
@@ -165,7 +165,9 @@ class _Judge:
                 doubtful.append(number)
         good += len(sure)
         for number in doubtful:
-            if arithmetic.follows(said, number, sure, context.sure):
+            if arithmetic.follows(said, number, sure, context.sure) or (
+                context.is_foreign and foreign.is_sum(number, sure)
+            ):
                 good += 1
                 sure.append(number)
             else:

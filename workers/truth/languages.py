@@ -39,11 +39,11 @@ _WORDS: Mapping[str, str] = {
     "de": "auf bei bestellung bestellungen das dein deine deinem deinen dem den der des die du ein eine einen einer es "
     "für gab gibt haben hast hat hatte hatten hattest ihr ihre ihrem ihren im ist kein keine kunden mit nicht "
     "noch sie sind und von war waren wurde wurden zu zum",
-    "fr": "a vous votre vos avez les du est une et dans pour cette que sont aux été cela nous elle sur par avec commandes",
-    "es": "a tienes tu tus los las una y en con para que del hay han por pedidos pedido fue este tienda",
-    "it": "a hai il gli di che sono della delle nel nei è e tuoi tuo tua negli con una questa ordini ordine stato",
-    "pt": "a você seu sua seus suas em uma não para que dos das nos foi são há pedidos pedido esta",
-    "nl": "je hebt het een van voor met zijn niet nog deze heeft bestelling klanten naar",
+    "fr": "a je ne pas qui vous votre vos avez les du est une et dans pour cette que sont aux été cela nous elle sur par avec commandes",
+    "es": "a el es tienes tu tus los las una y en con para que del hay han por pedidos pedido fue este tienda",
+    "it": "a ho ha hai il gli di che sono della delle nel nei è e tuoi tuo tua negli con una questa ordini ordine stato",
+    "pt": "a os ao você seu sua seus suas em uma não para que dos das nos foi são há pedidos pedido esta",
+    "nl": "op te aan bij ik dat je hebt het een van voor met zijn niet nog deze heeft bestelling klanten naar",
     "sv": "har och är att av på din ditt dina inte som varav kunder beställning beställningar",
     "pl": "a masz nie jest są za się było twój twoje oraz zamówienia zamówień zamówienie tym z ze dla",
     "tr": "ve bir bu için var şu siparişiniz sipariş çok olarak müşteri",
@@ -68,8 +68,8 @@ def language(pieces: Iterable[str], asked: Iterable[str] = ()) -> str:
     votes, other = _counted(pieces), _counted(asked)
     found = _likeliest(votes)
     is_sure = len(found) == 1 or not any(map(is_known, found))
-    if not found or not is_sure or (votes[found[0]] == 1 and not is_known(found[0])):  # one word may be of a name
-        found = _likeliest(other)
+    if not found or not is_sure or votes[found[0]] == 1:  # one word may be of a name
+        found = _likeliest(other) or found
     return max(found, key=other.__getitem__, default="en")
 
 

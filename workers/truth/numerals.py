@@ -11,7 +11,7 @@ from workers.truth.lexicon import CODES, NATIONS, SYMBOLS, WORDS
 from workers.truth.sentence import How, Number, lowered
 
 _SCALES = {
-    "k": 1e3, "tsd": 1e3, "thousand": 1e3, "tausend": 1e3, "mille": 1e3, "m": 1e6, "mn": 1e6, "mio": 1e6,
+    "k": 1e3, "tsd": 1e3, "mil": 1e3, "thousand": 1e3, "tausend": 1e3, "mille": 1e3, "m": 1e6, "mn": 1e6, "mio": 1e6,
     "million": 1e6, "millions": 1e6, "millionen": 1e6, "bn": 1e9, "billion": 1e9, "mrd": 1e9, "milliarden": 1e9,
     "hundred": 1e2, "lakh": 1e5, "crore": 1e7, "万": 1e4, "만": 1e4, "億": 1e8, "亿": 1e8, "억": 1e8,
 }  # fmt: skip
@@ -40,7 +40,7 @@ _GLUED = rf"(?<=(?<!\w)(?:{'|'.join(code for code in CODES if len(code) == 3)}))
 _IN_DIGITS = re.compile(
     rf"(?=[\d+−–-])(?:(?<![\w.,\ue000])|(?<=[\u0590-\ud7a3\uf900-\ufdff])|{_GLUED})(?P<sign>[-+−]\s?|–)?(?P<digits>{_DIGITS})"
     r"(?:\s?(?P<scale>(?i:thousand|tausend|hundred|millions?|millionen|billion|milliarden|tsd\.?|mio\.?|mrd\.?|lakh|crore"
-    r"|k|mn|m|bn)(?![\w²³])|[万만億亿억]))?(?P<plus>\+)?(?:[.,]?[-–—]{1,2}(?=\s?(?:[€£$]|EUR|CHF|Fr)))?"
+    r"|mil|k|mn|m|bn)(?![\w²³])|[万만億亿억]))?(?P<plus>\+)?(?:[.,]?[-–—]{1,2}(?=\s?(?:[€£$]|EUR|CHF|Fr)))?"
     rf"(?:[\s\u00a0\u202f]?(?:(?P<percent>%|(?i:percent(?:age points?)?|per cent|prozent(?:punkte)?|pct)\b)"
     rf"|(?P<after>(?i:{_CURRENCY})|(?:{CODE})(?![^\W\d_])|(?i:{_MONEY_WORD})(?i:s|es)?(?![^\W\d_])\.?)))?"
 )
@@ -148,7 +148,7 @@ def numbers(text: str) -> list[Number]:
             continue
         if number.how != "over":
             number.how = _how(plain, number)
-        if number.how == "over" and not _is_round(number) and _OVER_WHAT.search(plain, 0, number.start):
+        if number.how == "over" and not is_round(number) and _OVER_WHAT.search(plain, 0, number.start):
             number.how = "exact"  # "eine Bestellung über 84,10 €"
         found.append(number)
     for one, other in itertools.pairwise(found):
@@ -209,7 +209,7 @@ def _joined(found: Iterable[Number]) -> Iterator[Number]:
 _OVER_WHAT = re.compile(r"\b(?:over|über|above)\s*[$€£]?$|\b(?:the|den|die|der)\s$")
 
 
-def _is_round(number: Number) -> bool:
+def is_round(number: Number) -> bool:
     """Whether it ends in zeros: "over 80", and not "an order over 84.10"."""
     value = number.readings[0][0]
     return value % 10 == 0 and len(f"{value:.0f}".rstrip("0")) <= 2
