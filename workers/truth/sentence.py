@@ -99,7 +99,8 @@ _AMOUNT = re.compile(r"\d\s(?:s?fr|rs|kr)\.$", re.IGNORECASE)
 """An amount with its currency behind it, which is no "Fr. 5"."""
 
 _ENDS_WITH_NUMBER = re.compile(
-    r"(?<!\b(?:am|im|zu))(?<!\b(?:der|die|das|vom|zum|den|dem|zur))(?<!\bbeim)(?<=\w|[:=])\s\d{1,2}\.$", re.IGNORECASE
+    r"(?<!\b(?:am|im|zu))(?<!\b(?:der|die|das|vom|zum|den|dem|zur))(?<!\bbeim)(?:(?<=[\w:=$€£¥₹])\s|(?<=[$€£¥₹]))\d{1,2}\.$",
+    re.IGNORECASE,
 )
 
 _MONTH_FOLLOWS = re.compile(r"(?:jan|feb|mär|mar|apr|mai|may|jun|jul|aug|sep|o[ck]t|nov|de[cz])", re.IGNORECASE)

@@ -1181,6 +1181,8 @@ def test_numbers_as_they_are_written_elsewhere(text: str, values: list[float]) -
         ("「12件です。」8件です。", ["「12件です。」", "8件です。"]),
         ("كم طلبًا؟ لديك 83.", ["كم طلبًا؟ ", "لديك 83."]),
         ("« Oui. » Il y a 12 commandes.", ["« Oui. » ", "Il y a 12 commandes."]),
+        ("Acima de R$ 50. O pedido", ["Acima de R$ 50. ", "O pedido"]),
+        ("Orders over $50. You have 12.", ["Orders over $50. ", "You have 12."]),
         ("यह है। 12 ऑर्डर।", ["यह है। ", "12 ऑर्डर।"]),
     ],
 )
