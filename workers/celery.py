@@ -8,6 +8,7 @@ after a flush. The environment is read when the configuration is first needed.
 import os
 import threading
 import warnings
+from functools import partial
 from typing import Any
 
 from celery import Celery, signals
@@ -32,7 +33,7 @@ DRAIN_SECONDS = 15.0
 REMOTE_CONTROL = frozenset(
     {
         *("ping", "stats", "conf", "active_queues", "registered", "active", "reserved", "scheduled", "revoked"),
-        "enable_events",  # for Flower; at worst it costs two messages per task
+        *("enable_events", "heartbeat"),  # for Flower; at worst they cost two messages per task
     }
 )
 """The remote control commands that a worker obeys: they only query. Otherwise anyone with the broker's password could
@@ -125,14 +126,19 @@ def _start(sender: Any, **_: Any) -> None:
 
 
 def _forget_others(worker: Any) -> None:
-    """Unregister the tasks of other queues, so that nothing pushed to this worker's queue can run them, and the remote
-    control commands that change something."""
+    """Unregister the tasks of other queues, so that nothing pushed to this worker's queue can run them, and refuse the
+    remote control commands that change something."""
     own = set(worker.app.amqp.queues.consume_from)
     for name, task in list(worker.app.tasks.items()):
         if getattr(task, "queue", None) not in own:
             worker.app.tasks.unregister(name)
     for command in set(Panel.data) - REMOTE_CONTROL:
-        del Panel.data[command]
+        Panel.data[command] = partial(_refuse, command)
+
+
+def _refuse(command: str, _state: object, /, **_arguments: object) -> dict[str, str]:
+    log.warning("refused a remote control command", command=command)
+    return {"error": f"workers here answer questions only, not {command}; stop and start processes instead"}
 
 
 def _kinds(worker: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""Three fixes to kombu's Redis transport, applied once per process before anything connects.
+"""Four fixes to kombu's Redis transport, applied once per process before anything connects.
 
 1. *Broker restart with unacked messages.* Celery 5.7 closes the lost connection while kombu still has unacked
    messages to restore. `Channel._connparams` then dereferences a client that is already gone and raises
@@ -10,7 +10,9 @@
    a Celery worker drops and logs it, intake refuses it and keeps a row. Also, an item's delivery_info is replaced by
    the queue it was popped from, because that is where an unacked message is restored to; a hostile address would
    make every later restore fail.
-3. *A new client per command.* Celery's channels keep theirs as `events.queues` does (`keep_client`).
+3. *Published bytes that are not kombu messages*, on the channel of remote control: `Channel._deliver_fanout_message`
+   raises, and every worker that listens exits. Here they are dropped and logged.
+4. *A new client per command.* Celery's channels keep theirs as `events.queues` does (`keep_client`).
 """
 
 import base64
@@ -22,6 +24,9 @@ import kombu.transport.redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from events.queues import keep_client
+from workers import logs
+
+log = logs.get(__name__)
 
 transport: Any = kombu.transport.redis  # its types lack the parts patched here
 
@@ -31,6 +36,7 @@ UNREADABLE = "application/x-unreadable"
 _connparams = transport.Channel._connparams
 _brpop_read = transport.Channel._brpop_read
 _get_client = transport.Channel._get_client
+_deliver_fanout_message = transport.Channel._deliver_fanout_message
 _loads = transport.loads
 _bytes_to_str = transport.bytes_to_str
 
@@ -43,6 +49,7 @@ def install() -> None:
     transport.Channel._connparams = _guarded_connparams
     transport.Channel._brpop_read = _marked_brpop_read
     transport.Channel._get_client = _kept_client
+    transport.Channel._deliver_fanout_message = _guarded_deliver_fanout_message
     transport.loads = _tolerant_loads
     transport.bytes_to_str = _tolerant_bytes_to_str
 
@@ -52,6 +59,7 @@ def uninstall() -> None:
     transport.Channel._connparams = _connparams
     transport.Channel._brpop_read = _brpop_read
     transport.Channel._get_client = _get_client
+    transport.Channel._deliver_fanout_message = _deliver_fanout_message
     transport.loads = _loads
     transport.bytes_to_str = _bytes_to_str
 
@@ -65,6 +73,13 @@ def _guarded_connparams(self: Any, asynchronous: bool = False) -> Any:
 def _kept_client(self: Any) -> Any:  # called once, in the channel's constructor
     keep_client(self)
     return _get_client(self)
+
+
+def _guarded_deliver_fanout_message(self: Any, message: Any, exchange: str) -> Any:
+    if not _is_message(message):
+        log.error("dropped a malformed published message", exchange=exchange)
+        return None
+    return _deliver_fanout_message(self, message, exchange)
 
 
 def _marked_brpop_read(self: Any, **options: Any) -> Any:
@@ -85,7 +100,10 @@ def _tolerant_bytes_to_str(value: Any) -> Any:
 
 def _tolerant_loads(text: Any, *args: Any, **kwargs: Any) -> Any:
     if not getattr(_popped, "item", False):  # kombu's own bookkeeping goes through the same function
-        return _loads(text, *args, **kwargs)
+        try:
+            return _loads(text, *args, **kwargs)
+        except RecursionError as error:
+            raise ValueError("too deeply nested") from error  # which kombu expects of what was published
     _popped.item = False
     queue = str(_popped.queue or "")
     try:

@@ -112,7 +112,7 @@ def schema(names: Collection[str] = (), keys: Collection[str] = ()) -> dict[str,
     for tag, action in ACTIONS.items():  # editors offer an action by its title, and show the description of its type
         section = definitions[action.__name__]
         section["title"] = tag
-        section["properties"]["type"]["description"] = section["description"]
+        section["properties"]["type"]["description"] = section.get("description", "")  # none under `python -OO`
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "CJ workflow", **made}
 
 

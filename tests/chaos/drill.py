@@ -276,7 +276,7 @@ INCIDENTS: Mapping[str, Incident] = {
     "disk_full": Incident(
         "CJPostgresAway",
         fill_disk,
-        [(("status",), "Postgres accepts no writes|Postgres does not answer")],
+        [(("status",), "Postgres accepts no writes|Postgres is not available")],
         make_room,
     ),
     "clock_wrong": Incident(

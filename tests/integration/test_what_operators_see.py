@@ -21,9 +21,11 @@ from storage.vault import Vault, new_key_text
 from tests import rows
 from tests.cj import Terminal
 from tests.servers import PostgresForTests
+from tests.tcp import closed_port
 from workers.operations import failed_turns, replay, status, timeline, why
 from workers.operations.status import Status
 from workers.operations.timeline import EVENTS
+from workers.settings import Settings
 
 SHOP = "acme.myshopify.com"
 
@@ -498,3 +500,16 @@ def test_whom_only_a_refused_event_names_is_not_just_unknown(
     assert f"shop {name!r}: the last event that names it, message_received lost-1 of " in said
     assert "was refused: event.unknown_merchant: there is no merchant m9; then `cj events retry lost-1`" in said
     assert "no such event was accepted; see `cj events rejected`" in terminal(command, "conv_8", code=1).stderr
+
+
+def test_status_says_why_it_has_no_rows(empty_database_url: str, valkey_url: str) -> None:
+    """It used to say that Postgres does not answer, where only the migrations were missing."""
+
+    def said(database_url: str) -> str:
+        environ = {"DATABASE_URL": database_url, "BROKER_URL": valkey_url}
+        found = status.read_rows(Settings.read(environ, needed=tuple(environ)))
+        return status.problems(found)[0].sentence
+
+    nothing = "no event is stored and nothing is answered: "
+    assert said(empty_database_url).startswith(f"{nothing}a table or column is missing")
+    assert said(f"postgresql://cj@127.0.0.1:{closed_port()}/cj").startswith(f"{nothing}Postgres is not available: conn")

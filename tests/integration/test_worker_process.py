@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -145,7 +146,10 @@ def test_a_worker_takes_its_own_kinds_tasks_only_and_no_orders(environ: dict[str
             "cj.reseal_tokens",
         }
         for command, arguments in COMMANDS.items():
-            app.control.broadcast(command, arguments=arguments, destination=["ops-1@test"])
+            answered: Any = app.control.broadcast(
+                command, arguments=arguments, destination=["ops-1@test"], reply=True, timeout=30
+            )
+            assert f"not {command};" in str(answered)
         for task in ("cj.run_turn", "cj.handle_event", "cj.fetch_shopify_data", "celery.backend_cleanup"):
             app.amqp.send_task_message  # noqa: B018
             app.send_task(task, [1], queue=queues.OPS, retry=False)
@@ -160,6 +164,26 @@ def test_a_worker_takes_its_own_kinds_tasks_only_and_no_orders(environ: dict[str
         assert inspect(app, "ops-1@test", "revoked") in (None, {"ops-1@test": []})
         assert SECRET not in json.dumps(answers, default=repr)
         assert SECRET not in ops.said
+        assert "Traceback" not in ops.said
+        assert ops.process.poll() is None
+    app.close()
+
+
+PUBLISHED = (
+    *(b"", b"{", b"null", b"[]", b"{}", b'{"body": 1}', b"[" * 100_000, b"\xff"),
+    b'{"body": "!", "properties": {"body_encoding": "base64", "delivery_tag": "1", "delivery_info": {}}}',
+    b'{"body": "W10=", "properties": {"body_encoding": "base64", "delivery_tag": "1", "delivery_info": {}}}',
+)
+
+
+def test_a_worker_survives_what_is_no_remote_control_command(environ: dict[str, str], valkey_url: str) -> None:
+    app = Celery("stranger", broker=valkey_url, set_as_current=False)
+    with redis.Redis.from_url(valkey_url) as client, worker(environ, queues.OPS, "ops-1@test") as ops:
+        ops.wait_ready()
+        wait_until(lambda: inspect(app, "ops-1@test", "ping"), what="it answers")
+        for published in PUBLISHED:
+            assert client.publish(f"/{urlsplit(valkey_url).path[1:]}.celery.pidbox", published) == 1
+        assert wait_until(lambda: inspect(app, "ops-1@test", "ping"), what="it still answers")
         assert ops.process.poll() is None
     app.close()
 

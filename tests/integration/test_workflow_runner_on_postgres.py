@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from storage import inbox, merchants
 from storage.database import Database
+from storage.errors import StorageUnavailable
 from workers.bootstrap import Resources
 from workers.settings import Settings
 from workers.workflow import runner
@@ -112,6 +113,22 @@ def test_an_event_that_cannot_be_handled_is_refused_at_last_and_the_next_one_goe
     assert rows(database, f"select status, error_code from events where key = {bad}") == [("rejected", FAILED)]
     assert rows(database, f"select status from events where key = {good}") == [("processed",)]
     assert rows(database, "select input ->> 'text' from turns") == [("hello",)]
+
+
+def test_after_a_long_outage_an_event_is_handled_soon(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that somebody held for minutes kept merchants waiting for minutes more."""
+    tools = silent(database, load_folder())
+    key = accept(database, "late", "hello")
+
+    def locked(*_: Any) -> Any:
+        raise StorageUnavailable("canceling statement due to lock timeout")
+
+    with database.transaction() as session:
+        session.execute(text("update events set attempts = 9"))
+    monkeypatch.setattr(engine, "plan", locked)
+    runner.run(tools, key)
+    waits = "extract(epoch from run_after - clock_timestamp()) <= 10.0"
+    assert rows(database, f"select status, attempts, {waits} from events") == [("received", 10, True)]
 
 
 def test_every_line_says_which_event_it_is_about(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

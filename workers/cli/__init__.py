@@ -4,7 +4,6 @@ heavy dependencies when it runs, so that help texts and usage errors appear at o
 Exit codes: 0 success, 1 problems found, 2 wrong usage or settings. May import every other room.
 """
 
-import errno
 import importlib
 import io
 import os
@@ -12,6 +11,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -153,6 +153,10 @@ def cj() -> None:
     """
 
 
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """The console script. What a terminal's encoding lacks is shown as a question mark; a closed stream is empty."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
@@ -164,11 +168,13 @@ def main() -> None:
     # Some parents ignore or block signals, and children inherit that: `cj up` would never hear that a process ended.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in (signal.SIGTERM, signal.SIGHUP):  # clean up as after Ctrl-C
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` sets it
+            signal.signal(number, _interrupt)
     try:
         cj(prog_name="cj")
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        click.echo(f"cj: {error.strerror}", err=True)
+    except OSError as error:  # a full disk, a file that cannot be read, too many open files
+        named = "" if error.filename is None else f"{error.filename}: "
+        click.echo(f"cj: {named}{error.strerror or error}", err=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
         sys.exit(1)

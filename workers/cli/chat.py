@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli.common import CommandFailed, WrongUse, examples, json_option, plain, settings_for
+from workers.cli.common import CommandFailed, Identifier, WrongUse, examples, json_option, plain, settings_for
 
 if TYPE_CHECKING:
     from events.reply import Reply
@@ -41,8 +41,14 @@ LIMIT = 120.0
         "echo 'How was my week?' | cj chat m1        ask one question from a script",
     ),
 )
-@click.argument("merchant_id", metavar="MERCHANT")
-@click.option("--conversation", "conversation_id", metavar="ID", help="Conversation to continue; default: a new one.")
+@click.argument("merchant_id", type=Identifier(), metavar="MERCHANT")
+@click.option(
+    "--conversation",
+    "conversation_id",
+    type=Identifier(),
+    metavar="ID",
+    help="Conversation to continue; default: a new one.",
+)
 @click.option("--workflow", metavar="NAME", help="Start the new conversation in this workflow, as the gateway can.")
 def chat(merchant_id: str, conversation_id: str | None, workflow: str | None) -> None:
     """Talk with CJ as MERCHANT, until Ctrl-D.
@@ -200,7 +206,7 @@ def _typed(terminal: bool) -> Iterator[str]:
     short_help="Watch CJ's replies.",
     epilog=examples("cj replies", "cj replies --json | jq .data", "cj replies --once 1"),
 )
-@click.option("--once", "count", type=click.IntRange(1), metavar="N", help="Stop after N replies.")
+@click.option("--once", "count", type=click.IntRange(1, 1_000_000), metavar="N", help="Stop after N replies.")
 @json_option
 def replies(count: int | None, as_json: bool) -> None:
     """Print CJ's replies in all conversations as CJ commits them, until Ctrl-C.

@@ -48,6 +48,19 @@ class Seconds(click.ParamType[float]):
         return float(int(number) * self.UNITS[unit])
 
 
+class Identifier(click.ParamType[str]):
+    """A merchant's or a conversation's id, as the contract allows them."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from events.fields import is_identifier
+
+        if not is_identifier(value):
+            self.fail("an id is 1 to 200 printable characters", param, ctx)
+        return value
+
+
 def json_option(function: Function) -> Function:
     """Add the option `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)

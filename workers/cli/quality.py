@@ -60,11 +60,11 @@ def evaluate(
         workflows=settings.workflows_folder,
         say=lambda line: click.echo(f"  {line}", err=True),
     )
-    if page is not None:
-        page.write_text(rendered(report), "utf-8")
     if as_json:
         print_json(report)
     else:
         click.echo(plain(evaluation.table(report)))
         click.echo(f"\n{time.monotonic() - began:.0f} s{f'; the page: {page}' if page else ''}")
+    if page is not None:  # last: a page that cannot be written takes no result with it
+        page.write_text(rendered(report), "utf-8")
     raise SystemExit(0 if report["is_good"] else 1)

@@ -38,8 +38,10 @@ def write(folder: Path) -> Iterator[str]:
     for name, make in files().items():
         path = folder / name
         if not path.exists():
-            path.write_text(make())
-            path.chmod(0o644)
+            draft = folder / f".{name}.new"  # on a full disk half a secret would count as there
+            draft.write_text(make())
+            draft.chmod(0o644)
+            draft.replace(path)
             yield name
 
 

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from workers.cli.common import (
     CommandFailed,
+    Identifier,
     WrongUse,
     examples,
     json_option,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 @click.argument("shop")
 @click.option(
     "--merchant-id",
+    type=Identifier(),
     metavar="ID",
     help="The shop's merchant, created if new. Default: its current or last merchant, else an invented one.",
 )
@@ -268,7 +270,9 @@ def merchants() -> None:
     ),
 )
 @click.argument("shop")
-@click.option("--to", "merchant_id", required=True, metavar="ID", help="The new merchant; created if unknown.")
+@click.option(
+    "--to", "merchant_id", type=Identifier(), required=True, metavar="ID", help="The new merchant; created if unknown."
+)
 @json_option
 def move(shop: str, merchant_id: str, as_json: bool) -> None:
     """Give SHOP, with its tokens, to another merchant. Safe to repeat; needs no key.
@@ -276,10 +280,6 @@ def move(shop: str, merchant_id: str, as_json: bool) -> None:
     Conversations stay with the old merchant, who then has no store; promises there about the store end. An
     invented merchant is removed. The new merchant's questions that wait for a store are answered.
     """
-    from events.fields import is_identifier
-
-    if not is_identifier(merchant_id):
-        raise WrongUse("ID is invalid: expected 1 to 200 printable characters")
     with transaction() as session:
         from storage import merchants as storage
 
@@ -299,7 +299,7 @@ def move(shop: str, merchant_id: str, as_json: bool) -> None:
     short_help="Print a merchant's chat token for the door.",
     epilog=examples("cj chat-token m1", "cj chat-token m1 --seconds 60"),
 )
-@click.argument("merchant_id", metavar="MERCHANT")
+@click.argument("merchant_id", type=Identifier(), metavar="MERCHANT")
 @click.option("--seconds", type=click.IntRange(1, 3600), default=3600, show_default=True, help="How long it is valid.")
 def chat_token(merchant_id: str, seconds: int) -> None:
     """Print a token for MERCHANT, signed with the first of CJ_GATEWAY_CHAT_KEYS. In production your server signs

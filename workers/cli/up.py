@@ -232,7 +232,9 @@ def stopped_by_signals(supervisor: "Supervisor") -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         supervisor.ask_to_stop()
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` sets it
+        numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
@@ -278,16 +280,10 @@ def demo(store: str, fault: str | None) -> None:
     """
     from workers.local.demo import Demo
 
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
     try:
         Demo(store, fault, say=click.echo, say_step=say, stays=sys.stdin.isatty() and sys.stdout.isatty()).run()
     except KeyboardInterrupt:
         raise CommandFailed("interrupted; everything was stopped") from None
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 @click.command(

@@ -5,7 +5,6 @@
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -58,6 +57,8 @@ class Status:
     """What is wrong with a Redis that is the broker."""
     flooder: tuple[str, int] | None = None
     """The merchant with the most declined messages in the last hour, and how many."""
+    away: str | None = None
+    """Why Postgres gave no backlog."""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON, with the problems."""
@@ -74,15 +75,15 @@ class Status:
 
 def read(settings: Settings) -> Status:
     """Ask all servers and workers. Never raises: what does not answer is part of the status."""
-    found, speeds, flooder = _rows(settings.database_url)
+    found, speeds, flooder, away = _rows(settings.database_url)
     broker_url = settings.broker_url
-    return Status(found, speeds, _queues(broker_url), _workers(broker_url), _unfit(broker_url), flooder)
+    return Status(found, speeds, _queues(broker_url), _workers(broker_url), _unfit(broker_url), flooder, away)
 
 
 def read_rows(settings: Settings) -> Status:
     """The backlog and the queues only; `cj check` checks the broker itself."""
-    found, _, _ = _rows(settings.database_url)
-    return Status(found, {}, _queues(settings.broker_url), None)
+    found, _, _, away = _rows(settings.database_url)
+    return Status(found, {}, _queues(settings.broker_url), None, away=away)
 
 
 def problems(status: Status) -> Sequence[Trouble]:
@@ -91,8 +92,8 @@ def problems(status: Status) -> Sequence[Trouble]:
 
 
 def _found(status: Status) -> Iterator[Trouble]:
-    if status.backlog is None:
-        yield Trouble("Postgres does not answer: no event is stored and nothing is answered until it does", "cj check")
+    if status.away is not None:
+        yield Trouble(f"no event is stored and nothing is answered: {status.away}", "cj check")
     if status.queues is None:
         yield Trouble("the broker does not answer: no event comes in, and workers find their work late", "cj check")
     for sentence in status.unfit:
@@ -241,14 +242,17 @@ def span(seconds: float) -> str:
     return f"{round(seconds, 3):.2g} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
-def _rows(database_url: str) -> tuple[Backlog | None, Mapping[str, Speed], tuple[str, int] | None]:
-    found, speeds, flooder = None, dict[str, Speed](), None
+def _rows(database_url: str) -> tuple[Backlog | None, Mapping[str, Speed], tuple[str, int] | None, str | None]:
+    found, speeds, flooder, away = None, dict[str, Speed](), None, None
     database = Database(database_url, application_name="cj-status")
-    # The speeds come last: on a busy day they take longest, and may time out.
-    with suppress(StorageError), database, database.reading() as session:
-        found, flooder = backlog.read(session), backlog.declined(session)
-        speeds = backlog.speeds(session, window_seconds=WINDOW_SECONDS)
-    return found, speeds, flooder
+    try:
+        # The speeds come last: on a busy day they take longest, and may time out.
+        with database, database.reading() as session:
+            found, flooder = backlog.read(session), backlog.declined(session)
+            speeds = backlog.speeds(session, window_seconds=WINDOW_SECONDS)
+    except StorageError as error:
+        away = str(error) if found is None else None
+    return found, speeds, flooder, away
 
 
 def _queues(broker_url: str) -> Mapping[str, int] | None:

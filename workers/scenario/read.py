@@ -42,7 +42,7 @@ from workflows.actions import Section
 from workflows.check.sections import describe, empty_values, name_of, path_of, value_at, wrong_value
 from workflows.definition import TOOLS, WorkflowDefinition
 from workflows.problems import Problem, render
-from workflows.source import Document
+from workflows.source import MAX_BYTES, Document
 from workflows.source import Path as KeyPath
 from workflows.suggest import closest, or_one_of
 from workflows.yaml_reader import line_and_col
@@ -94,13 +94,16 @@ class Scenario:
 
 
 def read(path: Path, *, file: str | None = None, workflows: Collection[str] | None = None) -> Scenario:
-    """The scenario in a file, called `file` in messages. Raises InvalidScenario, OSError.
+    """The scenario in a file, called `file` in messages. Raises InvalidScenario.
 
     `workflows`: the names of existing workflows; None if unknown.
     """
     name = file or str(path)
     try:
-        text = path.read_bytes().decode()
+        with path.open("rb") as opened:
+            text = opened.read(MAX_BYTES + 1).decode()
+    except OSError as error:
+        raise InvalidScenario([Problem(name, 1, 1, f"cannot be read: {error.strerror}")]) from None
     except UnicodeDecodeError as error:
         raise InvalidScenario([Problem(name, 1, 1, f"not UTF-8 text (byte {error.start})")]) from None
     return read_text(text, file=name, workflows=workflows)

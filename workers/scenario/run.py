@@ -53,8 +53,7 @@ class ScenarioResult:
 def run_files(paths: Sequence[Path], *, workflows: Path | None = None) -> Generator[ScenarioResult, None, None]:
     """Run every scenario of `files(paths)`, and yield each result as it ends. Files with mistakes come first.
 
-    Nothing is started if no file can be run. Raises InvalidWorkflows, OSError, and errors of starting servers and
-    workers.
+    Nothing is started if no file can be run. Raises InvalidWorkflows, and errors of starting servers and workers.
     """
     names = load_folder(workflows).names
     scenarios: list[Scenario] = []

@@ -24,6 +24,8 @@ log = logs.get(__name__)
 MAX_ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 300.0
+LONGEST_OUTAGE_PAUSE_SECONDS = 10.0
+"""While Postgres is away, or holds a lock for somebody: that is no fault of the event, and merchants wait."""
 FAILED = "event.handling_failed"
 
 
@@ -52,7 +54,7 @@ def _run_one(tools: Resources, event_key: int, merchant_ids: set[str], over_limi
     except StorageUnavailable as error:
         log.warning("event waits for Postgres; the sweeper will retry it", event_key=event_key, reason=str(error))
         with suppress(StorageError):  # Postgres is down altogether
-            _postpone(tools, event_key, refuse=False)
+            _postpone(tools, event_key, in_outage=True)
     except Exception:
         log.exception("event could not be handled", event_key=event_key)
         with suppress(StorageError):  # then the sweeper will retry it
@@ -89,15 +91,16 @@ def _next(tools: Resources, event_key: int) -> Effects | None:
     return effects
 
 
-def _postpone(tools: Resources, event_key: int, *, refuse: bool = True) -> None:
+def _postpone(tools: Resources, event_key: int, *, in_outage: bool = False) -> None:
     replies: list[OutgoingReply] = []
     with tools.database.transaction() as session:
         row = inbox.take(session, event_key)
         if row is None:
             return
         ids = {"event_key": row.key, "event_id": row.id, "conversation_id": row.conversation_id}
-        if not refuse or row.type in DELETIONS or row.attempts + 1 < MAX_ATTEMPTS:
-            seconds = min(FIRST_PAUSE_SECONDS * 2 ** min(row.attempts, 20), LONGEST_PAUSE_SECONDS)
+        if in_outage or row.type in DELETIONS or row.attempts + 1 < MAX_ATTEMPTS:
+            longest = LONGEST_OUTAGE_PAUSE_SECONDS if in_outage else LONGEST_PAUSE_SECONDS
+            seconds = min(FIRST_PAUSE_SECONDS * 2 ** min(row.attempts, 20), longest)
             log.warning("event postponed", **ids, attempts=row.attempts + 1, seconds=seconds)
             inbox.postpone(session, row.key, seconds)
             metrics.event(row.type, "postponed")

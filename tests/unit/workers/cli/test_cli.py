@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,8 +18,10 @@ from workers.cli import COMMANDS, cj
 from workers.cli.check import check_model
 from workers.cli.common import WrongUse
 from workers.cli.publish import data_of
+from workers.cli.secrets import files
 from workers.cli.tokens import read_response
 from workers.cli.up import readable
+from workers.evaluate import evaluation
 from workers.local.home import Home
 from workers.settings import Settings
 
@@ -60,6 +63,7 @@ def test_help_lists_every_command(terminal: Terminal) -> None:
         (["check", "--kind", "agnet"], "intake, workflow, agent"),
         (["publish", "zzz"], "valid types: oauth_complete,"),
         (["timeline"], "CONVERSATION"),
+        (["replies", "--once", "99999999999999999999"], "1<=x<=1000000"),
         (["workflows", "check", "nowhere.yaml"], "nowhere.yaml"),
         (["workflows", "explain", "-", "--context", "[]"], "not a JSON object"),
         (["store-token", "acme.example.com"], "myshopify.com"),
@@ -202,6 +206,37 @@ cli.main()
     assert subprocess.check_output(command, cwd=Path(__file__).parents[4], text=True) == "SIG_DFL set()\n"
 
 
+WAITING = """
+import signal
+from workers import cli
+from workers.__main__ import main
+def wait(prog_name):
+    print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN, flush=True)
+    signal.pause()
+cli.cj = wait
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_who_ends_a_command_ends_it_as_ctrl_c_does(number: signal.Signals) -> None:
+    command = [sys.executable, "-c", WAITING]
+    out = subprocess.PIPE
+    with subprocess.Popen(command, cwd=Path(__file__).parents[4], text=True, stdout=out, stderr=out) as waiting:
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == "False\n"
+        waiting.send_signal(number)
+        assert (waiting.communicate(timeout=30)[1], waiting.returncode) == ("cj: interrupted\n", 1)
+
+
+def test_a_closed_terminal_does_not_end_what_nohup_started() -> None:
+    command = ["nohup", sys.executable, "-c", WAITING]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[4], text=True, stdout=subprocess.PIPE) as waiting:
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == "True\n"
+        waiting.terminate()
+
+
 def test_closed_streams_are_empty() -> None:
     """As services are started by some supervisors."""
     code = "import sys; from workers.cli import main; sys.argv = ['cj', 'store-token', 'a.myshopify.com']; main()"
@@ -269,6 +304,12 @@ def test_workflows_check_looks_at_the_models_that_workflows_name(terminal: Termi
 
 def test_workflows_schema_is_json(terminal: Terminal) -> None:
     assert json.loads(terminal("workflows", "schema").stdout)["type"] == "object"
+
+
+def test_the_schema_needs_no_docstrings() -> None:
+    command = [sys.executable, "-OO", "-m", "workers", "workflows", "schema"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[4], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["title"] == "CJ workflow"
 
 
 def test_workflows_schema_has_the_names_of_the_folder_and_an_old_copy_is_noticed(
@@ -454,6 +495,51 @@ def test_a_full_disk_is_named() -> None:
         command = [sys.executable, "-m", "workers", "--help"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "cj: No space left on device\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize(
+    "option", [["explain", "/proc/self/mem"], ["prompt", "ad_hoc_support", "--event", "/proc/self/mem"]]
+)
+def test_a_file_that_cannot_be_read_is_a_sentence(option: list[str]) -> None:
+    command = [sys.executable, "-m", "workers", "workflows", *option]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "cj: Input/output error\n")
+
+
+def test_a_page_that_cannot_be_written_takes_no_result_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(evaluation, "evaluate", lambda *_, **__: {"is_good": True})
+    monkeypatch.setattr("workers.evaluate.page.page", lambda _: "<html>")
+    arguments = ["evaluate", "--scripted", "--json", "--page", str(tmp_path / "nowhere" / "page.html")]
+    with pytest.raises(FileNotFoundError):
+        cj.main(arguments, prog_name="cj", standalone_mode=False)
+    assert capsys.readouterr().out == '{"is_good": true}\n'
+
+
+def test_secrets_that_a_full_disk_cut_short_are_written_again(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "workers", "secrets", "--folder", str(tmp_path / "secrets")]
+    full = ["bash", "-c", 'ulimit -f 0; exec "$@"', "bash", *command]
+    done = subprocess.run(full, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, f"cj: cannot write to {tmp_path / 'secrets'} (File too large)\n")
+    subprocess.run(command, check=True, capture_output=True)
+    written = sorted(path for path in (tmp_path / "secrets").iterdir() if path.stat().st_size)
+    assert [path.name for path in written] == sorted(name for name, make in files().items() if make())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["chat", "\u202em1"],
+        ["chat", "m1", "--conversation", "a\nb"],
+        ["chat-token", ""],
+        ["store-token", "a.myshopify.com", "--merchant-id", "x" * 201],
+        ["merchants", "move", "a.myshopify.com", "--to", " "],
+    ],
+)
+def test_what_is_no_id_is_refused_at_once(terminal: Terminal, arguments: list[str]) -> None:
+    assert "an id is 1 to 200 printable characters" in terminal(*arguments, code=2).stderr
 
 
 def test_the_console_script_ends_with_the_same_codes(tmp_path: Path) -> None:

@@ -189,6 +189,12 @@ def test_a_scripted_model_may_call_what_does_not_exist() -> None:
     assert read_text(text, file="s.yaml").definition.model
 
 
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").symlink_to("nowhere")
+    with pytest.raises(InvalidScenario, match=r"s\.yaml:1:1: cannot be read: No such file"):
+        read(tmp_path / "s.yaml")
+
+
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_bytes(b"name: \xff\n")
