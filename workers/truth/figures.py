@@ -214,7 +214,8 @@ def number(said: Said, number: Number) -> bool | None:
 def _is_any(said: Said, number: Number, subjects: frozenset[str]) -> bool:
     """In a language whose words nobody knows: whether a figure has the value, of the noun, the names and the days that
     stand beside it. What else is said of it, such as "yesterday" or "on average", is not judged."""
-    named = [name for name in names_beside(said, number) if name[0] in said.mentions()]
+    kinds = said.mentions().keys() - (subjects if number.currencies is None else NOTHING)  # 5 orders are no order's
+    named = [name for name in names_beside(said, number) if name[0] in kinds]
     days = set(foreign.days(said))
     return _was_written(said, number, subjects) or any(
         _same_kind(number, figure, subjects - {"foreign"})
