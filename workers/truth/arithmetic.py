@@ -23,7 +23,7 @@ _IN = re.compile(r"\s(?:in|out of|of|von|aus)(?: every| each| je)?\s")
 _KINDS = STATUSES | {"open"}
 
 _SUM = re.compile(
-    r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|add(?:s|ed)? up|(?:comes?|came|amounts?) to|zusammen(?:genommen|gerechnet|gezählt)?|summe|insgesamt|gesamt\w*|macht|ergibt|ergeben)\b"
+    r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|add(?:s|ed)? up|(?:comes?|came|amounts?) to|zusammen(?:genommen|gerechnet|gezählt)?|gemeinsam|summe|insgesamt|gesamt\w*|macht|ergibt|ergeben)\b"
 )
 
 _GAP = (
@@ -63,6 +63,8 @@ _THAT_IS = re.compile(
     r"\b(?:that is|i\.e\.|also|das sind|sprich|nämlich|d\. ?h\.|das heißt)\W*(?:about |around |etwa |rund )?$"
 )
 """ "90% of the last ten, that is 9": a share, then how many."""
+
+_OF_IT_ASIDE = re.compile(r"(?: [^\W\d]+){0,2} \([^\w.,;:]*")
 
 _ARE = re.compile(r"\s(?:are|were|sind|waren)\b")
 
@@ -150,7 +152,7 @@ def _is_part_or_whole(said: Said, number: Number) -> bool:
         return False
     for one, other in itertools.pairwise(said.numbers):
         is_ratio = _IN.fullmatch(said.masked, one.end, other.start) is not None
-        if number not in (one, other) or one.currencies or one.percent:
+        if number not in (one, other) or one.percent or (one.currencies is None) != (other.currencies is None):
             continue
         if not is_ratio and said.of_which(one)[0] is not other:
             continue
@@ -159,7 +161,11 @@ def _is_part_or_whole(said: Said, number: Number) -> bool:
         whole_kinds = frozenset({"open"}) if len(kinds) > 1 else NOTHING
         kinds -= whole_kinds
         days = {span for spans in said.spans_of().values() for span in spans if span[0] == span[1]}
-        figures = [f for f in said.grounds.counts.get("order", ()) if not f.old and f.kinds <= {"date"}]
+        if one.currencies is None:
+            figures = [f for f in said.grounds.counts.get("order", ()) if not f.old and f.kinds <= {"date"}]
+        else:
+            figures = [f for f in said.grounds.by_kind.get("money", ()) if f.traits == {"revenue"} and not f.old]
+            figures = [f for f in figures if f.currency in one.currencies and f.kinds <= {"date"} and not kinds]
         wholes = [f for f in figures if f.traits & _KINDS == whole_kinds]
         for figure in figures:
             if len(kinds) > 1 or not (figure.traits == kinds if kinds else figure.period in days):
@@ -228,6 +234,7 @@ def _is_share_of_money(said: Said, number: Number) -> bool:
             amounts.setdefault(key, {}).setdefault(figure.traits - {"revenue", "previous"}, figure.value)
     parts = said.told & (OF_SALES | {"largest", "smallest"}) | ({"reversal"} if "refunding" in said.told else set())
     wholes = [NOTHING, *(frozenset({kind}) for kind in parts & {"gross", "net"})]
+    wholes += [frozenset({"gross"})] if "refunding" in said.told else []
     return any(
         fits(number, known[frozenset({part})] * 100 / known[whole])
         for known in amounts.values()
@@ -257,7 +264,8 @@ def _is_stock_value(said: Said, number: Number) -> bool:
 
 def _is_left_of_open(said: Said, number: Number) -> bool:
     """ "2 of the open orders have already been shipped": what is open and not to be shipped."""
-    if number.currencies is not None or not said.told >= {"open", "fulfilled"}:
+    told = said.told | (said.context.topic & {"open"} if said.is_item else NOTHING)
+    if number.currencies is not None or not told >= {"open", "fulfilled"}:
         return False
     counted = [f for f in said.grounds.counts.get("order", ()) if not (f.entities or f.old)]
     opened, left = ([f for f in counted if f.traits == {kind}] for kind in ("open", "unfulfilled"))
@@ -426,9 +434,14 @@ def follows(said: Said, number: Number, sure: Sequence[Number], before: Sequence
 
 
 def is_of_share(said: Said, number: Number) -> bool | None:
-    """ "90% of the last ten, that is 9": None if it is not told so."""
+    """ "90% of the last ten, that is 9", "3 of 13 orders (23.1%)": None if it is not told so, or is to be decided."""
     before = [n for n in said.numbers if n.end <= number.start][-2:]
-    if number.percent or len(before) < 2 or not before[0].percent or said.of_which(before[0])[0] is not before[1]:
+    if len(before) < 2 or said.of_which(before[0])[0] is not before[1] or before[1].percent:
+        return None
+    if number.percent and not before[0].percent and _OF_IT_ASIDE.fullmatch(said.masked, before[1].end, number.start):
+        part, whole = (n.readings[0][0] for n in before)
+        return None if whole and fits(number, part * 100 / whole) else False
+    if number.percent or not before[0].percent:
         return None
     if not _THAT_IS.search(said.masked, before[1].end, number.start):
         return None

@@ -75,7 +75,7 @@ _HASH = re.compile(r"(?<![a-z\d_&])#\s?([a-z]{0,6}-?\d{2,}[a-z\d_-]*|\d)")
 
 _ORDER = Wording(
     r"(?:order|bestellung|auftrag|order number|bestellnummer|commande|pedido)\s(?:(?:no|nr|number|nummer|mit der nummer|n°|º)\.?\s?)?"
-    r"([a-z]{0,6}-?\d{3,}(?!\d)[\w-]*)(?!\s?(?:orders|[€$£%]|eur|usd|chf))(?![.,]\d)",
+    rf"([a-z]{{0,6}}-?\d{{3,}}(?!\d)[\w-]*)(?!\s?(?:orders|[€$£¥₹%]|(?:{CODE.lower()})\b|dollar|euro|franken|pfund|kron|yen|rupi|kr\b|\w+ische?n? (?:dollar|kron|pfund)))(?![.,]\d)",
 )
 
 _LONG_NUMBER = re.compile(r"\d[\d\s()/.-]{4,}\d")
@@ -182,6 +182,8 @@ def _words(sentence: Sentence) -> None:
                     continue
             elif trait in _NOT_BEFORE and _NOT_BEFORE[trait].match(masked, found.end()):
                 continue
+            if trait == "open" and _PARCELS.match(masked, found.end()):
+                trait = "unfulfilled"
             trait = "first_time" if trait == "new" else trait
             sentence.traits.append(Mention(found.start(), found.end(), found[0], trait))
     if "×" in masked or "x" in masked or " time" in masked:
@@ -199,6 +201,9 @@ _BEFORE_REFUNDS = re.compile(r" (?:any |the )?(?:refunds?|returns|discounts?|tax
 
 _WENT_BACK = re.compile(r"\b(?:ging|gingen|geht|gehen)\b[^.;]*\bum\b[^.;]*\bzurück$")
 """ "Sales went back by 5%": nothing was returned."""
+
+_PARCELS = re.compile(r" (?:sendung|lieferung|paket|päckchen|shipments?\b|deliver(?:y|ies)\b|parcels?\b)")
+""" "The open parcels": those that are to be sent."""
 
 _FROM_YOU = re.compile(r" (?:you|us|dich|dir|sie|ihnen|euch)\b")
 

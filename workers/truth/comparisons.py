@@ -34,10 +34,10 @@ _DOUBLED = re.compile(
 )
 
 _DIRECTION = Wording(
-    r"(?:(?P<more>more|mehr|higher|höher\w*|greater|larger|bigger|größer\w*|better|besser\w*|stronger|stärker\w*|busier|faster|schneller\w*|richer|pricier|dearer|teurer\w*|ahead|beat(?:s|en|ing)?|tops|topped"
+    r"(?:(?P<more>more|mehr|higher|höher\w*|greater|larger|bigger|größer\w*|better|besser\w*|stronger|\w*stärker\w*|busier|faster|schneller\w*|richer|pricier|dearer|teurer\w*|ahead|beat(?:s|en|ing)?|tops|topped"
     r"|outsold|overt(?:ook|akes?|aken)|outsells?|outselling|outdid|outdoes|outperform\w*|outnumber\w*|outpac\w*|outstrip\w*|outrank\w*|outweigh\w*|exceed(?:s|ed|ing)?|surpass\w*|eclips\w*|most of|die meisten|mostly|überzahl"
     r"|übertrifft|übertr[aeo]f\w*|übersteig\w*|überstieg\w*|überwieg\w*|überwog\w*|überhol\w*|überrag\w*|schlägt|schlug|toppte?n?|öfter|häufiger|more often|left(?= [\w\ue000 ]{1,24} behind)|lead(?:s|ing)? over)"
-    r"|(?P<less>fewer|less|weniger|lower|niedriger\w*|tiefer\w*|geringer\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|schwächer\w*|slower|langsamer\w*|quieter|ruhiger\w*|cheaper|billiger\w*|günstiger\w*|trail(?:s|ed|ing)?|lags|lagg(?:ed|ing)"
+    r"|(?P<less>fewer|less|weniger|lower|niedriger\w*|tiefer\w*|geringer\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|\w*schwächer\w*|slower|langsamer\w*|quieter|ruhiger\w*|cheaper|billiger\w*|günstiger\w*|trail(?:s|ed|ing)?|lags|lagg(?:ed|ing)"
     r"|f[ae]ll(?:s|en|ing)? short|short of|underperform\w*|unterschr[ei]+t\w*|unterbiet\w*|unterzahl|seltener|less often|(?:(?:ca|could|did)n?['’]t|can ?not|(?:could|did) not) (?:match|reach|equal|keep up with)|(?:kam|kamen|kommt|kommen|reicht|reichte) nicht(?= an\b))"
     r"|(?P<beside_more>above|darüber(?<=[%t] darüber)|over(?! (?:and|but|yet)\b)(?= )|vor|über|vorn)|(?P<beside_less>behind|darunter(?<=[%t] darunter)|below|under|beneath|hinter|unter)"
     r"|(?P<steady>steady|stable|flat|unchanged|stabil\w*|konstant\w*|gleichmäßig\w*|unverändert\w*)"
@@ -134,6 +134,8 @@ def _changed(said: Said, sign: int, scope: Scope) -> bool:
         return abs(within) <= STEADY if sign == 0 else within * sign > STEADY
     if said.mentions().get("product"):
         return False  # nothing tells what it sold before
+    if _YEAR.search(said.plain):
+        return False  # no report is of a year
     is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.plain) is not None
     since = _since_day(said, scope)
     against = _against_day_before(said, scope) if since is None and not is_long else None
@@ -182,6 +184,8 @@ def _is_so_much(doubled: re.Match[str], percent: float) -> bool:
         case _:
             return percent > 80
 
+
+_YEAR = re.compile(r"\b(?:years?|jahr(?:e?s)?|vorjahr\w*)\b")
 
 _ON_DAY = re.compile(r"\b(?:on|am|yesterday|gestern)(?:\s\S+)?$")
 
@@ -366,7 +370,11 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
             yield words, difference * sign > 0
         elif _is_trend(said, found, group, clause):
             yield words, _changed(said, sign, scope)
-        elif group in ("more", "less") and not said.first(THAN) and (since := _since_day(said, scope)) is not None:
+        elif (
+            group in ("more", "less", "rise", "fall")
+            and not said.first(THAN)
+            and (since := _since_day(said, scope)) is not None
+        ):
             yield words, since * sign > 0
 
 
@@ -433,7 +441,7 @@ _TOGETHER = re.compile(r"\b(?:together|combined|to|till|until|through|zusammen|g
 _IS_HERE = re.compile(r"\b(?:is|was|are|were|ist|war|liegt|lag)\s(?:[\w\ue000]+\s)?$")
 
 _IS_BESIDE = re.compile(
-    r"\b(?:is|was|are|were|came in|stayed|lies|lay|finished|liegt|lag|liegen|lagen|blieb|bleibt|ist|war)\b(?:[^.,;]|(?<=\d)[.,](?=\d)){0,40}$"
+    r"\b(?:is|was|are|were|came in|stayed|lies|lay|finished|liegst|lagst|liegt|lag|liegen|lagen|blieb|bleibt|ist|war)\b(?:[^.,;]|(?<=\d)[.,](?=\d)){0,40}$"
 )
 
 _COMPARED_WITH = re.compile(

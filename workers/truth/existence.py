@@ -104,6 +104,8 @@ def _quantities(said: Said) -> Iterable[tuple[str, bool]]:
             or (is_some and _DENIED.search(masked, clause[0], clause[1]))
         ):
             continue
+        if masked.endswith(("damit ", "so that "), 0, found.start()):  # "damit nichts liegen bleibt"
+            continue
         if _WITHOUT.search(masked, found.end(), clause[1]):  # "there wasn't a single day without an order"
             continue
         if is_empty:

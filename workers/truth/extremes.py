@@ -128,7 +128,7 @@ _UNREAD = Wording(
     r"|(?:(?:shipping|delivery) (?:takes|took|time)|(?:versand|lieferung) dauert\w*|lieferzeit\w*)\b(?=[^.;]*\d)"
     r"|(?:customers?|buyers?|visitors|orders?|kund(?:en?|in|innen)|käufern?|besucher|bestellung(?:en)?) (?:(?:mostly|mainly|meist) )?(?:(?:(?:are|is|come|came|kommt|kommen|kamen|stammen|sind|ist) )?(?:from|aus|in(?= \w+ (?:bought|ordered|spent|placed|love|like|prefer|kauf\w+|bestell\w+|lieben|mögen|bevorzugen)\b))|(?:went|go|gehen|gingen?) (?:to|nach)) (?P<place>[^\W\d_]+)"
     r"|(?:come|came|kommen|kamen|arrive) (?:\w+ ){0,3}(?:through|via|über) (?:instagram|facebook|tiktok|google|pinterest|youtube|e-?mail|social media|(?:die )?werbung|ads|(?:den )?newsletter)\b"
-    r"|(?:paid|bezahlt|(?:shipped|sent|versandt|versendet|verschickt)) (?:with|by|via|mit|per|über) (?:paypal|klarna|stripe|visa|mastercard|(?:apple|google|shop) pay|credit card|kreditkarte|rechnung|dhl|ups|fedex|usps|dpd|gls|hermes|(?:royal|der) (?:mail|post))\b"
+    r"|(?:paid|pay|bezahlt|bezahlen|zahl(?:t|en|te|ten)|(?:shipped|sent|versandt|versendet|verschickt)) (?:with|by|via|mit|per|über) (?:paypal|klarna|stripe|visa|mastercard|(?:apple|google|shop) pay|credit card|kreditkarte|rechnung|dhl|ups|fedex|usps|dpd|gls|hermes|(?:royal|der) (?:mail|post))\b"
     r"|(?:mit|per|über) (?:paypal|klarna|kreditkarte|dhl|ups|fedex|dpd|gls|hermes|(?:der )?post) (?:bezahlt|versandt|versendet|verschickt)\b"
     r"|(?:(?:conversion|bounce|click|open)[ -]?rate|absprungrate|klickrate|öffnungsrate) (?:is|was|ist|war|liegt) (?:\w+ )?(?:high|low|good|great|healthy|solid|strong|weak|hoch|niedrig|gut|stark|schwach|solide)\b"
     r"|(?:wohnt|lebt|lives|resides|is based|is located) in\b"
@@ -148,6 +148,7 @@ _BUYING = re.compile(r"\b(?:orders?|buy|customers|buyers|sales|\w*bestell\w*|kau
 
 _OF_ALL_TIMES = Wording(
     r"(?:best|highest|strongest|biggest|busiest|worst|slowest|weakest|beste\w*|höchste\w*|stärkste\w*|größte\w*|schwächste\w*) \w+ (?:ever|yet|so far this year|of the year|in (?:months|years)|aller zeiten|des jahres|seit (?:monaten|jahren|(?:der )?(?:eröffnung|gründung|start))|since (?:you|your|the) \w*\s?(?:open|launch|start)\w*)\b"
+    r"|so (?:viele?|hoch|gut|stark) [^.,;]{0,40}\bnoch nie\b|never (?:before )?(?:had|seen|made|sold) (?:so|this|that) (?:many|much)\b"
     r"|wie (?:noch )?nie(?: zuvor)?\b|(?:mehr|stärker|besser) denn je\b|(?:more|better|stronger|busier) than ever(?: before)?\b"
     r"|(?:new|all-time) (?:record|high)\b|neue[nr]? rekord\b|allzeithoch"
 )
@@ -281,7 +282,7 @@ def _claim(
     if kind is None or (kind == "order" and _is_of_some(said, found, head)):
         return  # of those that are open, say, nothing is known
     count = _how_many(said, found)
-    is_among = head is not None and re.search(r"\bof\b", masked[found.end() : head.start()])
+    is_among = head is not None and re.search(r"\b(?:of|der|von|unter)\b", masked[found.end() : head.start()])
     if count == 1 and head is not None and _MANY.fullmatch(head[0]) and not is_among:
         count = len(said.mentions().get(kind, ()))
     if count > 1 and kind in ("product", "order", "customer"):

@@ -81,13 +81,22 @@ def _number_words() -> dict[str, int]:
             words[f"hundert{german[rest] if rest else ''}"] = value
     words |= {word: value for value, word in german.items() if value != 1}
     words |= {f"{word}mal": value for value, word in german.items() if 2 <= value <= 12}
-    return words | {"dreissig": 30, "fuenf": 5, "zwoelf": 12, "twice": 2, "thrice": 3, "dutzend": 12, "dozen": 12}
+    return words | {
+        "dreissig": 30,
+        "fuenf": 5,
+        "zwoelf": 12,
+        "eine": 1,
+        "twice": 2,
+        "thrice": 3,
+        "dutzend": 12,
+        "dozen": 12,
+    }
 
 
 WORDS = _number_words()
 
 _NOUNS = re.compile(
-    r"(?P<sale>sales?|verk[aä]uf(?:en?)?)"
+    r"(?P<sale>sales?|verk[aä]uf(?:en?)?|käufen?)"
     r"|(?P<money>money|geld|revenues?|turnover|income|earnings|takings|proceeds|\w*umsatz\w*|\w*umsätze\w*|\w*erlöse?s?|\w*einnahmen|(?:bestell|auftrags|waren(?:korb)?|gesamt|einkaufs)wert\w*)"
     r"|(?P<order>orders?|checkouts?|purchases?|transactions?|parcels?|packages?|shipments?|deliver(?:y|ies)|pakete?n?|päckchen|sendung(?:en)?|lieferung(?:en)?|baskets?|bons?|commandes?|pedidos?|ordin[ei]|bestelling(?:en)?"
     r"|\w*bestellung(?:en)?|bestell(?:zahl|menge|eing[aä]ng)\w*|vorg[aä]nge?n?|\w*auftr[aä]ge?(?:n|s|es)?|(?:\w*(?<!ver)k[aä]uf|(?<!ver)k[aä]ufen?))"
@@ -122,14 +131,14 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
         "guest": r"guests?|kontolos\w*|unregistered|anonymous|anonyme[nr]?|gast|gäste\w*|gast\w+",
         "new": r"new|joined|neu(?:e[nrsm]?)?",
         "first_time": r"first-time\w*|first-timers?|newcomers?|neulinge?n?|erstbestell\w*|erstkauf\w*|neu(?:kund|käufer)\w*|erst(?:käufer|besteller|kund)\w*|erstmals|erstmalig\w*",
-        "returning": r"return(?:ing|ed)|repeat\w*|regulars?|existing|familiar|recurring|bestehend\w*|bekannte[nr]?|wiederkäufer\w*|wiederkauf\w*|wiederbesteller\w*|treuen|stamm(?:kund|käufer)\w*|wiederkehrend\w*|wiederkehrer\w*|wiederholt\w*|mehrfach\w*|bestandskund\w*|wiederholungs\w*|loyal|treue[rn]?",
+        "returning": r"return(?:ing|ed)|repeat\w*|regulars?|existing|familiar|recurring|bestehend\w*|bekannte[nr]?|wiederkäufer\w*|wiederk[aä]uf\w*|wiederbesteller\w*|treuen|stamm(?:kund|käufer)\w*|wiederkehrend\w*|wiederkehrer\w*|wiederholt\w*|mehrfach\w*|bestandskund\w*|wiederholungs\w*|loyal|treue[rn]?",
         "stock": r"inventory(?:-wise)?|warehouse|shelf|shelves|regal\w*|vorräte?n?|(?:\w+-)?stock(?:ed)?|\w*lager\w*|(?:lager|waren)?best[aä]nde?[sn]?|vorrätig\w*|bestandsseitig|lagerseitig|vorrat|verfügbar\w*|available|hand",
         "sold": r"(?:out)?sold|shifted|sell(?:s|ing|ers?)?|best-?sell\w*|\w*verkauf\w+|bestseller\w*|topseller\w*|abgesetzt|absatz\w*",
         "average": r"mean|averag\w*|avg|aov|ø|\w*durchschnitt\w*|\w*schnitt(?:swert|lich)?|mittelwert\w*|apiece",
         "median": r"med(?:ian\w*)?|zentralwert\w*",
         "middle": r"typical(?:ly)?|typische[rn]?|üblicherweise|middle|midpoint|mid-point|midway|mitte|mittlere\w*|mittel|hälfte|half",
-        "largest": r"höchstens|maximal|maximum|max|largest|biggest|highest|priciest|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*|spitzen\w*",
-        "smallest": r"mindestens|minimal|minimum|min|smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*|geringste\w*",
+        "largest": r"höchstens|maximal|maximum|max|largest|biggest|highest|priciest|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*|spitzen\w*|höchst(?:wert|betrag)\w*|maximalwert\w*",
+        "smallest": r"mindestens|minimal|minimum|min|smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*|geringste\w*|(?:niedrigst|tiefst|kleinst|mindest|minimal)(?:wert|betrag)\w*",
         "price": r"pric(?:es?|ed|ing)|costs?|costing|\w*preise?s?n?|koste[tn]|priciest",
         "daily": r"daily|täglich\w*|tages(?:schnitt|durchschnitt|mittel)\w*",
         "revenue": r"revenue|sales|turnover|earn\w*|income|takings|proceeds|total(?:l?ing|l?ed|s)?|worth|combined|together|altogether|made|sum"
@@ -154,7 +163,7 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
 """What a word says of a figure; `done`, `to_do`, `settled` and `unsettled` are decided by the words around."""
 
 PHRASES = Wording(
-    r"(?P<first_time>(?:noch )?nie(?:mals)? (?:\w+ )?(?:gekauft|bestellt|kund(?:e|in))|never (?:\w+ )?(?:bought|ordered|purchased|a customer)|first[- ]time|first ever|(?<='s )first (?:\w+ )?(?:order|purchase)|(?:sein|ihr)(?:e|en)? (?:aller)?erste\w* (?:bestellung|einkauf|kauf)|(?:only|just) once|for the first|zum ersten mal|ersten? (?:kauf|bestellung)|(?:erst|nur) einmal|(?:his|her|their) first|debüt\w*|debut)"
+    r"(?P<first_time>(?:noch )?nie(?:mals)? (?:\w+ )?(?:gekauft|bestellt|kund(?:e|in))|never (?:\w+ )?(?:bought|ordered|purchased|a customer)|first[- ]time|first ever|(?<='s )first (?:\w+ )?(?:order|purchase)|(?:sein|ihr)(?:e|en)? (?:aller)?erste\w* (?:bestellung|einkauf|kauf)|(?:only|just) once|for the first|(?:zum ersten|das erste) mal|ersten? (?:kauf|bestellung)|(?:erst|nur) einmal|(?:his|her|their) first|debüt\w*|debut)"
     r"|(?P<guest>without (?:an? |any )?(?:customer )?account|(?:ohne (?:ein )?|kein )(?:kunden)?konto|(?:not|didn't|never|nicht) (?:sign|log|logged|signed|angemeldet)(?: in)?)|(?P<returning>back again|been (?:here|there) before|old friends|alte bekannte|(?:many|several|multiple) times|schon (?:oft|öfter|mehrmals)|more than (?:once|one order(?! (?:a|per|each|every)\b))|(?:ordered|bought|purchased|been here|shopped|customers)(?: (?:from|with|at) (?:you|us))? (?:again|before|already)|repeat|mehr als (?:einmal|eine)|(?:schon|bereits) (?:früher|vorher|einmal|mal|zuvor|öfter)"
     r"|c[oa]mes? back|coming back|kommt (?:immer )?wieder|(?:kamen|kommen|kam|sind|ist) (?:[\w\ue000]+ ){0,3}(?:wieder|zurück)|(?:wieder|erneut) (?:gekauft|bestellt|da)|knew you|kannten)"
     r"|(?P<change>(?<=[\d%$€£¥] )(?:ahead|behind|voraus)\b|(?:ahead|behind) by\b|(?:dollars|euros?|francs|pounds|percent|orders|bestellungen|prozent|franken) (?:ahead|behind|voraus)\b)"

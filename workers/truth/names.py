@@ -39,7 +39,7 @@ _PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
 
 _ACTS = re.compile(
     r"(?:\s(?:from|aus)\s\S+)?\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:order(?:ed)?|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
-    r"|gekauft|kaufte|wartet|waits|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete|moved|spent|holds|checked|buys?|keeps|kauft|took|takes|holte?|folgte?|follow(?:s|ed)|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|'s\b|’s\b|,\s\d+ (?:verkauft|sold|units?|stück|pieces)\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d|\s\d+(?=[,.;\n]|$)"
+    r"|gekauft|kaufte|wartet|waits|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete|moved|spent|holds|checked|buys?|keeps|kauft|took|takes|holte?|folgte?|follow(?:s|ed)|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|\s(?:mit|with) (?:\w+ )?(?:bestellung|order|auftrag) \ue000|'s\b|’s\b|,\s\d+ (?:verkauft|sold|units?|stück|pieces)\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d|\s\d+(?=[,.;\n]|$)"
 )
 
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
@@ -123,7 +123,12 @@ def moments(said: Said) -> Iterable[tuple[str, bool]]:
             for start, end in said.spans_of()[when.start]
             for begin, last in (*said.grounds.windows, (said.grounds.opened or said.today, said.today))
         )
-        yield when.text, written or is_covered or any(start <= day <= end for start, end in spans for day in dates)
+        told = {span for place, each in said.spans_of().items() if place != when.start for span in each}
+        is_same = any(span in told for span in spans)  # "yesterday (May 3)"
+        yield (
+            when.text,
+            written or is_covered or is_same or any(start <= day <= end for start, end in spans for day in dates),
+        )
     for age in said.ages:
         names = _whose(said, age.start) or everybody
         number, unit = age.value if isinstance(age.value, tuple) else (0, "")
@@ -143,7 +148,9 @@ def moments(said: Said) -> Iterable[tuple[str, bool]]:
 
 _IT = re.compile(r"\W*(?:it|this order|sie|diese|die bestellung) (?:was|came|is|has|ging|kam|wurde|ist|traf)\b")
 
-_TIMED = re.compile(r"\b(?:order|bestell|came in|as of|stand|saw|placed|ordered|einging|eingegangen)\w*")
+_TIMED = re.compile(
+    r"\b(?:data|figures|daten|zahlen|order|bestell|came in|as of|stand|saw|placed|ordered|einging|eingegangen)\w*"
+)
 
 _SOON = timedelta(days=60)
 
@@ -182,11 +189,11 @@ def _of(said: Said, names: frozenset[str]) -> list[Any]:
 
 
 _OPENED = Wording(
-    r"(?:open(?:ed)?|founded|launched|started|live|online|offen|eröffnet|gegründet|besteht|existiert|läuft|gibt es)\b[^.;,]{0,30}?\b(?:since|in|seit|im jahr) (?P<year>(?:19|20)\d\d)\b(?!\W\d)"
+    r"(?:open(?:ed)?|founded|launched|started|live|online|offen|eröffnet|gegründet|besteht|existiert|läuft|gibt es)\b[^.;,]{0,30}?\b(?:since|in|seit|im jahr) (?P<year>(?:19|20)\d\d)\b(?!\W\d)|seit (?P<since>20\d\d) (?:online|offen|am markt|im geschäft|aktiv)\b"
 )
 
 _YEARS = Wording(
-    r"(?:open|online|running|in business|exists|existed|besteht|gibt es|offen)\b[^.;,]{0,30}?\b(?:for|seit) (?:over |about |etwa |gut )?(?P<n>\w+) (?:years?|jahr(?:en)?)\b"
+    r"(?:open|online|running|in business|exists|existed|besteht|gibt es|offen)\b[^.;,]{0,30}?\b(?:for|seit) (?:over |about |etwa |gut )?(?P<n>\w+) (?:years?|jahr(?:en)?)\b|seit (?:etwa |gut |rund )?(?P<since>\w+) jahr(?:en|em)? (?:online|offen|am markt|im geschäft|aktiv)\b"
 )
 
 _SHOP = re.compile(r"\b(?:store|shop|business|laden|geschäft)\b")
@@ -207,15 +214,17 @@ def shops(said: Said) -> Iterable[tuple[str, bool]]:
     opened = {m.at.year for m in said.grounds.moments if m.entities == {"key:created_at"}}
     for found in said.each(_OPENED, plain=True) if opened else ():
         if _SHOP.search(said.plain) and not said.doubts(said.plain):
-            yield found["year"], int(found["year"]) in opened
+            year = found["year"] or found["since"]
+            yield year, int(year) in opened
     for found in said.each(_YEARS, plain=True) if opened and _SHOP.search(said.plain) else ():
-        is_one = found["n"] in ("a", "an", "one", "ein", "einem")
-        years = 1 if is_one else int(found["n"]) if found["n"].isdigit() else WORDS.get(found["n"])
+        n = found["n"] or found["since"]
+        is_one = n in ("a", "an", "one", "ein", "einem")
+        years = 1 if is_one else int(n) if n.isdigit() else WORDS.get(n)
         ages = [
             (said.grounds.now - m.at).days / 365.25 for m in said.grounds.moments if m.entities == {"key:created_at"}
         ]
         if years is not None and not said.doubts(said.plain):
-            yield f"{found['n']} years", any(years - 0.25 <= age < years + 1 for age in ages)
+            yield f"{n} years", any(years - 0.25 <= age < years + 1 for age in ages)
     for found in said.each(_PLAN, plain=True) if said.grounds.plans else ():
         begins = found.start("before") if found["before"] else found.start()
         told = _ON_PLAN.search(said.plain, 0, begins)
@@ -266,7 +275,9 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
             is_name = _is_sold_thing(said, start, start + len(name))
         elif said.context.columns and stripped.endswith("|"):
             is_name = after.lstrip().startswith("|") and _is_named_column(said, start)
-        elif _is_labelled(said, start) and not after[:1].isalnum():
+        elif (_is_labelled(said, start) and not after[:1].isalnum()) or (
+            said.orders and _AFTER_ORDER.search(before) and _BEFORE_AMOUNT.match(after)
+        ):
             is_name = True
         elif is_item and begins:
             is_name = re.match(r"(?:, [^:|]{1,20})?\s?[:–—-]\s\D{0,3}\d|\s?\(\D{0,3}\d", after) is not None or (
@@ -296,7 +307,11 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
             yield name, False
 
 
-_TOLD_OF = re.compile(r"\s?[:(–—]|,? (?:with|which|has|have)\b")
+_AFTER_ORDER = re.compile(r"^\W*\ue000+[\s*]*[–—:,(-][\s*]*$")
+_BEFORE_AMOUNT = re.compile(r"[\s*]*[–—:,()-][\s*]*\D{0,3}\d")
+""" "#7 – Anna Beck, $5"."""
+
+_TOLD_OF = re.compile(r"(?:\s\w+){0,5}(?:\s?[:(–—]|, (?:denn|da|because|since|as)\b)|,? (?:with|which|has|have)\b")
 
 
 def _is_of_nobody(said: Said) -> bool:
@@ -365,6 +380,9 @@ _BEFORE_NEWEST = Wording(
 )
 
 
+_IS_IT = re.compile(r"\W{1,4}|\W*(?:ist|war|is|was|lautet)\W*")
+
+
 def relations(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Order #1120 is from Anna Schmidt": names that stand together must belong together."""
     mentions = [
@@ -375,6 +393,10 @@ def relations(said: Said) -> Iterable[tuple[str, bool]]:
     yield from _of_above(said)
     known = said.grounds.linked
     mentions = [m for m in mentions if isinstance(m.value, frozenset) and m.value & known]
+    for second in said.each(_BEFORE_NEWEST):
+        for order in said.orders:
+            if said.context.second and _IS_IT.fullmatch(said.masked, second.end(), order.start):
+                yield f"{second[0]}: {order.text}", f"order:{order.value}" in said.context.second
     if len(mentions) < 2 or (said.advises(said.plain) and not said.orders):
         return
     mentions.sort(key=lambda mention: mention.start)

@@ -129,6 +129,9 @@ _ONE_COUNTS = re.compile(
 
 _ONLY = re.compile(r"\b(?:only|just|exactly)\s$", re.IGNORECASE)
 
+_ONLY_ONE = re.compile(r"\b(?:nur|genau|lediglich|bloß|exakt) $", re.IGNORECASE)
+""" "Nur eine Bestellung": otherwise the word is an article."""
+
 _ONE_THING = re.compile(
     r" (?:(?:test|guest|open|unfulfilled|new|unpaid) )?(?:orders?|units?|pieces?|cancellation|times?|copy|checkout|parcel|package|shipment|purchase)\b",
     re.IGNORECASE,
@@ -226,6 +229,8 @@ def _in_letters(text: str, match: re.Match[str]) -> Number | None:
     if value is None:
         return None
     end, total = match.end(), float(value)
+    if word == "eine" and not _ONLY_ONE.search(text, 0, match.start()):
+        return None
     if (
         word == "one"
         and (following := re.match(r"[ -](?:hundred|thousand|million)\b", text[end:], re.IGNORECASE)) is None

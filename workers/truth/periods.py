@@ -61,7 +61,7 @@ PERIOD = Wording(
     r"|(?P<word>as of (?:today|now)|(?:your|the(?: past)?|ihre|deine|die|der|zur) (?:week|woche)(?! (?:before|prior|after|davor|zuvor|danach))|today so far|so far today|so far(?! (?:this|in) )|today|yesterday|wochen(?:bericht|rückblick|bilanz|überblick|zahlen)|(?:wk|weekly|wöchentlich\w*)(?= )|(?<!\w)(?:week|wk|woche|weekly|wöchentlich)(?=:| \d)|(?:this|the current|the) (?:week|month|year)(?! (?:before|prior|earlier))"
     r"|(?:(?:in|over|during) the )?(?:last|past|previous) (?:calendar |full |whole |complete )?(?:week|month|year|quarter)|all[- ]time|ever|lifetime"
     r"|this quarter|seit mitternacht|since midnight|mtd|month to date|since the month (?:began|started)|(?:since|from) the (?:first|start|beginning) of (?:the|this) month|seit monats(?:anfang|beginn)|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
-    r"|the day before(?: yesterday)?|the (?:day after|next day|following day)|(?:am |dem )?(?:tag (?:davor|zuvor|danach|darauf)|vortag)|(?:(?:im|in der|der|dem|des|den|die|das|zum|zur|vom) )?(?:(?:gesamte|ganze|volle)[nr]? )?(?:vormonats?|vorwoche|vorjahr(?:e?s)?)|yday|heutige[rnms]?|gestrige[rnms]?|heute|gestern|vorgestern|jemals|(?:in )?(?:diese[rnm]?s?|(?:der|die|das|den|dem|im) laufenden?|laufende[rns]?) (?:woche|monats?|jahre?s?|quartals?)"
+    r"|am (?:(?:darauf)?folgenden|nächsten) tag|the day before(?: yesterday)?|the (?:day after|next day|following day)|(?:am |dem )?(?:tag (?:davor|zuvor|danach|darauf)|vortag)|(?:(?:im|in der|der|dem|des|den|die|das|zum|zur|vom) )?(?:(?:gesamte|ganze|volle)[nr]? )?(?:vormonats?|vorwoche|vorjahr(?:e?s)?)|yday|heutige[rnms]?|gestrige[rnms]?|heute|gestern|vorgestern|jemals|(?:in )?(?:diese[rnm]?s?|(?:der|die|das|den|dem|im) laufenden?|laufende[rns]?) (?:woche|monats?|jahre?s?|quartals?)"
     r"|(?:in (?:der|den) )?(?:letzte|vergangene|vorige)[rnms]? (?:(?:volle|ganze)[nrms]? )?(?:kalender)?(?:woche|monats?|jahre?s?|quartals?)|am wochenende)\b"
     r"|(?P<monthly>monats)(?=umsatz|erlös|einnahmen|bestell)|(?P<weekly>wochen)(?=umsatz|bestell|durchschnitt|schnitt|summe|ergebnis)"
     r"|(?P<since>since|seit|ab|from(?=[^.]*\ue000 on\b))\s(?:(?:the|dem|der|mon\w*|tue\w*|wed\w*|thu\w*|fri\w*|sat\w*|sun\w*|\w+tag),?\s)?(?=\ue000)"
@@ -192,7 +192,7 @@ _DAYS = {"day": 1, "week": 7, "month": 30}
 _BEFORE_THAT = re.compile(r"previous|prior|preceding|vorig|vorher|vorang", re.IGNORECASE)
 
 _DAY_BESIDE = re.compile(
-    r"(?P<before>day before$|vortag|tag (?:davor|zuvor))|day after|next day|following day|tag da(?:nach|rauf)"
+    r"(?P<before>day before$|vortag|tag (?:davor|zuvor))|day after|next day|following day|tag da(?:nach|rauf)|folgenden tag|nächsten tag"
 )
 """Of a day that is named before it."""
 

@@ -43,7 +43,7 @@ OWNED = re.compile(
 _LATEST = re.compile(r"\b(?:latest|last|newest|recent|letzten|neuesten|jüngsten)\s$")
 
 _PART_OF = re.compile(
-    r"(?=\W*\w)\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:a total of|insgesamt)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?"
+    r"(?=\W*\w)\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:a total of|insgesamt)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?(?:insgesamt\s+)?"
     r"(?:\ue000+['’]s\s+)?(?:(?:latest|last|newest|most recent|recent|letzten|neuesten|jüngsten)\s+)?",
 )
 
@@ -79,7 +79,7 @@ _SHARE_ASIDE = re.compile(r"[^\d.,;:(]{0,24}\([^\w.,;:(]*[\d.,]+\s?(?:%|percent|
 
 ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
 
-THAN = Wording(r"(?:than|als)\b")
+THAN = Wording(r"(?:than|als(?! auch\b))\b")
 
 
 _OF_IT = re.compile(r"\b(?:it|its|they|their|she|her|he|his|apiece|each(?! \w)|davon)\b")

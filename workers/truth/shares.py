@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from workers.truth.description import ALL_BUT
 from workers.truth.figure import NOTHING, STATUSES
 from workers.truth.periods import near
 from workers.truth.said import Said
@@ -50,6 +51,8 @@ def shares(said: Said) -> Iterable[tuple[str, bool]]:
         before = said.masked[max(0, found.start() - 16) : found.start()]
         if any(n.percent and 0 <= found.start() - n.end < 20 for n in said.numbers):
             continue  # "21% of all orders": the whole
+        if word == "all" and (said.first(ALL_BUT) or (found[0].startswith("alles") and said.orders)):
+            continue  # "bis auf eine", "mit #7 ist alles erledigt"
         if _NOT.search(before) or (word not in ("all", "almost_all", "most", "few") and _VAGUELY.search(before)):
             continue
         told = [(n, said.of_which(n)[0]) for n in said.numbers] if word in ("most", "few") else []

@@ -54,7 +54,9 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
             continue
         denied = _DENIED.search(said.masked[max(0, trait.start - 25) : trait.start].rpartition("(")[2]) is not None
         for mention in each:
-            if _NOT_IT.search(said.masked, 0, mention.start) or _PARTLY.search(said.masked, 0, trait.start):
+            if _NOT_IT.search(said.masked, 0, mention.start) or (
+                trait.kind != "refunded" and _PARTLY.search(said.masked, 0, trait.start)
+            ):
                 continue
             theirs = keys(mention)
             is_order = _ORDER_OF.match(said.masked, mention.end) or _ORDER_FROM.search(said.masked, 0, mention.start)

@@ -1634,6 +1634,10 @@ def test_what_a_fall_is_compared_with_decides() -> None:
             "(1) You have 8 orders to ship, (2) 12 orders are open, and (3) 15 came in this week.",
             "(1) You have 8 orders to ship, (2) 11 orders are open, and (3) 15 came in this week.",
         ),
+        (
+            "- Offene Bestellungen: 12\n- Noch nicht versandt: 8\n- Bereits versandt: 4",
+            "- Offene Bestellungen: 12\n- Noch nicht versandt: 8\n- Bereits versandt: 5",
+        ),
     ],
 )
 def test_an_answer_goes_on_from_sentence_to_sentence(true: str, false: str) -> None:

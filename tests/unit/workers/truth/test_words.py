@@ -251,6 +251,34 @@ Wenn etwas ausverkauft ist, sag Bescheid. | Deine Thermosflasche ist ausverkauft
 Der Titanium Spork kostet 12,00 $. | Der Titanium Spork brachte 12,00 $ Umsatz.
 Wenn du den Titanium Spork von 12,00 $ auf 10,00 $ senken würdest, kämen mehr Käufer. | Wenn du den Titanium Spork von 15,00 $ auf 10,00 $ senken würdest, kämen mehr Käufer.
 Wenn der Titanium Spork statt 12,00 $ nur 10,00 $ kosten würde, wäre er günstig. | Wenn der Titanium Spork statt 15,00 $ nur 10,00 $ kosten würde, wäre er günstig.
+Die größte der letzten 5 Bestellungen war #1118, die kleinste #1117. | Die größte der letzten 5 Bestellungen war #1117, die kleinste #1118.
+Die letzten 5 Bestellungen: Durchschnitt 65,00 $, Höchstwert 120,50 $. | Die letzten 5 Bestellungen: Durchschnitt 65,00 $, Höchstwert 84,00 $.
+Die letzten drei Bestellungen #1120, #1119 und #1118 kommen gemeinsam auf 259,50 $. | Die letzten drei Bestellungen #1120, #1119 und #1118 kommen gemeinsam auf 269,50 $.
+Die Rückgabequote liegt bei 5,3 %, das sind 72,45 $ von 1.376,55 $ (30 Tage). | Die Rückgabequote liegt bei 5,3 %, das sind 1.376,55 $ von 72,45 $ (30 Tage).
+Versende heute die 8 offenen Sendungen. | Versende heute die 9 offenen Sendungen.
+Am Donnerstag kamen 310,40 $ der insgesamt 875,50 $ zusammen. | Am Donnerstag kamen 45,60 $ der insgesamt 875,50 $ zusammen.
+Zwei wurden diese Woche storniert, sie zählen nicht zu den 15 Bestellungen. | Zwei wurden diese Woche storniert, sie zählen nicht zu den 16 Bestellungen.
+Bis auf zwei sind alle der letzten 5 Bestellungen versandt. | Alle der letzten 5 Bestellungen sind versandt.
+Von Kunden, die das erste Mal kauften, kam 1 der letzten 5 Bestellungen. | Von Kunden, die das erste Mal kauften, kamen 0 der letzten 5 Bestellungen.
+#1120 – Anna Schmidt, 84,00 $ | #1120 – Maria Weber, 84,00 $
+Anna Schmidt mit Bestellung #1120 über 84,00 $ | Maria Weber mit Bestellung #1120 über 84,00 $
+Mit 4 von 15 Bestellungen (26,7 %) war der Donnerstag am stärksten. | Mit 4 von 15 Bestellungen (36,7 %) war der Donnerstag am stärksten.
+Am Donnerstag wurden 310,40 $ eingenommen, am darauffolgenden Tag 45,60 $. | Am Donnerstag wurden 310,40 $ eingenommen, am darauffolgenden Tag 175,50 $.
+Damit nichts liegen bleibt: 8 Bestellungen müssen noch verschickt werden. | Diese Woche ist nichts eingegangen.
+Gestern (21.11.) kamen 2 Bestellungen. | Gestern (14.01.) kamen 2 Bestellungen.
+Im Schnitt kamen diese Woche auf jede Bestellung 58,37 $. | Im Schnitt kamen diese Woche auf jede Bestellung 68,37 $.
+Am Mittwoch kam nur eine Bestellung. | Am Dienstag kam nur eine Bestellung.
+Der Samstag war umsatzstärker als der Dienstag. | Der Dienstag war umsatzstärker als der Samstag.
+Die vorletzte Bestellung #1119 kam von Ben Fox. | Die vorletzte Bestellung #1118 kam von Carla Gomez.
+#1119 wurde vollständig bezahlt. | #1119 wurde teilweise erstattet.
+Seit Donnerstag sinken die Bestellungen. | Seit Donnerstag steigen die Bestellungen.
+Heute liegst du noch unter dem gestrigen Umsatz. | Heute liegst du schon über dem gestrigen Umsatz.
+Ich habe noch nie so schöne Socken gesehen. | So viele Bestellungen hattest du noch nie.
+Frag deine Kunden, ob sie mit PayPal zahlen. | Die meisten Kunden zahlen mit PayPal.
+Die Daten sind von heute 12:04 Uhr. | Die Daten sind von heute 14:30 Uhr.
+Dein Shop ist seit drei Jahren online. | Dein Shop ist seit fünf Jahren online.
+Dein Shop ist seit 2023 online. | Dein Shop ist seit 2021 online.
+In den letzten 30 Tagen ist der Umsatz gestiegen. | Der Umsatz hat sich seit letztem Jahr verdoppelt.
 Dein Shop läuft seit 2023. | Dein Shop läuft seit 2021.
 Der Titanium Spork geht raus, sobald er bezahlt ist. | Dem Titanium Spork gehen die Vorräte aus.
 Im Moment läuft das Geschäft ordentlich. | Das Geschäft brummt wie noch nie.
