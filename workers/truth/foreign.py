@@ -12,7 +12,7 @@ from workers.truth.sentence import Number
 
 _TIME = re.compile(
     r"[\s-]?(?:\w+[\s-])?(?:secondes?|segundos?|secondi|seconden|sekunder|minut\w*|dakika\w*|heures?|horas?|or[ae]|uur|uren|timm\w+|godzin\w*|saat\w*"
-    r"|jours?|d[ií]as?|giorn[io]|dag(?:en|ar\w*)?|dni|dzień|gün\w*|semaines?|semanas?|settiman[ae]|we(?:ek|ken)|veck(?:a|or\w*)|tygodni\w*|hafta\w*"
+    r"|jours?|d[ií]as?|giorn[io]|dag\w{0,4}|dni|dzień|gün\w*|semaines?|semanas?|settiman[ae]|we(?:ek|ken)|veck(?:a|or\w*)|tygodni\w*|hafta\w*"
     r"|mois|mes(?:es)?|m[êe]s(?:es)?|mes[ei]|maand(?:en)?|månad(?:er)?|miesi\w+|ay\w{0,3}|années?|ans?|años?|ann[oi]|anos?|ja(?:ar|ren)|år|lat|rok\w*|yıl\w*"
     r"|ي[وَ]م\w*|أيام|ساع\w+|أسبوع\w*|أشهر|ה?(?:ימים|שעות|שבועות|חודשים))\b"
     r"|\s?(?:日|天|週|周|[かヶカ个]月|小时|小時|時|分|年|개월|일|시간|분|주|년)"

@@ -89,7 +89,7 @@ def plain(text: str, told: str, grounds: Grounds) -> str:
     """What to say in place of an ungrounded `text`, in its language: what the data tells, in English, or that it does
     not."""
     spoken = _language(sentences(text), grounds)
-    return told if told and spoken in ("en", "other") else NOT_SEEN[spoken]
+    return told if told and spoken in ("en", "other") else NOT_SEEN.get(spoken, NOT_SEEN["en"])
 
 
 def _language(pieces: Sequence[str], grounds: Grounds) -> str:

@@ -47,7 +47,10 @@ _WORDS: Mapping[str, str] = {
     "sv": "har och är att av på din ditt dina inte som varav kunder beställning beställningar",
     "pl": "a masz nie jest są za się było twój twoje oraz zamówienia zamówień zamówienie tym z ze dla",
     "tr": "ve bir bu için var şu siparişiniz sipariş çok olarak müşteri",
+    "other": "og ikke til af på ordrer kunder ovat sinulla tilausta ei máte jsou není objednávek zákazníků és nem rendelés "
+    "ügyfél și nu sunt aveți comenzi clienți và của bạn có không đơn yang anda tidak pesanan pelanggan amb teniu comandes",
 }
+"""Common words by language; of the Danish, Norwegians, Finns, Czechs and others only that it is another."""
 
 _LANGUAGES: Mapping[str, tuple[str, ...]] = {
     word: tuple(language for language, words in _WORDS.items() if word in words.split())

@@ -1096,6 +1096,25 @@ def test_what_is_said_in_other_languages(language: str) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("Du har 67 kunder og 83 ordrer de seneste 60 dage, og 8 af dem er ikke sendt.", "Du har 76 kunder og 83 ordrer, og 8 af dem er ikke sendt til kunderne."),
+        ("Sinulla on 67 asiakasta ja 83 tilausta, joista 8 ei ole lähetetty.", "Sinulla on 76 asiakasta ja 83 tilausta, joista 8 ei ole lähetetty."),
+        ("Máte 67 zákazníků a 83 objednávek, 8 z nich není odesláno.", "Máte 76 zákazníků a 83 objednávek, 8 z nich není odesláno."),
+        ("Aveți 67 clienți și 83 de comenzi, dintre care 8 nu sunt expediate.", "Aveți 76 clienți și 83 de comenzi, dintre care 8 nu sunt expediate."),
+        ("У вас 67 клиентов и 83 заказа, из них 8 ещё не отправлены.", "У вас 76 клиентов и 83 заказа, из них 8 ещё не отправлены."),
+        ("Έχετε 67 πελάτες και 83 παραγγελίες.", "Έχετε 76 πελάτες και 83 παραγγελίες."),
+        ("Anda punya 67 pelanggan dan 83 pesanan, 8 di antaranya tidak dikirim.", "Anda punya 76 pelanggan dan 83 pesanan, 8 di antaranya tidak dikirim."),
+        ("คุณมีลูกค้า 67 คนและ 83 คำสั่งซื้อ", "คุณมีลูกค้า 76 คนและ 83 คำสั่งซื้อ"),
+        ("आपके 67 ग्राहक और 83 ऑर्डर हैं।", "आपके 76 ग्राहक और 83 ऑर्डर हैं।"),
+    ],
+)  # fmt: skip
+def test_languages_that_nobody_thought_of(true: str, false: str) -> None:
+    assert not found(true, grounds())
+    assert found(false, grounds())
+
+
 NAMES = {
     "Titanium Spork": "抹茶セット", "Merino Hiking Socks": "竹の箸５膳", "Anna Schmidt": "佐藤花子", "Carla Gomez": "محمد علي",
 }  # fmt: skip
@@ -1158,6 +1177,7 @@ def test_a_language_is_told_by_its_words_or_by_what_was_asked() -> None:
     assert plain("You have 99 orders.", "told", spanish) == "told"
     assert plain("99.", "told", german) == "Dazu sehe ich in den Daten Ihres Shops keine Angabe."
     assert plain("Сейчас 99 заказов.", "told", spanish) == "told"
+    assert plain("Сейчас есть 99 заказов.", "", spanish) == "I don't see that in your store's data."
     assert found("No orders are open.", spanish)  # English is judged by its words, whoever asked
     assert not found("No pedidos: 12 abiertos.", spanish)
 
