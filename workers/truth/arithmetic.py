@@ -221,7 +221,8 @@ def _is_share_of_orders(said: Said, number: Number) -> bool:
 
 def _is_share_of_kind(said: Said, number: Number) -> bool:
     """ "21% of your orders are open", "a tenth of the buyers were new"."""
-    told = said.told & _KINDS
+    start, end = said.clause_start(number.start), said.clause_end(number.end)
+    told = {t.kind for t in said.traits if start <= t.start < end} & _KINDS or said.told & _KINDS
     if not _OF_WHOLE.search(said.masked) or len(told) != 1:
         return False
     [kind] = told

@@ -685,7 +685,7 @@ _SO = re.compile(
 )
 
 
-_HAS_DONE = re.compile(r"\b(?:hat|haben|hatte\w*)\s(?:[\w\ue000]+\s){1,8}(?:über\w+|geschlagen)$")
+_HAS_DONE = re.compile(r"\b(?:hat|haben|hatte\w*)\s(?:[^\s;]*[^\s,;]\s){1,10}(?:über\w+|geschlagen)$")
 
 
 def _compared_first(

@@ -138,9 +138,11 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     foreign = [t for t in said.traits if t in of_whole or _is_another(said, number, t) or _is_past(said, number, t)]
     if number.currencies and _EACH.match(said.masked, number.end):  # "2 orders per day at $5 each"
         foreign += [t for t in said.traits if t.kind == "daily" and t.end <= number.start]
-    if _NOT_AMONG.search(said.masked, 0, number.start):  # "1 was cancelled, it is not counted among the 83"
+    if any(
+        found.end() == number.start for found in said.each(_NOT_AMONG)
+    ):  # "1 was cancelled, it is not counted among the 83"
         foreign += [t for t in said.traits if t.end <= number.start]
-    if _LEFT_OF.search(said.masked, 0, number.start):
+    if _is_left_of(said, number):
         foreign += [t for t in said.traits if t.kind in ("net", "refunding") and t.end <= number.start]
     required -= {t.kind for t in foreign}
     own -= {t.kind for t in foreign}
@@ -299,7 +301,7 @@ def _is_of_all(said: Said, left: int, number: Number) -> bool:
 def _leaves(said: Said, number: Number) -> bool:
     """ "Less refunds, $5 becomes $4", "after refunds you keep $4 of $5": it is what is left."""
     begins = max((n.end for n in said.numbers if n.end <= number.start), default=0)
-    if whole := next((n for n in said.numbers if _LEFT_OF.search(said.masked, 0, n.start)), None):
+    if whole := next((n for n in said.numbers if _is_left_of(said, n)), None):
         return number.start > whole.start  # "of $5, $4 remain": the later one is what is left
     if _IS_LEFT.search(said.masked, 0, number.start):
         return True
@@ -310,9 +312,12 @@ def _leaves(said: Said, number: Number) -> bool:
 
 _IS_LEFT = re.compile(r"\b(?:left|remains) of\b[^;]{0,80}\b(?:is|was|are)\s$")
 
-_LEFT_OF = re.compile(
-    r"\b(?:verbleib\w*|bleib\w*|remain\w*)\b[^.;\d]*\b(?:of|von)\s(?:the |your |den |deinen |ihren )?[^\w\s]*$"
-)
+_LEFT_OF = Wording(r"(?:verbleib\w*|bleib\w*|remain\w*)\b[^.;\d]*\b(?:of|von)\s(?:(?:the|your|den|deinen|ihren)\s)?")
+
+
+def _is_left_of(said: Said, number: Number) -> bool:
+    return any(0 <= number.start - found.end() < 3 for found in said.each(_LEFT_OF))
+
 
 _IS_NOT = re.compile(
     r"\s*(?:(?:are|were|have|is|was|has|sind|waren|wurden|ist|war|wurde)?\s?(?:not|nicht|still standing)|(?:are|were|have|is|was|has)n['’]t)(?: yet)?\s*(?:[.,;!)]|$)"
@@ -323,8 +328,8 @@ ALL_BUT = Wording(r"(?:all but|all except|bis auf)\s")
 _OPPOSITES = {"paid": "unpaid", "unpaid": "paid", "fulfilled": "unfulfilled", "unfulfilled": "fulfilled",
               "first_time": "returning", "returning": "first_time"}  # fmt: skip
 
-_NOT_AMONG = re.compile(
-    r"\b(?:(?:zähl|gehör)\w* nicht|nicht (?:mitgezählt|enthalten)|(?:is|are)(?:n['’]t| not) (?:counted|included|part)|(?:does|do)(?:n['’]t| not) (?:count|belong))\b[^.,;\d]{0,24}$"
+_NOT_AMONG = Wording(
+    r"(?:(?:zähl|gehör)\w* nicht|nicht (?:mitgezählt|enthalten)|(?:is|are)(?:n['’]t| not) (?:counted|included|part)|(?:does|do)(?:n['’]t| not) (?:count|belong))\b[^.,;\d]{0,24}"
 )
 
 _BY = re.compile(r"\b(?:by|um)\s(?:\w+\s)?[$€£]?$")

@@ -112,6 +112,8 @@ _SELECTION = re.compile(
 
 _DISCOUNT = re.compile(r"\s*(?:discounts?|off|rabatt\w*|nachlass|coupon\w*|vouchers?|gutschein\w*)\b")
 
+_REASON = re.compile(r"[,–—-] (?:denn|weil|da|because|since)\b")
+
 _GIVEN = re.compile(r"\b(?:gave|given|granted|gewährt\w*|gab\w*|gegeben|average|schnitt)\b")
 
 _NEXT = re.compile(r"\b(?:your|the|dein\w*|ihr\w*|die|den) (?:next|nächsten?)\s$")
@@ -177,7 +179,7 @@ def number(said: Said, number: Number) -> bool | None:
     is_count = number.currencies is None and not number.percent
     if (loyal := _is_loyal(said, number)) is not None:
         return loyal
-    if (told := is_of_share(said, number)) is not None:
+    if len(said.numbers) > 2 and (told := is_of_share(said, number)) is not None:
         return told
     whole = said.of_which(number)[0]
     if is_count and whole is not None and number.readings[0][0] > max(value for value, _ in whole.readings):
@@ -320,7 +322,9 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
     if _is_owned(before) or before.rstrip()[-1:] in (":", "=", "("):
         return True
     sentence = said.masked[said.clause_start(number.start) : said.clause_end(number.end)]
-    return not said.advises(sentence) and not said.supposes(said.masked[: said.clause_end(number.end)])
+    reasons = [found.start() for found in _REASON.finditer(said.masked, 0, number.start)]
+    told = said.masked[max(reasons, default=0) : said.clause_end(number.end)]  # "it might help, since …"
+    return not said.advises(sentence) and not said.supposes(told)
 
 
 _WHICH_IS = re.compile(r",? (?:which|that) (?:is|was|are|were) (?:\w+ ){0,2}?(?:your?|the)\b")
@@ -602,9 +606,11 @@ def _place_in_time(said: Said, number: Number, around: Description) -> None:
 def _of_headed_month(said: Said, number: Number) -> list[Range]:
     """Below "February vs. January": in "5 vs. 4" the first is February's."""
     heading = said.context.heading
-    months = [m for m in heading.periods if m.value[0] == "calendar"] if heading and not said.periods else []  # type: ignore[index]
+    if heading is None or len(heading.periods) != 2 or said.periods:
+        return []
+    months = [m for m in heading.periods if m.value[0] == "calendar"]  # type: ignore[index]
     numbers = [n for n in said.numbers if (n.currencies is None) == (number.currencies is None) and not n.percent]
-    if heading is None or not (len(months) == len(numbers) == 2 and number in numbers):
+    if not (len(months) == len(numbers) == 2 and number in numbers):
         return []
     if not all(AGAINST.fullmatch(s.masked, a.end, b.start) for s, (a, b) in ((heading, months), (said, numbers))):
         return []

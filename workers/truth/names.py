@@ -39,7 +39,7 @@ _PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
 
 _ACTS = re.compile(
     r"(?:\s(?:from|aus)\s\S+)?\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:order(?:ed)?|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
-    r"|gekauft|kaufte|wartet|waits|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|did(?= .{0,4}\d)|made|earned|generated|besteht|eröffnete|moved|spent|holds|checked|buys?|keeps|kauft|took|takes|holte?|folgte?|follow(?:s|ed)|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|\s(?:mit|with) (?:\w+ )?(?:bestellung|order|auftrag) \ue000|'s\b|’s\b|,\s\d+ (?:verkauft|sold|units?|stück|pieces)\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d|\s\d+(?=[,.;\n]|$)"
+    r"|gekauft|kaufte|wartet|waits|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|did(?= .{0,4}\d)|made|earned|generated|besteht|eröffnete|moved|spent|holds|checked|bieten|bietest|hast|haben|buys?|keeps|kauft|took|takes|holte?|folgte?|follow(?:s|ed)|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|\s(?:mit|with) (?:\w+ )?(?:bestellung|order|auftrag) \ue000|'s\b|’s\b|,\s\d+ (?:verkauft|sold|units?|stück|pieces)\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d|\s\d+(?=[,.;\n]|$)"
 )
 
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
@@ -331,20 +331,20 @@ def _is_of_nobody(said: Said) -> bool:
 
 
 def _is_sold_thing(said: Said, start: int, end: int) -> bool:
-    """ "The Lamp is your bestseller", "Dein Topseller ist die Lampe", "Die Lampe ist ausverkauft": a product in one
-    word, where neither this sentence nor the one before names one."""
+    """ "The Lamp is your bestseller", "Dein Topseller ist die Lampe", "Von der Lampe wurden 9 verkauft": a product in
+    one word, where neither this sentence nor the one before names one."""
+    masked = said.masked
+    if not (
+        _IS_SOLD.match(masked, end)
+        or (_SELLS.match(masked, end) and _OWNED.search(masked, 0, start))
+        or (_OF_IT_ARE.match(masked, end) and _OF_BEFORE.search(masked, 0, start))
+        or (not masked[end:].strip(" .!*") and _BEST_IS.search(masked, 0, start))
+    ):
+        return False
     if {"product", "order"} & {*said.mentions(), *said.context.mentions} or said.advises(said.plain):
         return False
-    if len(name := said.plain[start:end]) < 4 or any(part in said.grounds.texts for part in (name[:4], name[-4:])):
-        return False
-    if _OF_IT_ARE.match(said.masked, end) and _OF_BEFORE.search(said.masked, 0, start):
-        return True
-    is_owned = _OWNED.search(said.masked, 0, start) is not None
-    return (
-        (is_owned and _SELLS.match(said.masked, end) is not None)
-        or _IS_SOLD.match(said.masked, end) is not None
-        or (_BEST_IS.search(said.masked, 0, start) is not None and not said.masked[end:].strip(" .!*"))
-    )
+    name = said.plain[start:end]
+    return len(name) > 3 and not any(part in said.grounds.texts for part in (name[:4], name[-4:]))
 
 
 _BEST = r"(?:\w+er |\w+es )?(?:best-?seller|top-?seller|verkaufsschlager|renner|ladenhüter|beliebtestes produkt|meistverkauftes produkt)"

@@ -28,7 +28,7 @@ _ADVICE = Wording(
     r"(?:should|might|consider|try|recommend|suggest|offer(?:ing)?|let's|let us|why not|how about|maybe|perhaps"
     r"|(?:many|most|some|other|viele|andere|manche) (?:shops|stores|merchants|brands|sellers|händler|läden|marken)|studies|research|studien|erfahrungsgemäß|industry|benchmark|codes?|coupons?|vouchers?|gutschein\w*|best practice|tip|idea|you can|we can|i can (?:help|offer|send|show|also|look)|shall|helps? to|to (?:boost|grow|increase|improve|win|raise|lift)"
     r"|to (?:use|add|set|send|run|start|create|give|reply|respond|answer|follow up)"
-    r"|sollten?|empfehl\w*|empfiehlt|vorschl\w*|schlage|versuch\w*|bieten?|biete|lass\w*|vielleicht|probier\w*|tipp|idee"
+    r"|sollten?|empfehl\w*|empfiehlt|vorschl\w*|schlage|versuch\w*|(?<![\w\ue000] )bieten?|(?<=bitte )bieten|(?<=besten )bieten|(?<=dann )bieten?|lass\w*|vielleicht|probier\w*|tipp|idee"
     r"|sie können|können sie|du kannst|kannst du|wir können|ich kann (?:ihnen|dir|gern)|soll ich|möchten sie|möchtest du|um (?:ihren|den|deinen))\b"
 )
 _TOLD_TO = re.compile(

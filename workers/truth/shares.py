@@ -39,6 +39,8 @@ _KINDS = STATUSES | {"open"}
 
 def shares(said: Said) -> Iterable[tuple[str, bool]]:
     """Where the data decides it: in any of the lists, times and wholes that may be meant."""
+    if _PART not in said.places:
+        return
     if not (said.told & _KINDS or len(said.numbers) > 1 or said.periods or said.dates):
         return
     if said.doubts(said.plain) or said.supposes(said.plain):

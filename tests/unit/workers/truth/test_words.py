@@ -279,6 +279,11 @@ Die Daten sind von heute 12:04 Uhr. | Die Daten sind von heute 14:30 Uhr.
 Dein Shop ist seit drei Jahren online. | Dein Shop ist seit fünf Jahren online.
 Dein Shop ist seit 2023 online. | Dein Shop ist seit 2021 online.
 In den letzten 30 Tagen ist der Umsatz gestiegen. | Der Umsatz hat sich seit letztem Jahr verdoppelt.
+Den Titanium Spork bieten Sie aktuell zum Preis von 12,00 $ an. | Den Titanium Spork bieten Sie aktuell zum Preis von 15,00 $ an.
+Ein Upsell könnte helfen, denn pro Bestellung waren es diese Woche 58,37 $. | Ein Upsell könnte helfen, denn pro Bestellung waren es diese Woche 68,37 $.
+14,5 % der Bestellungen aus den letzten 60 Tagen sind offen, der Rest ist abgeschlossen. | 24,5 % der Bestellungen aus den letzten 60 Tagen sind offen, der Rest ist abgeschlossen.
+Mit 175,50 $ hat der gestrige Tag den heutigen (84,00 $) übertroffen. | Mit 84,00 $ hat der heutige Tag den gestrigen (175,50 $) übertroffen.
+Du musst noch 8 Pakete auf den Weg bringen. | Du musst noch 83 Pakete auf den Weg bringen.
 Dein Shop läuft seit 2023. | Dein Shop läuft seit 2021.
 Der Titanium Spork geht raus, sobald er bezahlt ist. | Dem Titanium Spork gehen die Vorräte aus.
 Im Moment läuft das Geschäft ordentlich. | Das Geschäft brummt wie noch nie.
