@@ -38,6 +38,8 @@ _GAP_BEFORE = re.compile(
 
 _GAP_BEHIND = re.compile(rf"[\s*)]*(?:[^\W\d]+\s)?{_GAP}")
 
+_BETWEEN = Wording(r"(?:between|zwischen)(?!\w)")
+
 _GAP_BETWEEN = re.compile(
     r"\b(?:gap|difference|abstand|differenz|unterschied) (?:between|zwischen) [^.,;:]{1,80} (?:is|was|ist|war|beträgt|betrug)(?: (?:just|only|nur))?\W*$"
 )
@@ -339,7 +341,7 @@ def _is_gap(said: Said, number: Number, ahead: str, behind: str) -> bool:
     """Whether the words `ahead` of it and `behind` it tell that something is by so much more or less."""
     if _GAP_BEFORE.search(ahead) or _GAP_BEHIND.match(behind):
         return True
-    return _GAP_BETWEEN.search(said.masked, 0, number.start) is not None
+    return said.has(_BETWEEN) and _GAP_BETWEEN.search(said.masked, 0, number.start) is not None
 
 
 def _is_in(said: Said, number: Number, what: str) -> bool:

@@ -138,9 +138,11 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
     foreign = [t for t in said.traits if t in of_whole or _is_another(said, number, t) or _is_past(said, number, t)]
     if number.currencies and _EACH.match(said.masked, number.end):  # "2 orders per day at $5 each"
         foreign += [t for t in said.traits if t.kind == "daily" and t.end <= number.start]
-    if _NOT_AMONG.search(said.masked, 0, number.start):  # "1 was cancelled, it is not counted among the 83"
+    if said.has(_COUNTED) and _NOT_AMONG.search(
+        said.masked, 0, number.start
+    ):  # "1 was cancelled, it is not counted among the 83"
         foreign += [t for t in said.traits if t.end <= number.start]
-    if _LEFT_OF.search(said.masked, 0, number.start):
+    if said.has(_REMAINS) and _LEFT_OF.search(said.masked, 0, number.start):
         foreign += [t for t in said.traits if t.kind in ("net", "refunding") and t.end <= number.start]
     required -= {t.kind for t in foreign}
     own -= {t.kind for t in foreign}
@@ -299,14 +301,19 @@ def _is_of_all(said: Said, left: int, number: Number) -> bool:
 def _leaves(said: Said, number: Number) -> bool:
     """ "Less refunds, $5 becomes $4", "after refunds you keep $4 of $5": it is what is left."""
     begins = max((n.end for n in said.numbers if n.end <= number.start), default=0)
-    if whole := next((n for n in said.numbers if _LEFT_OF.search(said.masked, 0, n.start)), None):
-        return number.start > whole.start  # "of $5, $4 remain": the later one is what is left
-    if _IS_LEFT.search(said.masked, 0, number.start):
-        return True
+    if said.has(_REMAINS):
+        if whole := next((n for n in said.numbers if _LEFT_OF.search(said.masked, 0, n.start)), None):
+            return number.start > whole.start  # "of $5, $4 remain": the later one is what is left
+        if _IS_LEFT.search(said.masked, 0, number.start):
+            return True
     return _LEAVES.search(said.masked[begins : number.start]) is not None or (
         re.match(r" (?:after(?:wards)?|danach|übrig)\b(?! \w)", said.masked[number.end :]) is not None
     )
 
+
+_REMAINS = Wording(r"(?:left|remain\w*|bleib\w*|verbleib\w*)(?!\w)")
+
+_COUNTED = Wording(r"(?:zähl\w*|gehör\w*|mitgezählt|enthalten|counted|included|part|count|belong)(?!\w)")
 
 _IS_LEFT = re.compile(r"\b(?:left|remains) of\b[^;]{0,80}\b(?:is|was|are)\s$")
 
