@@ -26,6 +26,12 @@ _SUM = re.compile(
     r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|add(?:s|ed)? up|(?:comes?|came|amounts?) to|zusammen(?:genommen|gerechnet|gezählt)?|gemeinsam|summe|insgesamt|gesamt\w*|macht|ergibt|ergeben)\b"
 )
 
+_TOTAL = Wording(r"(?:total|sum|summe)(?!\w)")
+_TOTAL_OF = re.compile(
+    r"\b(?:total|sum|summe) (?:of|der|von|deiner|ihrer) [^.,;:]{1,60} (?:is|was|ist|war|beträgt)\W*$"
+)
+""" "The total of your last three orders is $5"."""
+
 _GAP = (
     r"(?:between|zwischen|apart|more|fewer|less|ahead|behind|short|past|above|below|over|under|bigger|smaller|higher|lower|larger|gain|drop|increase|decrease|rise|change|plus|minus|difference|gap|leaves?|leaving"
     r"|remain\w*|left|need(?:s|ed)?|brauch\w*|benötig\w*|rest|other|another|refunded|öfter|häufiger|seltener|mehr|weniger|über(?!\s*$)|unter|höher|niedriger|größer|kleiner|teurer|günstiger|billiger|fehl\w+|separat\w*|trenn\w*|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
@@ -37,6 +43,8 @@ _GAP_BEFORE = re.compile(
 )
 
 _GAP_BEHIND = re.compile(rf"[\s*)]*(?:[^\W\d]+\s)?{_GAP}")
+
+_BETWEEN = Wording(r"(?:between|zwischen)(?!\w)")
 
 _GAP_BETWEEN = re.compile(
     r"\b(?:gap|difference|abstand|differenz|unterschied) (?:between|zwischen) [^.,;:]{1,80} (?:is|was|ist|war|beträgt|betrug)(?: (?:just|only|nur))?\W*$"
@@ -305,7 +313,7 @@ _OTHERWISE = {
 def _is_gap_or_sum(said: Said, number: Number) -> bool:
     """ "#7 is $11 more than #8", "the mug and the bowl have 46 units together"."""
     ahead, behind = _words_beside(said, number)
-    is_sum = _SUM.search(ahead + behind) is not None
+    is_sum = bool(_SUM.search(ahead + behind) or (said.has(_TOTAL) and _TOTAL_OF.search(said.masked, 0, number.start)))
     is_gap = _is_gap(said, number, ahead, behind)
     if not is_sum and not is_gap:
         return False
@@ -340,7 +348,7 @@ def _is_gap(said: Said, number: Number, ahead: str, behind: str) -> bool:
     """Whether the words `ahead` of it and `behind` it tell that something is by so much more or less."""
     if _GAP_BEFORE.search(ahead) or _GAP_BEHIND.match(behind):
         return True
-    return _GAP_BETWEEN.search(said.masked, 0, number.start) is not None
+    return said.has(_BETWEEN) and _GAP_BETWEEN.search(said.masked, 0, number.start) is not None
 
 
 def _is_in(said: Said, number: Number, what: str) -> bool:

@@ -136,7 +136,7 @@ _UNREAD = Wording(
     r"|(?:mit|per|über) (?:paypal|klarna|kreditkarte|dhl|ups|fedex|dpd|gls|hermes|(?:der )?post) (?:bezahlt|versandt|versendet|verschickt)\b"
     r"|(?:thanks|driven|caused|fue?ll?ed|due|down|came|come|brought) (?:in )?(?:to|by|from) (?:your|the|an?) (?:\w+ )?(?:newsletter|campaigns?|e-?mails?|ads?|posts?|influencers?|promotions?|holidays?)\b"
     r"|(?:instagram|facebook|tiktok|google|pinterest|youtube|newsletter|campaigns?|ads) (?:accounts?|accounted|brought|brings?|drove|drives?|generated?s?|made up|makes? up|contributed?s?|delivered|is responsible|are responsible)\b"
-    r"|(?:most|half|majority|percent|\d) (?:of )?(?:your |the )?(?:traffic|visitors?|visits|sessions)\b"
+    r"|(?:most|half|majority|percent) (?:of )?(?:your |the )?(?:traffic|visitors?|visits|sessions)\b"
     r"|(?:customers|buyers|shoppers) (?:are|were) (?:mostly|mainly|predominantly) (?:women|men|female|male|young|older|local|mobile|on mobile)\b"
     r"|(?:(?:conversion|bounce|click|open)[ -]?rate|absprungrate|klickrate|öffnungsrate) (?:is|was|ist|war|liegt) (?:\w+ )?(?:high|low|good|great|healthy|solid|strong|weak|hoch|niedrig|gut|stark|schwach|solide)\b"
     r"|(?:peak|busiest|quietest|slowest) (?:ordering |shopping )?(?:hours?|times?(?! to\b)(?: of (?:the )?day)?)(?= (?:is|are|was|were)\b|:)"

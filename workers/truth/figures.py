@@ -306,7 +306,7 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
         return True  # "if #1120 ($84.00) were cancelled"
     if is_supposed and _GOAL.search(before):
         return True
-    if (is_supposed or said.advises(clause)) and number.currencies and _is_price_now(said, number):
+    if number.currencies and _is_price_now(said, number) and (is_supposed or said.advises(clause)):
         return True
     if is_supposed:
         return OWNED.search(before) is not None and about_store
@@ -446,7 +446,7 @@ def in_data(
         around.same = _measure_before(said, number)
     is_end, sign = _is_end(said, number), sign_of(said, number)
     several = _across_orders(said, number)
-    is_left = number.currencies is None and _LEFT.match(said.masked, number.end) is not None
+    is_left = number.currencies is None and said.has(_LEFT) and _IS_LEFT.match(said.masked, number.end) is not None
     for figure in mine:
         if figure.at_least and number.how != "over":
             continue
@@ -516,7 +516,9 @@ _ACROSS, _ORDERS = (
 )
 
 
-_LEFT = re.compile(r"[^.,;:\d]{0,60}\b(?:left|remaining|übrig)(?!\w)(?! (?:the|your))")
+_LEFT = Wording(r"(?:left|remaining|übrig)(?!\w)")
+
+_IS_LEFT = re.compile(r"[^.,;:\d]{0,60}\b(?:left|remaining|übrig)(?!\w)(?! (?:the|your))")
 """ "14 Sporks are left", which is not how many were sold."""
 
 

@@ -176,7 +176,7 @@ PHRASES = Wording(
     r"|(?P<price>(?:starts?|starting|sells?|beginnt|beginnen|los) (?:at|from|bei|ab)\b|goes for|ab (?=[$€£]?\d))"
     r"|(?P<revenue>(?:come|comes|came|adds?|added|adding|amounts?|amounted) (?:up )?to|brought in|took in|(?:komme|kommen|kommt|kamen|kam) (?:ich |sie |wir |zusammen |insgesamt )?auf|in total|in all|all told|all in all)"
     r"|(?P<net>(?:abzüglich|less|minus|net of|without) (?:\w+ )?(?:refunds|returns|erstattungen|retouren)|after (?:them|(?:\w+ )?(?:refunds?|returns?|changes|edits|money back))|nach (?:\w+ )?(?:\w*erstattungen|retouren|abzug|änderungen|rückgaben))"
-    r"|(?P<these>of which)|(?P<recent>(?:in|of) (?:that|this|the) list\b|i (?:see|looked|read)|(?:schaue|sehe) ich)"
+    r"|(?P<these>of which)|(?P<recent>in (?:that|this|the) list\b|i (?:see|looked|read)|(?:schaue|sehe) ich)"
 )
 
 OFFER = re.compile(

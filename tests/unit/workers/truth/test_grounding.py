@@ -1785,6 +1785,7 @@ def test_a_part_of_what_can_be_read_is_no_ground_for_more(read: int, false: str)
             "Sell each of the 232 Titanium Sporks to make $2,784.00 at $12.00 each.",
             "Sell each of the 232 Titanium Sporks to make $2,748.00 at $12.00 each.",
         ),
+        ("The total of your last three orders is $259.50.", "The total of your last three orders is $258.50."),
         ("14.5% (12 of 83) are open.", "14.5% (15 of 103) are open."),
         ("If you ship all 8 waiting orders today, your backlog is cleared.", "Your backlog is cleared."),
         ("You've been open since 2023, and you're on Basic.", "You've been open since 2023, and you're on Unlimited."),
