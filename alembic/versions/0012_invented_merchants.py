@@ -96,5 +96,14 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION IF EXISTS claim_shop(bigint)")
     op.execute("DROP FUNCTION IF EXISTS drop_invented(text)")
     op.execute("DROP FUNCTION IF EXISTS move_shop(text, text)")
-    op.execute("ALTER TABLE merchant_integrations DROP COLUMN IF EXISTS sealed_for")
+    # In a restored database the function depends on every column of the table.
+    op.execute("""
+        DO $$ DECLARE made text := pg_get_functiondef('connect_account'::regproc);
+        BEGIN
+            DROP FUNCTION connect_account(bigint);
+            ALTER TABLE merchant_integrations DROP COLUMN IF EXISTS sealed_for;
+            EXECUTE made;
+            REVOKE ALL ON FUNCTION connect_account(bigint) FROM PUBLIC;
+        END $$
+        """)
     op.execute("ALTER TABLE merchants DROP COLUMN IF EXISTS invented")

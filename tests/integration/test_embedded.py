@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import signal
 import subprocess
 import sys
@@ -88,6 +89,13 @@ def test_postgres_is_what_the_product_needs(folder: Path) -> None:
         assert run_sql(server.url, "SHOW fsync") == [("on",)]
         assert run_sql(server.url, "SHOW listen_addresses") == [("",)]
         assert run_sql(server.url, "SHOW server_encoding") == [("UTF8",)]
+
+
+def test_postgres_is_made_without_posix_shared_memory(folder: Path) -> None:
+    """`initdb` needed more of /dev/shm than some containers have."""
+    with EmbeddedPostgres(folder / "postgres", durable=False):
+        made = (folder / "postgres" / "data" / "postgresql.conf").read_text()
+    assert re.search(r"^dynamic_shared_memory_type = '?mmap\b", made, re.MULTILINE)
 
 
 def test_valkey_is_reached_from_this_machine_only(folder: Path) -> None:

@@ -87,6 +87,22 @@ def test_up_down_and_up_again(empty_database_url: str) -> None:
     assert migrations.current(empty_database_url) == SCHEMA_REVISION
 
 
+def test_a_restored_database_can_be_downgraded(empty_database_url: str) -> None:
+    """`pg_restore` makes functions last, with all columns there are: they then depend on columns they never name."""
+    migrations.upgrade(empty_database_url)
+    engine = engine_of(empty_database_url)
+    with engine.begin() as connection:
+        connection.execute(
+            text("""DO $$ DECLARE made text; BEGIN
+                FOR made IN SELECT pg_get_functiondef(oid) FROM pg_proc
+                            WHERE pronamespace = 'public'::regnamespace AND prokind = 'f' AND prosqlbody IS NOT NULL
+                LOOP EXECUTE made; END LOOP; END $$""")
+        )
+    engine.dispose()
+    migrations.downgrade(empty_database_url, "base")
+    assert catalog_of(empty_database_url) == {kind: [] for kind in CATALOG}
+
+
 def test_two_who_migrate_at_once_do_not_disturb_each_other(empty_database_url: str) -> None:
     command = [sys.executable, "-m", "alembic", "-x", f"url={empty_database_url}", "upgrade", "head"]
     running = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(3)]

@@ -1,7 +1,9 @@
 """A turn ends with words, in time and after a bounded number of requests, whatever the model does."""
 
 import itertools
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -10,8 +12,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from storage.database import Database
+from storage.turns import Claim
 from tests import rows
-from tests.agent_turns import AgentWorker, Killed
+from tests.agent_turns import AgentWorker, Hire, Killed
+from workers.agent import runner
 from workers.agent import state as state_module
 from workers.agent.time_limits import GRACE_SECONDS
 from workers.model import litellm_call
@@ -208,3 +212,20 @@ def test_what_was_found_is_told_though_no_model_answers_any_more(
     assert worker.end(turn_id) == [("RUN_FINISHED", None)]
     assert worker.said(turn_id) == ["You have 7 customers in your store, and 3 orders."]
     assert rows.query(clocked, "SELECT error FROM turns WHERE id = :id", id=turn_id) == [("model_unavailable",)]
+
+
+def test_the_lease_is_held_while_the_first_line_is_logged(hire: Hire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody read the logs of a stopped `cj up`: agents stood still before they held the lease; turns were given up."""
+    merchant, held, logged = hire(), list[Claim](), list[bool]()
+
+    @contextmanager
+    def hold(claim: Claim) -> Iterator[threading.Event]:
+        held.append(claim)
+        yield threading.Event()
+        held.remove(claim)
+
+    monkeypatch.setattr(merchant.worker, "hold", hold)
+    monkeypatch.setattr(runner, "log", SimpleNamespace(info=lambda *_, **__: logged.append(bool(held))))
+    monkeypatch.setattr(litellm_call, "call", lambda name, *_: Answer("Hello.", (), name, 10, 10))
+    merchant.asks()
+    assert logged[0]

@@ -85,12 +85,13 @@ class TurnRunner:
                 turn_id=claim.turn_id,
                 trace_id=tracing.trace_id(claim.traceparent),
             )
-            with ids, tracing.turn(claim, state.workflow.name):
+            # The lease is held from here on: even a log line can take long, if nobody reads them.
+            with ids, tracing.turn(claim, state.workflow.name), self._leases.hold(claim) as lost:
                 waited = max(claim.waited_seconds, 0.0)
                 metrics.turn_claimed(waited)
                 log.info("turn claimed", attempt=claim.attempt, waited_ms=round(waited * 1000))
                 self._reply_publisher.publish(replies)
-                self._hold(state)
+                self._take(state, lost)
 
     def _look_for_model(self, turn_id: int) -> None:
         waiting = self._transactions.waits_for_model(turn_id)
@@ -100,8 +101,8 @@ class TurnRunner:
         if seconds > LONGEST_OUTAGE_SECONDS or self._answers.model_answers(workflow):
             self._wake_ups.keep_promise(turn_id)
 
-    def _hold(self, state: TurnState) -> None:
-        with self._leases.hold(state.claim) as lost, until(lost):
+    def _take(self, state: TurnState, lost: threading.Event) -> None:
+        with until(lost):
             try:
                 self._carry_out(state, self._work(state))
             except (LostTurn, GivenUp):

@@ -40,6 +40,9 @@ SOCKET_FOLDER_LIMIT = 103 - len("/.s.PGSQL.5432")
 #: Failed statements, DETAIL and CONTEXT contain row values, which do not belong in a log. compose.yaml has the same.
 QUIET_LOG: Mapping[str, str] = {"log_min_error_statement": "panic", "log_error_verbosity": "terse"}
 
+#: Needs nothing of /dev/shm, which is small in containers, and leaves nothing there.
+SHARED_MEMORY = "mmap"
+
 POSTGRES_SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
     "max_connections": "100",
@@ -47,7 +50,7 @@ POSTGRES_SETTINGS: Mapping[str, str] = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "jit": "off",
-    "dynamic_shared_memory_type": "mmap",  # leaves nothing behind in /dev/shm, which is small in containers
+    "dynamic_shared_memory_type": SHARED_MEMORY,
     "timezone": "UTC",
     "log_timezone": "UTC",
     **QUIET_LOG,
@@ -110,7 +113,8 @@ class EmbeddedPostgres(EmbeddedServer):
             os.chown(draft, *user)
         command = [str(binaries / "initdb"), "-D", str(draft), f"--username={SUPERUSER}", "--auth=trust"]
         command += ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        self._run([*command, "--no-sync", "--no-instructions"], user=user)
+        command += ["--no-sync", "--no-instructions", f"-cdynamic_shared_memory_type={SHARED_MEMORY}"]
+        self._run(command, user=user)
         draft.rename(self._data)
 
 

@@ -101,7 +101,8 @@ def read(path: Path, *, file: str | None = None, workflows: Collection[str] | No
     name = file or str(path)
     try:
         with path.open("rb") as opened:
-            text = opened.read(MAX_BYTES + 1).decode()
+            raw = opened.read(MAX_BYTES + 1)
+        text = raw.decode(errors="strict" if len(raw) <= MAX_BYTES else "replace")  # it may be cut in a character
     except OSError as error:
         raise InvalidScenario([Problem(name, 1, 1, f"cannot be read: {error.strerror}")]) from None
     except UnicodeDecodeError as error:

@@ -28,7 +28,7 @@ _SUM = re.compile(
 
 _GAP = (
     r"(?:between|zwischen|apart|more|fewer|less|ahead|behind|short|past|above|below|over|under|bigger|smaller|higher|lower|larger|gain|drop|increase|decrease|rise|change|plus|minus|difference|gap|leaves?|leaving"
-    r"|remain\w*|left|need(?:s|ed)?|brauch\w*|benötig\w*|rest|other|another|refunded|öfter|häufiger|seltener|mehr|weniger|über(?!\s*$)|unter|höher|niedriger|größer|kleiner|teurer|günstiger|billiger|fehl\w+|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
+    r"|remain\w*|left|need(?:s|ed)?|brauch\w*|benötig\w*|rest|other|another|refunded|öfter|häufiger|seltener|mehr|weniger|über(?!\s*$)|unter|höher|niedriger|größer|kleiner|teurer|günstiger|billiger|fehl\w+|separat\w*|trenn\w*|vorsprung|rückstand|abstand|differenz|unterschied|zuwachs|rückgang|anstieg|veränderung|bleib\w*"
     r"|übrig\w*|andere\w*|restliche\w*)\b"
 )
 
@@ -37,6 +37,10 @@ _GAP_BEFORE = re.compile(
 )
 
 _GAP_BEHIND = re.compile(rf"[\s*)]*(?:[^\W\d]+\s)?{_GAP}")
+
+_GAP_BETWEEN = re.compile(
+    r"\b(?:gap|difference|abstand|differenz|unterschied) (?:between|zwischen) [^.,;:]{1,80} (?:is|was|ist|war|beträgt|betrug)(?: (?:just|only|nur))?\W*$"
+)
 
 _THEY = re.compile(r"\b(?:they|both|the two|these|those|sie|beide)\b|\ue000 (?:is|was|are|were)\b")
 
@@ -53,6 +57,8 @@ _VALUE = re.compile(r"\b(?:worth|value|\w*wert|à|(?:list|retail|full|current) p
 _PRICED = re.compile(r"\b(?:(?:unit |piece )?price|\w*preis) (?:of|von)\W*$")
 
 _A_PIECE = re.compile(r"(?:\b(?:je|pro stück|à|each|at|for)|[×x])\s*$")
+
+_PER_PIECE = re.compile(r"\b(?:each|apiece|a piece|per (?:unit|piece)|pro stück|je stück)\b")
 
 _OF_WHOLE = re.compile(
     r"\b(?:of|share|rate|makes? up|made up|account(?:s|ed)? for|contributed|brought in|ausgemacht|entfiel\w*|entfallen|(?:fielen|fiel|fällt|fallen) auf|fell on|von|des|der|aller|\w*anteil\w*|\w*quote|macht|entspricht|das sind|sind das|(?:that['’]s|that is|which is)(?! (?:up|down)\b))\b"
@@ -197,6 +203,7 @@ def _is_share_of_days(said: Said, number: Number) -> bool:
     nouns = {subject.kind for subject in said.subjects}
     is_money = any(figure.currency for figure in before) and "order" not in nouns
     is_money |= "money" in nouns or ("revenue" in said.told and "order" not in nouns)  # "made up": of orders, too
+    is_money |= "order" not in nouns and any(f.currency and "date" in f.kinds for f in said.meant.values())
     what = "day totals" if is_money else "day orders"
     return any(
         fits(number, sum(value for day, value in ranking.values.items() if day in days) * 100 / whole)
@@ -247,7 +254,9 @@ def _is_share_of_money(said: Said, number: Number) -> bool:
 def _is_stock_value(said: Said, number: Number) -> bool:
     """ "You have 232 Sporks, $2,784 at list price": as many as there are, at their price."""
     ahead, behind = _words_beside(said, number)
-    if not number.currencies or not _VALUE.search(f"{ahead}|{behind}") or _PRICED.search(ahead):
+    is_value = _VALUE.search(f"{ahead}|{behind}") or _PER_PIECE.search(said.masked, number.end)
+    is_piece = _PRICED.search(ahead) or _PER_PIECE.match(said.masked, number.end + 1)
+    if not number.currencies or not is_value or is_piece:
         return False
     mentions = said.mentions().get("product") or said.context.mentions.get("product", [])
     stocks = [ranking.values for ranking in said.grounds.rankings if ranking.what == "stock"]
@@ -296,7 +305,7 @@ def _is_gap_or_sum(said: Said, number: Number) -> bool:
     """ "#7 is $11 more than #8", "the mug and the bowl have 46 units together"."""
     ahead, behind = _words_beside(said, number)
     is_sum = _SUM.search(ahead + behind) is not None
-    is_gap = _GAP_BEFORE.search(ahead) is not None or _GAP_BEHIND.match(behind) is not None
+    is_gap = _is_gap(said, number, ahead, behind)
     if not is_sum and not is_gap:
         return False
     mentions = said.mentions()
@@ -326,6 +335,13 @@ def _is_gap_or_sum(said: Said, number: Number) -> bool:
     return False
 
 
+def _is_gap(said: Said, number: Number, ahead: str, behind: str) -> bool:
+    """Whether the words `ahead` of it and `behind` it tell that something is by so much more or less."""
+    if _GAP_BEFORE.search(ahead) or _GAP_BEHIND.match(behind):
+        return True
+    return _GAP_BETWEEN.search(said.masked, 0, number.start) is not None
+
+
 def _is_in(said: Said, number: Number, what: str) -> bool:
     """Whether the amounts of this ranking are in the number's currency."""
     kind = "order" if what == "order total" else "date"
@@ -349,20 +365,24 @@ def _is_sum_of_latest(said: Said, number: Number) -> bool:
 
 
 def _is_one_of_latest(said: Said, number: Number) -> bool:
-    """ "The three latest orders ($5, $4 and $2)": each in its turn."""
+    """ "The three latest orders ($5, $4 and $2)": each in its turn, with or without their sum."""
     money = [n for n in said.numbers if n.currencies is not None]
-    if not (said.has(SELECTED) and number in money and _is_in(said, number, "order total")):
+    if said.orders or not (said.has(SELECTED) and number in money and _is_in(said, number, "order total")):
         return False
     counts = [int(n.readings[0][0]) for n in said.numbers if n.currencies is None and not n.percent]
-    listed = [(count, totals) for count in counts if (totals := latest_totals(said, count)) and len(money) >= count > 1]
-    return any(number in money[:count] and all(map(fits, money, totals)) for count, totals in listed)
+    for count in counts:
+        totals = latest_totals(said, count)
+        each = [n for n in money if not fits(n, sum(totals))]
+        if len(each) >= count > 1 and totals and number in each[:count] and all(map(fits, each, totals)):
+            return True
+    return False
 
 
 def _is_gap_of_periods(said: Said, number: Number) -> bool:
     """ "This month is $35 behind last month": of two times of which each was read by itself."""
     ahead, behind = _words_beside(said, number)
     spans = [spans[0] for spans in said.spans_of().values() if spans]
-    if not (_GAP_BEFORE.search(ahead) or _GAP_BEHIND.match(behind)) or not 0 < len(spans) < 3:
+    if not _is_gap(said, number, ahead, behind) or not 0 < len(spans) < 3:
         return False
     is_less: bool | None = None
     if len(spans) == 1:  # "32 orders behind last month": this month is
@@ -403,7 +423,7 @@ def follows(said: Said, number: Number, sure: Sequence[Number], before: Sequence
     `before` it: their sum, difference, product, quotient, share."""
     ahead, behind = _words_beside(said, number)
     sign = sign_of(said, number)
-    is_gap = bool(sign) or _GAP_BEFORE.search(ahead) is not None or _GAP_BEHIND.match(behind) is not None
+    is_gap = bool(sign) or _is_gap(said, number, ahead, behind)
     if number.percent:
         is_of_whole = _OF_WHOLE.search(ahead + behind) is not None or _ARE.match(behind) is not None
         return _is_share(number, sure, before, is_gap=is_gap, is_of_whole=is_of_whole)

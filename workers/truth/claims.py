@@ -194,6 +194,8 @@ def _words(sentence: Sentence) -> None:
             continue
         trait = found.lastgroup or ""
         trait = _decided(masked, found, trait) if trait in _DECIDED else trait
+        if trait == "gross":  # "before returns" is not of returns
+            sentence.traits = [t for t in sentence.traits if not found.start() <= t.start < found.end()]
         sentence.traits.append(Mention(found.start(), found.end(), found[0], trait))
 
 

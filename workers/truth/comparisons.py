@@ -96,10 +96,10 @@ _LASTING = Wording(
     r"(?:(?:every|each|jede[nrs]?|month after|week after|year after|monat für|woche für|jahr für) (?:month|week|year|monat|woche|jahr)|(?:for|seit) (?:weeks|months|years|wochen|monaten|jahren)|(?:for|seit) (?:\d+|two|three|four|five|six|several|zwei|drei|vier|fünf|sechs|mehreren) (?:months|weeks|years|quarters|monaten|wochen|jahren|quartalen)"
     r"|immer (?:mehr|weniger|öfter|seltener|häufiger|besser|schlechter|größer|kleiner)|more and more|fewer and fewer|less and less|kontinuierlich|stetig|beständig|continuously|steadily|constantly)\b"
 )
-""" "Has grown for three months"."""
+""" "Has grown for three months": no report is of more than two times."""
 
 _USUAL = re.compile(
-    r"(?: [\w\ue000]+){0,3} (?:than|als) (?:usual|normal|sonst|üblich|gewöhnlich|gewohnt|(?:on )?an? (?:usual|normal|typical)|(?:an )?eine[mnr]? (?:üblichen?|normalen?|gewöhnlichen?|typischen?))\b"
+    r"(?: [\w\ue000]+){0,3} (?:than|als) (?:usual(?:ly)?|normal(?:ly)?|typical(?:ly)?|normalerweise|sonst|üblich|gewöhnlich|gewohnt|(?:on )?an? (?:usual|normal|typical)|(?:an )?eine[mnr]? (?:üblichen?|normalen?|gewöhnlichen?|typischen?))\b"
 )
 """ "More orders than usual"."""
 
@@ -128,6 +128,9 @@ def _within_week(said: Said, scope: Scope) -> float | None:
 
 def _changed(said: Said, sign: int, scope: Scope) -> bool:
     within, doubled = _within_week(said, scope), _DOUBLED.search(said.masked)
+    since = _since_day(said, scope)
+    if doubled and since is not None:
+        return _is_so_much(doubled, 100 * since)
     if within is not None and doubled:
         return _is_so_much(doubled, 100 * within)
     if within is not None:  # a fifth up or down; less is steady
@@ -137,7 +140,6 @@ def _changed(said: Said, sign: int, scope: Scope) -> bool:
     if _YEAR.search(said.plain):
         return False  # no report is of a year
     is_long = re.search(r"week|month|year|quarter|woche|monat|jahr|quartal", said.plain) is not None
-    since = _since_day(said, scope)
     against = _against_day_before(said, scope) if since is None and not is_long else None
     by_days = since if since is not None else against
     if doubled and by_days is not None:
@@ -764,6 +766,9 @@ def _is_of_time(spans: Sequence[Range], figure: Figure) -> bool:
     return figure.period is not None and any(near(span, figure.period) for span in spans)
 
 
+_THAN_LAST = re.compile(r"[^.,;:\d]{0,40}?\b(?:than|als) (?:in )?(?:the )?last (?:week|month|year)\b")
+
+
 def _is_trend(said: Said, found: re.Match[str], group: str, clause: str) -> bool:
     """Whether it tells how the store's figures changed in time."""
     if group.startswith("beside"):
@@ -772,7 +777,8 @@ def _is_trend(said: Said, found: re.Match[str], group: str, clause: str) -> bool
         return False  # what it is compared with decides
     behind = said.masked[found.end() : found.end() + 70]
     if group in ("more", "less"):
-        return re.match(r"[^.,;:]{0,40}?\b(?:than|als)\b", behind) is not None and _PAST.search(behind) is not None
+        than_then = re.match(r"[^.,;:]{0,40}?\b(?:than|als)\b", behind) is not None and _PAST.search(behind) is not None
+        return than_then or _THAN_LAST.match(said.plain, found.end()) is not None
     people = [name for name in said.names if not any(key.startswith("product:") for key in keys(name))]
     if any(name.end <= found.start() and name.text.lower() in clause for name in people):
         return False  # "Anna picked up …"

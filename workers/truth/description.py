@@ -3,8 +3,9 @@
 import itertools
 import re
 from dataclasses import dataclass
+from datetime import date, timedelta
 
-from workers.truth.figure import BUYERS, NOTHING, Figure, Range
+from workers.truth.figure import BUYERS, NOTHING, STATUSES, Figure, Range
 from workers.truth.lexicon import OFFER
 from workers.truth.periods import EVER, near
 from workers.truth.said import AGAINST, OF_SALES, OWNED, STRICT, THAN, Named, Said, keys, kinds
@@ -160,6 +161,8 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
         nouns |= {kind for s in above.subjects for kind in kinds(s)}
         front = front or [span for spans in above.spans_of().values() for span in spans]
     whole_of = said.of_which(number)[1] is not None  # "5 of 10 cases"
+    if not said.subjects and said.context.told and all(figure.partial for figure in said.context.told):
+        wide.add("recent")  # "Of the last 10, 4 are paid. Not yet paid: 6"
     if said.meant and _IS_NOT.match(said.masked, number.end):  # "5 are shipped, 4 aren't"
         before_it = said.meant[max(said.meant)].traits
         own = frozenset(_OPPOSITES[trait] for trait in before_it if trait in _OPPOSITES) or own
@@ -298,10 +301,14 @@ def _leaves(said: Said, number: Number) -> bool:
     begins = max((n.end for n in said.numbers if n.end <= number.start), default=0)
     if whole := next((n for n in said.numbers if _LEFT_OF.search(said.masked, 0, n.start)), None):
         return number.start > whole.start  # "of $5, $4 remain": the later one is what is left
+    if _IS_LEFT.search(said.masked, 0, number.start):
+        return True
     return _LEAVES.search(said.masked[begins : number.start]) is not None or (
         re.match(r" (?:after(?:wards)?|danach|übrig)\b(?! \w)", said.masked[number.end :]) is not None
     )
 
+
+_IS_LEFT = re.compile(r"\b(?:left|remains) of\b[^;]{0,80}\b(?:is|was|are)\s$")
 
 _LEFT_OF = re.compile(
     r"\b(?:verbleib\w*|bleib\w*|remain\w*)\b[^.;\d]*\b(?:of|von)\s(?:the |your |den |deinen |ihren )?[^\w\s]*$"
@@ -534,6 +541,8 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
         if "stock" in lacking and "sold" in traits:
             return MOST
         distance += 0.5 * len(lacking & {"stock", "sold"})
+    if figure.percent and not matched and traits & STATUSES - words.wide - words.before:
+        return MOST
     unsaid = traits & UNSAID
     if "price" in unsaid and "largest" in unsaid and said.has(_STARTS_AT) and not said.has(RANGE):
         return MOST
@@ -645,7 +654,7 @@ def _undated(said: Said, figure: Figure, words: Description) -> float:
         return 0.0 if said.dates else 0.5
     if figure.traits & {"open", "unfulfilled"} and any(near(s, w) for s in own for w in said.grounds.windows):
         return 0.0
-    return 1.5 if figure.partial else MOST
+    return 1.5 if figure.partial and ("recent" in words.wide or not words.money) else MOST
 
 
 def _is_fresh(said: Said, figure: Figure) -> bool:
@@ -704,7 +713,24 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
             front += spans
         elif period.end <= number.start or not late:
             late = spans
+    if not own and any(b < said.today for _, b in front) and _NOW.search(said.masked, left, right):
+        front = [span for a, b in front if b < said.today for span in _as_long(a, b, said.today)]
     return own, front, late
+
+
+_NOW = re.compile(r"\b(?:now|currently|jetzt|nun|inzwischen)\b")
+""" "Last month was $5, now you're at $4"."""
+
+
+def _as_long(start: date, end: date, today: date) -> list[Range]:
+    """What is as long as an earlier time, and not over."""
+    days = (end - start).days
+    if days > 7:
+        return [(today.replace(day=1), today)]
+    return [
+        (today - timedelta(days=min(days, 6)), today),
+        (today - timedelta(days=today.weekday() if days else 0), today),
+    ]
 
 
 def _piece(said: Said, period: Mention) -> tuple[int, int]:

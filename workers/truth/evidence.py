@@ -359,6 +359,8 @@ class Evidence:
                 (_product(row.get("title")), row["inventory"]) for row in objects if row.get("inventory") is not None
             ]
             self._rank("stock", stock)
+            prices = [(_product(row.get("title")), _least_price(row.get("price"))) for row in objects]
+            self._rank("price", [(product, price) for product, price in prices if price is not None])
         if key == "by_day":
             self._days(objects, place)
         if key == "customers":
@@ -642,6 +644,11 @@ def _parse_moment(text: str) -> datetime | None:
 
 def _moment(text: Any) -> datetime | None:
     return _parse_moment(text) if isinstance(text, str) and text[:4].isdigit() and len(text) >= 10 else None
+
+
+def _least_price(price: Any) -> float | None:
+    least = price.get("min") if isinstance(price, Mapping) else None
+    return _decimal(least.get("amount")) if isinstance(least, Mapping) else None
 
 
 def _decimal(value: Any) -> float | None:

@@ -13,7 +13,7 @@ from workers.truth.claims import words_of
 from workers.truth.description import is_all
 from workers.truth.figure import NOTHING, Figure, Range
 from workers.truth.periods import near
-from workers.truth.said import Said, keys, kinds
+from workers.truth.said import IF, Said, keys, kinds
 from workers.truth.sentence import Mention, Sentence
 from workers.truth.wording import Wording
 
@@ -41,7 +41,7 @@ _THERE_IS = Wording(
 )
 """What says, of a plural without a number, that there is some of it."""
 
-_EVERY_DAY = Wording(r"(?:(?:on )?(?:every|each)(?: single)? day|(?:every|each)(?: single)? one of (?=\ue000)|an jedem(?: einzelnen)? (?=\ue000)|jeden(?: einzelnen)? tag|an alle[nr] (?:der )?(?=\ue000)|an allen tagen|tag für tag|day (?:after|in,? day) \w+)(?!\w)")  # fmt: skip
+_EVERY_DAY = Wording(r"(?:(?:on )?(?:every|each)(?: single)? day|(?:every|each)(?:(?: single)? one)? of (?=\ue000)|each (?=\ue000)|an jedem(?: einzelnen)? (?=\ue000)|jeden(?: einzelnen)? tag|an alle[nr] (?:der )?(?=\ue000)|an allen tagen|tag für tag|day (?:after|in,? day) \w+)(?!\w)")  # fmt: skip
 
 _DENIED = re.compile(r"\b(?:not|never|no|none|neither|nothing|nobody|hardly|without|weder|nicht|nie|kein\w*|niemand|nichts|ohne|bis auf|except|but|außer)\b|n['’]t\b")  # fmt: skip
 
@@ -127,7 +127,7 @@ def _words(said: Said, found: re.Match[str]) -> str:
 
 def _is_told(said: Said, clause: tuple[int, int]) -> bool:
     here = said.masked[clause[0] : clause[1]]
-    return not (said.doubts(here) or said.supposes(here) or said.advises(here))
+    return not (IF.match(said.masked) or said.doubts(here) or said.supposes(here) or said.advises(here))
 
 
 def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_some: bool) -> bool | None:
@@ -304,7 +304,8 @@ _COMPARING = re.compile(
 
 def _every_day(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Orders came in every day of the last seven"."""
-    for found in () if said.numbers or said.names else said.each(_EVERY_DAY):
+    is_counted = any(n.how != "over" or n.readings[0][0] != 1 for n in said.numbers)  # "at least one order each day"
+    for found in () if is_counted or said.names else said.each(_EVERY_DAY):
         start, end = said.clause_start(found.start()), said.clause_end(found.end())
         is_order = any(s.kind == "order" for s in said.subjects) or said.first(ACQUIRED) is not None
         if not is_order or not _is_told(said, (start, end)) or _DENIED.search(said.masked):

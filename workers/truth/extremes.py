@@ -81,6 +81,10 @@ _ORDERS = Wording(r"(?:orders|purchases|checkouts|bestellungen|käufe|aufträge)
 
 _STOCK = re.compile(r"\b(?:scarcest|knappste\w*|running (?:out|low)|\w*stock\w*|inventory|\w*bestand\w*|\w*bestände\w*|lager\w*|auf lager|vorrat|vorrätig|have (?:the )?(?:most|least|fewest) of|on hand|shelf|regal)\b")  # fmt: skip
 
+_PRICE = re.compile(
+    r"\b(?:most expensive|priciest|dearest|cheapest|least expensive|(?:teuerste|günstigste|billigste)[nrsm]?)\b"
+)
+
 _PLURAL = re.compile(r"\s(?!(?:of|der|among|unter|von)\b)(?:[\w\ue000]+\s){0,2}?(?:orders|purchases|sales|ones|days|weeks|bestellungen|aufträge|käufe|tage[n]?|\d+|zehn|ten|five|fünf)\b")  # fmt: skip
 
 _MANY = re.compile(
@@ -126,21 +130,26 @@ _UNREAD = Wording(
     r"|(?:wichtigste|stärkste|größte|beste)[rsn]? (?:land|länder|stadt|städte|region(?:en)?|markt|märkte|kanal|kanäle|quellen?|kampagnen?))(?= (?:is|are|was|were|ist|sind|war|waren)\b|:)"
     r"|(?:(?:net |gross )?profits?|margins?|(?:rein|roh)?gewinn(?:e?s)?|\w*margen?)\b(?=[^.,;]*\s\W{0,2}\d)"
     r"|(?:(?:shipping|delivery) (?:takes|took|time)|(?:versand|lieferung) dauert\w*|lieferzeit\w*)\b(?=[^.;]*\d)"
-    r"|(?:customers?|buyers?|visitors|orders?|kund(?:en?|in|innen)|käufern?|besucher|bestellung(?:en)?) (?:(?:mostly|mainly|meist) )?(?:(?:(?:are|is|come|came|kommt|kommen|kamen|stammen|sind|ist) )?(?:from|aus|in(?= \w+ (?:bought|ordered|spent|placed|love|like|prefer|kauf\w+|bestell\w+|lieben|mögen|bevorzugen)\b))|(?:went|go|gehen|gingen?) (?:to|nach)) (?P<place>[^\W\d_]+)"
+    r"|(?:customers?|buyers?|visitors|orders?|kund(?:en?|in|innen)|käufern?|besucher|bestellung(?:en)?) (?:(?:mostly|mainly|meist|\ue000+) )?(?:(?:(?:are|is|come|came|kommt|kommen|kamen|stammen|sind|ist) )?(?:from|aus|in(?= \w+ (?:bought|ordered|spent|placed|love|like|prefer|kauf\w+|bestell\w+|lieben|mögen|bevorzugen)\b))|(?:went|go|gehen|gingen?) (?:to|nach)) (?P<place>[^\W\d_]+)"
     r"|(?:come|came|kommen|kamen|arrive) (?:\w+ ){0,3}(?:through|via|über) (?:instagram|facebook|tiktok|google|pinterest|youtube|e-?mail|social media|(?:die )?werbung|ads|(?:den )?newsletter)\b"
     r"|(?:paid|pay|bezahlt|bezahlen|zahl(?:t|en|te|ten)|(?:shipped|sent|versandt|versendet|verschickt)) (?:with|by|via|mit|per|über) (?:paypal|klarna|stripe|visa|mastercard|(?:apple|google|shop) pay|credit card|kreditkarte|rechnung|dhl|ups|fedex|usps|dpd|gls|hermes|(?:royal|der) (?:mail|post))\b"
     r"|(?:mit|per|über) (?:paypal|klarna|kreditkarte|dhl|ups|fedex|dpd|gls|hermes|(?:der )?post) (?:bezahlt|versandt|versendet|verschickt)\b"
+    r"|(?:thanks|driven|caused|fue?ll?ed|due|down|came|come|brought) (?:in )?(?:to|by|from) (?:your|the|an?) (?:\w+ )?(?:newsletter|campaigns?|e-?mails?|ads?|posts?|influencers?|promotions?|holidays?)\b"
+    r"|(?:instagram|facebook|tiktok|google|pinterest|youtube|newsletter|campaigns?|ads) (?:accounts?|accounted|brought|brings?|drove|drives?|generated?s?|made up|makes? up|contributed?s?|delivered|is responsible|are responsible)\b"
+    r"|(?:most|half|majority|percent|\d) (?:of )?(?:your |the )?(?:traffic|visitors?|visits|sessions)\b"
+    r"|(?:customers|buyers|shoppers) (?:are|were) (?:mostly|mainly|predominantly) (?:women|men|female|male|young|older|local|mobile|on mobile)\b"
     r"|(?:(?:conversion|bounce|click|open)[ -]?rate|absprungrate|klickrate|öffnungsrate) (?:is|was|ist|war|liegt) (?:\w+ )?(?:high|low|good|great|healthy|solid|strong|weak|hoch|niedrig|gut|stark|schwach|solide)\b"
+    r"|(?:peak|busiest|quietest|slowest) (?:ordering |shopping )?(?:hours?|times?(?! to\b)(?: of (?:the )?day)?)(?= (?:is|are|was|were)\b|:)"
     r"|(?:wohnt|lebt|lives|resides|is based|is located) in\b"
 )
 
 
 _TIME_OF_DAY = Wording(
-    r"(?:abends|morgens|mittags|nachts|vormittags|nachmittags|am (?:(?:frühen|späten) )?(?:abend|morgen|vormittag|nachmittag)|in der nacht|in the (?:evenings?|mornings?|afternoons?)|at (?:night|noon))\b"
+    r"(?:abends|morgens|mittags|nachts|vormittags|nachmittags|am (?:(?:frühen|späten) )?(?:abend|morgen|vormittag|nachmittag)|in der nacht|(?:in|during) the (?:early |late )?(?:evenings?|mornings?|afternoons?)|at (?:night|noon|lunch\w*)|overnight|on (?:the )?week(?:ends?|days))\b"
 )
 
 _MOSTLY = re.compile(
-    r"\b(?:most(?:ly)?|mainly|usually|typically|tend|meisten?|meistens|hauptsächlich|überwiegend|vor allem|besonders|am liebsten|am häufigsten|typischerweise|üblicherweise)\b"
+    r"\b(?:most(?:ly)?|mainly|usually|typically|tend|often|peaks?|prefers?|meisten?|meistens|hauptsächlich|überwiegend|vor allem|besonders|am liebsten|am häufigsten|typischerweise|üblicherweise)\b"
 )
 
 _BUYING = re.compile(r"\b(?:orders?|buy|customers|buyers|sales|\w*bestell\w*|kauf\w*|verkäufe|kund\w+|käufer\w*)\b")
@@ -370,6 +379,8 @@ def _measure(said: Said, kind: str, clause: str) -> Measure:
         if said.first(_MONEY):
             return ("day totals",)
         return ("day orders",) if _ORDERS.pattern.search(clause) else _MEASURED[kind]
+    if kind == "product" and _PRICE.search(clause):
+        return ("price",)
     if kind == "product":
         words = (
             clause if _STOCK.search(clause) or _SOLD.search(clause) else said.masked

@@ -135,7 +135,7 @@ _UP_FROM = re.compile(
 )
 
 _COMPARED_WITH = re.compile(
-    r"\b(?:compared (?:with|to)|verglichen mit|im vergleich (?:zu|zum|mit)|gegenüber)\s(?:dem |der )?$"
+    r"\b(?:compared (?:with|to)|vs\.?|versus|verglichen mit|im vergleich (?:zu|zum|mit)|gegenüber)\s(?:dem |der )?$"
 )
 
 _ARROW = re.compile(r"\W*(?:→|➔|➜|⇒|->|=>)\W*")
@@ -199,7 +199,7 @@ def number(said: Said, number: Number) -> bool | None:
     figure = in_data(said, number, left, right, subjects, said.meant_by_it(before + after))
     if figure is not None and is_count and "change" not in figure.traits and _MORE_THAN.match(after):
         figure = None  # "2 orders more than yesterday" are not two orders
-    if figure is None and is_of_named(said, number):
+    if figure is None and (is_of_named(said, number) or _is_of_share(said, number)):
         return True
     is_of_them = is_count and _OF_THE.search(before) and (_VERB.match(after) or not after.strip(" .,;:!?"))
     if figure is None and is_of_them and any(_candidates(said, number)):
@@ -232,6 +232,24 @@ def _is_of(figure: Figure, named: Sequence[Named]) -> bool:
         return False
     near = [theirs for _, theirs, sure, _ in named if sure > 1]
     return not near or any(not figure.entities.isdisjoint(theirs) for theirs in near)
+
+
+def _is_of_share(said: Said, number: Number) -> bool:
+    """ "7.6% ($478 of $6,329)": figures that make up the share beside them, of nobody and no day that is named."""
+    if said.mentions() or any(a == b for spans in said.spans_of().values() for a, b in spans):
+        return False
+    for one, other in itertools.pairwise(said.numbers):
+        if number not in (one, other) or said.of_which(one)[0] is not other or not other.readings[0][0]:
+            continue
+        share = one.readings[0][0] * 100 / other.readings[0][0]
+        for percent in said.numbers:
+            between = said.masked[percent.end : one.start] or said.masked[other.end : percent.start]
+            if percent.percent and "(" in between and not _DIGIT.search(between) and fits(percent, share):
+                return all(any(_same_kind(n, f, NOTHING) for f in _candidates(said, n)) for n in (one, other))
+    return False
+
+
+_DIGIT = re.compile(r"\d")
 
 
 def _is_loyal(said: Said, number: Number) -> bool | None:
@@ -277,7 +295,13 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
     if talk and is_count and is_whole and not is_of_store:
         return False
     clause = before + said.masked[number.start : number.end] + after
+    if number.currencies is not None and _OF_TIME.search(before):  # "a goal above last month's $5"
+        return True
+    if _WHICH_IS.match(said.masked, number.end):  # "offer free shipping above $58, which is your average order"
+        return True
     is_supposed = said.supposes(before.rpartition(": ")[2] + said.masked[number.start : number.end] + after)
+    if number.currencies is not None and any(_WORTH.fullmatch(said.masked, o.end, number.start) for o in said.orders):
+        return True  # "if #1120 ($84.00) were cancelled"
     if is_supposed and _GOAL.search(before):
         return True
     if (is_supposed or said.advises(clause)) and number.currencies and _is_price_now(said, number):
@@ -297,6 +321,13 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
         return True
     sentence = said.masked[said.clause_start(number.start) : said.clause_end(number.end)]
     return not said.advises(sentence) and not said.supposes(said.masked[: said.clause_end(number.end)])
+
+
+_WHICH_IS = re.compile(r",? (?:which|that) (?:is|was|are|were) (?:\w+ ){0,2}?(?:your?|the)\b")
+
+_OF_TIME = re.compile(r"\ue000['’]s\W*$")
+
+_WORTH = re.compile(r"\W*(?:(?:for|worth|at|von|über|mit|zu|im wert von)\W+)?")
 
 
 def _is_price_now(said: Said, number: Number) -> bool:
@@ -410,8 +441,14 @@ def in_data(
     if number.currencies is not None and "previous" in around.near and not around.near & MEASURES:
         around.same = _measure_before(said, number)
     is_end, sign = _is_end(said, number), sign_of(said, number)
+    several = _across_orders(said, number)
+    is_left = number.currencies is None and _LEFT.match(said.masked, number.end) is not None
     for figure in mine:
         if figure.at_least and number.how != "over":
+            continue
+        if is_left and "sold" in figure.traits:
+            continue
+        if several and figure.kinds & {"order", "customer"} and several > _orders_of(said, figure):
             continue
         if "change" in figure.traits and (is_end or (sign and (sign == "+") != (figure.value > 0))):
             continue
@@ -427,6 +464,8 @@ def in_data(
         return nearest  # no word of the sentence says what it is
     if said.of_which(number)[1] is not None and not said.periods:
         return nearest  # "2 of the 9": of those that were spoken of
+    is_timeless = not (around.spans or around.front or around.late or said.context.spans)
+    is_timeless = is_timeless and (around.money or _has_counterpart(said, number, nearest))
     is_vague = bool(subjects) and not around.money and _has_unknown(said, number.end, right)
     for rival in _rivals(said, number, subjects):
         # Of another kind than the nearest figure, it must be nearer by far.
@@ -435,6 +474,8 @@ def in_data(
             continue
         if number.currencies is None and number.readings[0][1] < 1 and not rival.traits & {"average", "median"}:
             continue  # "1.9" is no number of orders
+        if is_timeless and _differs_in_time(nearest, rival):
+            continue
         distance = distance_to(said, rival, around, near)
         if distance < near and not fits(number, rival.value):
             if is_vague and time_distance(said, rival, around) >= max(0.25, time_distance(said, nearest, around)):
@@ -445,6 +486,51 @@ def in_data(
             if is_sure and not _is_told(said, number, rival, distance, nearest, best):
                 return None
     return nearest
+
+
+def _differs_in_time(figure: Figure, rival: Figure) -> bool:
+    """Whether both are the same of two longer times: without a word on the time, neither is meant more than the other."""
+    if figure.kinds or figure.period is None or rival.period is None or figure.period[0] == figure.period[1]:
+        return False
+    return (figure.traits, figure.subjects, figure.kinds) == (rival.traits, rival.subjects, rival.kinds)
+
+
+def _has_counterpart(said: Said, number: Number, figure: Figure) -> bool:
+    """ "94 vs. 67": whether another number is the same of the time before the figure's."""
+    earlier = [
+        f.value
+        for f in said.grounds.by_kind.get("count", ())
+        if f.traits == figure.traits | {"previous"} and f.period and figure.period and f.subjects == figure.subjects
+        and 0 < (figure.period[0] - f.period[1]).days < 32
+    ]  # fmt: skip
+    return any(fits(other, value) for other in said.numbers if other is not number for value in earlier)
+
+
+_ACROSS, _ORDERS = (
+    re.compile(r" (?:across|over|in|from|with|on|aus|in|mit) "),
+    re.compile(r" (?:orders|bestellungen)\b"),
+)
+
+
+_LEFT = re.compile(r"[^.,;:\d]{0,60}\b(?:left|remaining|übrig)(?!\w)(?! (?:the|your))")
+""" "14 Sporks are left", which is not how many were sold."""
+
+
+def _across_orders(said: Said, number: Number) -> float:
+    """ "$84 across 3 orders": so many make up the amount; 0 if nothing says that."""
+    if number.currencies is None:
+        return 0
+    behind = (n for n in said.numbers if _ACROSS.fullmatch(said.masked, number.end, n.start))
+    return next((n.readings[0][0] for n in behind if _ORDERS.match(said.masked, n.end)), 0)
+
+
+def _orders_of(said: Said, figure: Figure) -> int:
+    """How many orders that were read are whose the figure is."""
+    if "order" in figure.kinds:
+        return 1
+    return len(
+        {key for link in said.grounds.links if link & figure.entities for key in link if key.startswith("order:")}
+    )
 
 
 def _has_unknown(said: Said, start: int, end: int) -> bool:
@@ -502,7 +588,7 @@ def _place_in_time(said: Said, number: Number, around: Description) -> None:
         around.near -= {"previous"}
         around.expected -= {"previous"}
         if _COMPARED_WITH.search(masked, 0, min((m.start for m in (*said.periods, *said.dates)), default=0)):
-            around.front = []  # "compared with May, orders rose from 4 to 5"
+            around.spans, around.front = [], []  # "compared with May, orders rose from 4 to 5"
     elif role is None and _is_compared(said, number):
         around.neutral = frozenset({"previous"} if "refunding" not in around.wide else {"previous", "net"})
         around.near |= around.neutral

@@ -193,7 +193,7 @@ class _Judge:
             context.sure = [*context.sure, *sure][-arithmetic.MOST :] if is_listed else sure
         context.told = [said.meant[place] for place in sorted(said.meant)]
         context.topic |= frozenset(trait.kind for trait in said.traits)
-        context.mentions = said.mentions()
+        context.mentions = said.mentions() or (context.mentions if said.is_label else {})
         self._read_layout(said)
         context.line = "" if said.text.endswith("\n") else context.line or said.text
         return good, bad
@@ -205,6 +205,7 @@ class _Judge:
     def _read_layout(self, said: Said) -> None:
         """What a heading or the head of a table says holds for the lines below it."""
         context, plain = self.context, said.plain.strip(" \n*_")
+        context.question = said if plain.endswith("?") and not said.numbers else None
         if plain.startswith("|"):
             if not context.columns:
                 cells = said.text.split("|")

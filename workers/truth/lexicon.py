@@ -30,7 +30,7 @@ CODES = (
 
 SYMBOLS: Mapping[str, frozenset[str]] = {
     "$": DOLLARS, "us$": frozenset({"USD"}), "ca$": frozenset({"CAD"}), "c$": frozenset({"CAD"}),
-    "a$": frozenset({"AUD"}), "au$": frozenset({"AUD"}), "nz$": frozenset({"NZD"}), "hk$": frozenset({"HKD"}),
+    "cn¥": frozenset({"CNY"}), "a$": frozenset({"AUD"}), "au$": frozenset({"AUD"}), "nz$": frozenset({"NZD"}), "hk$": frozenset({"HKD"}),
     "s$": frozenset({"SGD"}), "r$": frozenset({"BRL"}), "mx$": frozenset({"MXN"}), "€": frozenset({"EUR"}),
     "£": frozenset({"GBP"}), "¥": frozenset({"JPY", "CNY"}), "￥": frozenset({"JPY", "CNY"}), "jp¥": frozenset({"JPY"}), "₹": frozenset({"INR"}), "₺": frozenset({"TRY"}),
     "₩": frozenset({"KRW"}), "₪": frozenset({"ILS"}), "₴": frozenset({"UAH"}), "₫": frozenset({"VND"}),
@@ -54,7 +54,7 @@ SYMBOLS: Mapping[str, frozenset[str]] = {
 NATIONS: Mapping[str, str] = {
     "us": "USD", "amer": "USD", "canad": "CAD", "kanad": "CAD", "austral": "AUD", "new zeal": "NZD", "neusee": "NZD",
     "brit": "GBP", "swiss": "CHF", "schweiz": "CHF", "swed": "SEK", "schwed": "SEK", "norw": "NOK", "dan": "DKK",
-    "dän": "DKK", "czech": "CZK", "tschech": "CZK", "ind": "INR", "jap": "JPY", "pol": "PLN", "mex": "MXN",
+    "dän": "DKK", "czech": "CZK", "tschech": "CZK", "ind": "INR", "jap": "JPY", "pol": "PLN", "mex": "MXN", "pakist": "PKR",
 }  # fmt: skip
 """Whose currency it is, by how the word before it begins: "Canadian dollars", "schwedische Kronen"."""
 
@@ -167,16 +167,16 @@ PHRASES = Wording(
     r"|(?P<guest>without (?:an? |any )?(?:customer )?account|(?:ohne (?:ein )?|kein )(?:kunden)?konto|(?:not|didn't|never|nicht) (?:sign|log|logged|signed|angemeldet)(?: in)?)|(?P<returning>back again|been (?:here|there) before|old friends|alte bekannte|(?:many|several|multiple) times|schon (?:oft|öfter|mehrmals)|more than (?:once|one order(?! (?:a|per|each|every)\b))|(?:ordered|bought|purchased|been here|shopped|customers)(?: (?:from|with|at) (?:you|us))? (?:again|before|already)|repeat|mehr als (?:einmal|eine)|(?:schon|bereits) (?:früher|vorher|einmal|mal|zuvor|öfter)"
     r"|c[oa]mes? back|coming back|kommt (?:immer )?wieder|(?:kamen|kommen|kam|sind|ist) (?:[\w\ue000]+ ){0,3}(?:wieder|zurück)|(?:wieder|erneut) (?:gekauft|bestellt|da)|knew you|kannten)"
     r"|(?P<change>(?<=[\d%$€£¥] )(?:ahead|behind|voraus)\b|(?:ahead|behind) by\b|(?:dollars|euros?|francs|pounds|percent|orders|bestellungen|prozent|franken) (?:ahead|behind|voraus)\b)"
-    r"|(?P<largest>(?:top|record|peak)(?= order| purchase| sale))"
+    r"|(?P<largest>(?:top|record|peak)(?= order| purchase| sale)|a high of|high(?=:))|(?P<smallest>a low of|low(?=:))"
     r"|(?P<left>(?:has|have) left(?= ?[.,!;]|$| the| your| today| yesterday)|(?:on (?:its|their|the)|auf dem) (?:way|weg|road)|zur post|aus dem haus|(?:in den|im) versand|(?:verl[aä]ss\w*|verließ\w*) (?:\w+ )?(?:lager|haus)|(?:lager|haus|depot)(?: \w+){0,3} verlassen|out the door|out of the (?:door|house)|made it to (?:its|the|their) \w+|(?:left|leave|leaving) the (?:building|warehouse|house)|(?:go|gone|went|going) out|(?:geht|gehen|ging|gingen) (?:\w+ )?raus|raus)(?!\w)"
     r"|(?P<open>in (?:the|der) pipeline|in the works|in arbeit)|(?P<postage>shipping (?:charges?|costs?|fees?|income))"
     r"|(?P<unpaid>payment (?:is |are )?(?:still )?pending|pending payment|awaiting payment|zahlung (?:steht|fehlt|offen)|owe(?=s? you)|owed|schulde\w*)"
-    r"|(?P<refunding>return rate|retourenquote|rückgabequote|erstattungsquote)|(?P<refunded>(?:money|geld) (?:back|zurück)|sent back|zurückgeschickt|zurückgesandt)|(?P<done>(?:arrived|delivered) (?:at|with|to) (?:the|your) (?:customer|buyer)|beim (?:kund|käuf)\w+ (?:angekommen|eingetroffen))|(?P<paid>(?:got|received|have|erhalten|bekommen|haben) (?:the |das )(?:money|geld))|(?P<finished>(?:wrapp\w+|wound|tied) up|dealt with|taken care of|sorted out)|(?P<cancelled>call(?:ed|ing)? off)|(?P<previous>earlier (?:week|month|year|period|days|one)|(?:same|(?:der|dem|den)?selben|gleichen?) (?:days?|period|stretch|time|point|stage|moment|tagen?|zeit\w*|stand|stichtag))|(?P<average>basket (?:size|value)|a pop|(?:an order|eine bestellung) (?:brought|brings|came to|comes to|brachte|bringt)|each(?=\s*(?:[.,;:!?)]|$))|(?:also|oder) je(?= \W?\w{0,4}\W{0,2}\d)|per order|(?:pro|je) (?:bestellung|kauf|auftrag|einkauf)|im (?:schnitt|mittel)|each order)"
+    r"|(?P<refunding>return rate|retourenquote|rückgabequote|erstattungsquote)|(?P<refunded>(?:money|geld) (?:back|zurück)|sent back|zurückgeschickt|zurückgesandt)|(?P<done>(?:arrived|delivered) (?:at|with|to) (?:the|your) (?:customer|buyer)|beim (?:kund|käuf)\w+ (?:angekommen|eingetroffen))|(?P<paid>(?:got|received|have|erhalten|bekommen|haben) (?:the |das )(?:money|geld))|(?P<finished>(?:wrapp\w+|wound|tied) up|dealt with|taken care of|sorted out)|(?P<cancelled>call(?:ed|ing)? off)|(?P<gross>before (?:any |the )?(?:returns|refunds|discounts|deductions)|vor (?:\w*erstattungen|retouren|rabatten|abzug|abzügen))|(?P<previous>earlier (?:week|month|year|period|days|one)|(?:same|(?:der|dem|den)?selben|gleichen?) (?:number of days|days?|period|stretch|time|point|stage|moment|tagen?|zeit\w*|stand|stichtag))|(?P<average>basket (?:size|value)|a pop|(?:an order|eine bestellung) (?:brought|brings|came to|comes to|brachte|bringt)|each(?=\s*(?:[.,;:!?)]|$))|(?:also|oder) je(?= \W?\w{0,4}\W{0,2}\d)|per order|(?:pro|je) (?:bestellung|kauf|auftrag|einkauf)|im (?:schnitt|mittel)|each order)"
     r"|(?P<daily>(?:typical|average|normal) day\b|(?:per|a|each|every) (?:single )?day|(?:pro|je|am|jeden|auf den|einen) tag)"
     r"|(?P<price>(?:starts?|starting|sells?|beginnt|beginnen|los) (?:at|from|bei|ab)\b|goes for|ab (?=[$€£]?\d))"
     r"|(?P<revenue>(?:come|comes|came|adds?|added|adding|amounts?|amounted) (?:up )?to|brought in|took in|(?:komme|kommen|kommt|kamen|kam) (?:ich |sie |wir |zusammen |insgesamt )?auf|in total|in all|all told|all in all)"
     r"|(?P<net>(?:abzüglich|less|minus|net of|without) (?:\w+ )?(?:refunds|returns|erstattungen|retouren)|after (?:them|(?:\w+ )?(?:refunds?|returns?|changes|edits|money back))|nach (?:\w+ )?(?:\w*erstattungen|retouren|abzug|änderungen|rückgaben))"
-    r"|(?P<these>of which)|(?P<recent>i (?:see|looked|read)|(?:schaue|sehe) ich)"
+    r"|(?P<these>of which)|(?P<recent>(?:in|of) (?:that|this|the) list\b|i (?:see|looked|read)|(?:schaue|sehe) ich)"
 )
 
 OFFER = re.compile(

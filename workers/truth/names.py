@@ -48,7 +48,7 @@ _PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
 
 _ACTS = re.compile(
     r"(?:\s(?:from|aus)\s\S+)?\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:order(?:ed)?|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
-    r"|gekauft|kaufte|wartet|waits|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|besteht|eröffnete|moved|spent|holds|checked|buys?|keeps|kauft|took|takes|holte?|folgte?|follow(?:s|ed)|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|\s(?:mit|with) (?:\w+ )?(?:bestellung|order|auftrag) \ue000|'s\b|’s\b|,\s\d+ (?:verkauft|sold|units?|stück|pieces)\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d|\s\d+(?=[,.;\n]|$)"
+    r"|gekauft|kaufte|wartet|waits|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|did(?= .{0,4}\d)|made|earned|generated|besteht|eröffnete|moved|spent|holds|checked|buys?|keeps|kauft|took|takes|holte?|folgte?|follow(?:s|ed)|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|\s(?:mit|with) (?:\w+ )?(?:bestellung|order|auftrag) \ue000|'s\b|’s\b|,\s\d+ (?:verkauft|sold|units?|stück|pieces)\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d|\s\d+(?=[,.;\n]|$)"
 )
 
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
@@ -202,13 +202,13 @@ _OPENED = Wording(
 )
 
 _YEARS = Wording(
-    r"(?:open|online|running|in business|exists|existed|besteht|gibt es|offen)\b[^.;,]{0,30}?\b(?:for|seit) (?:over |about |etwa |gut )?(?P<n>\w+) (?:years?|jahr(?:en)?)\b|seit (?:etwa |gut |rund )?(?P<since>\w+) jahr(?:en|em)? (?:online|offen|am markt|im geschäft|aktiv)\b"
+    r"(?:open|online|running|selling|in business|exists|existed|besteht|gibt es|offen)\b[^.;,]{0,30}?\b(?:for|seit) (?:over |about |etwa |gut )?(?P<n>\w+) (?:years?|jahr(?:en)?)\b|seit (?:etwa |gut |rund )?(?P<since>\w+) jahr(?:en|em)? (?:online|offen|am markt|im geschäft|aktiv)\b"
 )
 
-_SHOP = re.compile(r"\b(?:store|shop|business|laden|geschäft)\b")
+_SHOP = re.compile(r"\b(?:store|shop|business|selling|laden|geschäft)\b")
 
 _PLAN = Wording(
-    r"(?:(?:plan|tarif|paket)(?::| is| ist| heißt)? (?P<behind>{0})|(?P<before>{0})[ -](?:plan|tarif|paket)|shopify (?P<named>{0}))\b".format(
+    r"(?:(?:plan|tarif|paket)(?::| is| ist| heißt)? (?P<behind>{0})|(?P<before>{0})[ -](?:plan|tarif|paket)|shopify (?P<named>{0})|(?<=on )(?P<alone>{0})(?=[.,;!]|$))\b".format(
         "basic|starter|lite|grow|retail|advanced|plus|premium|pro|enterprise|unlimited|trial"
     )
 )
@@ -240,7 +240,10 @@ def shops(said: Said) -> Iterable[tuple[str, bool]]:
         clause = said.plain[said.clause_start(found.start()) : said.clause_end(found.end())]
         if told is None or said.doubts(clause) or said.supposes(clause) or said.advises(clause):
             continue
-        is_it = any((found["before"] or found["behind"] or found["named"]) in plan for plan in said.grounds.plans)
+        is_it = any(
+            (found["before"] or found["behind"] or found["named"] or found["alone"]) in plan
+            for plan in said.grounds.plans
+        )
         yield said.text[found.start() : found.end()], is_it != bool(told["not"])
 
 
@@ -323,6 +326,14 @@ _BEFORE_AMOUNT = re.compile(r"[\s*]*[–—:,()-][\s*]*\D{0,3}\d")
 _TOLD_OF = re.compile(r"(?:\s\w+){0,5}(?:\s?[:(–—]|, (?:denn|da|because|since|as)\b)|,? (?:with|which|has|have)\b")
 
 
+_OWNED = re.compile(r"\b(?:your|the)\s$")
+
+_SELLS = re.compile(
+    r"\s(?:also |only |still )?(?:sold|sells?|outsold|brought in|costs?|is priced|appears? in|(?:is|was|are|were) (?:(?:your|the) (?:best|top|most|second|worst)|out of stock|sold out|in stock|(?:nearly|almost) (?:gone|sold out)|running low))\b"
+)
+""" "Your Lamp sold best": a product by one word."""
+
+
 def _is_of_nobody(said: Said) -> bool:
     """Whether a figure is somebody's who is not named: so it is told of a name that nobody has."""
     return not said.mentions() and any(figure.kinds - {"date"} for figure in said.meant.values())
@@ -337,8 +348,11 @@ def _is_sold_thing(said: Said, start: int, end: int) -> bool:
         return False
     if _OF_IT_ARE.match(said.masked, end) and _OF_BEFORE.search(said.masked, 0, start):
         return True
-    return _IS_SOLD.match(said.masked, end) is not None or (
-        _BEST_IS.search(said.masked, 0, start) is not None and not said.masked[end:].strip(" .!*")
+    is_owned = _OWNED.search(said.masked, 0, start) is not None
+    return (
+        (is_owned and _SELLS.match(said.masked, end) is not None)
+        or _IS_SOLD.match(said.masked, end) is not None
+        or (_BEST_IS.search(said.masked, 0, start) is not None and not said.masked[end:].strip(" .!*"))
     )
 
 

@@ -77,12 +77,20 @@ _UNSURE = Wording(
 
 _SHARE_ASIDE = re.compile(r"[^\d.,;:(]{0,24}\([^\w.,;:(]*[\d.,]+\s?(?:%|percent|prozent)\W{0,2}\)")
 
+IF = re.compile(r"\W*(?:if|once|wenn|falls|sobald)\b")
+"""How a sentence begins that tells what would be."""
+
 ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
 
 THAN = Wording(r"(?:than|als(?! auch\b))\b")
 
 
-_OF_IT = re.compile(r"\b(?:it|its|they|their|she|her|he|his|apiece|each(?! \w)|davon)\b")
+_OF_IT = re.compile(r"\b(?:it|its|they|their|she|her|he|his|apiece|each(?! \w)|that makes|davon|das macht)\b")
+
+
+_LABEL = re.compile(
+    r"\W*(?:(?:order )?(?:total|amount|value)|customer|placed|ordered|date|status|gesamt\w*|betrag|bestellwert|kund(?:e|in)|datum)\s?:"
+)
 
 
 def kinds(subject: Mention) -> frozenset[str]:
@@ -123,6 +131,8 @@ class Context:
     subjects: frozenset[str] = NOTHING
     spans: list[Range] = field(default_factory=list)
     heading: "Said | None" = None
+    question: "Said | None" = None
+    """The sentence before, if it asks: a bare number answers it."""
     orders_above: list[Mention] = field(default_factory=list)
     """Orders that the heading, or a line of the list above, names."""
     columns: list[tuple[int, "Said"]] = field(default_factory=list)
@@ -192,6 +202,8 @@ class Said(Sentence):
     def above(self, number: Number) -> list["Said"]:
         """The heading, and the head of the number's column."""
         found: list[Said] = [] if self.context.heading is None else [self.context.heading]
+        if self.context.question is not None and not (self.subjects or self.traits or self.mentions()):
+            found.append(self.context.question)
         if self.context.columns and self.plain.lstrip().startswith("|"):
             found += [head for place, head in self.context.columns if place == self.text.count("|", 0, number.start)]
         return found
@@ -318,7 +330,13 @@ class Said(Sentence):
 
     def meant_by_it(self, clause: str) -> list[Named]:
         """Of whom a part of the sentence speaks by a pronoun: who was named in the sentence before."""
-        return self.context.named if not self.mentions() and _OF_IT.search(clause) else []
+        is_it = not self.mentions() and (self.is_label or _OF_IT.search(clause))
+        return self.context.named if is_it else []
+
+    @property
+    def is_label(self) -> bool:
+        """ "Total: $5", behind a sentence on an order: what it says is said of that."""
+        return _LABEL.match(self.plain) is not None
 
     def spans_of(self) -> dict[int, list[Range]]:
         """The days of each period, by where it stands; "from May 1 to May 31" is one."""

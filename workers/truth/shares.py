@@ -39,11 +39,9 @@ _KINDS = STATUSES | {"open"}
 
 def shares(said: Said) -> Iterable[tuple[str, bool]]:
     """Where the data decides it: in any of the lists, times and wholes that may be meant."""
-    if (
-        not (said.told & _KINDS or len(said.numbers) > 1 or said.periods or said.dates)
-        or said.doubts(said.plain)
-        or said.supposes(said.plain)
-    ):
+    if not (said.told & _KINDS or len(said.numbers) > 1 or said.periods or said.dates):
+        return
+    if said.doubts(said.plain) or said.supposes(said.plain):
         return
     for found in said.each(_PART, plain=True):  # "a third" is masked
         word = found.lastgroup or ""
@@ -67,27 +65,8 @@ def shares(said: Said) -> Iterable[tuple[str, bool]]:
             known = list(part_of_kind(said, kind, subject, is_of_open=is_of_open))
             if known:
                 yield f"{found[0]} … {kind.replace('_', ' ')}", any(least <= share <= most for share in known)
-        elif (
-            not kinds
-            and word in _OF_DAY
-            and not found[0].startswith(("every", "jede"))
-            and (known := list(_part_of_day(said, found)))
-        ):
-            yield f"{found[0]} … day", any(least <= share <= most for share in known)
-
-
-_OF_DAY = ("half", "third", "two_thirds", "quarter", "three_quarters")
-
-
-def _part_of_day(said: Said, found: re.Match[str]) -> Iterator[float]:
-    """ "Two thirds of the orders came on Thursday": what part of the week's orders, or of its revenue, is of the day."""
-    noun = next((s.kind for s in said.subjects if s.start >= found.end()), "")
-    days = [spans for spans in said.spans_of().values() if all(a == b for a, b in spans)]
-    what = {"order": "day orders", "money": "day totals"}.get(noun)
-    for ranking in said.grounds.rankings if not said.names and "recent" not in said.told else ():
-        whole = sum(ranking.values.values()) if ranking.what == what and len(days) == 1 else 0
-        parts = [ranking.values.get(f"date:{a.isoformat()}") for a, _ in days[0]] if whole else []
-        yield from (part / whole for part in parts if part is not None)
+        elif not kinds and word != "all" and (known := list(_part_on_days(said, found))):
+            yield found[0], any(least <= share <= most for share in known)
 
 
 def _spoken_of(said: Said, found: re.Match[str]) -> tuple[set[str], str]:
@@ -108,6 +87,30 @@ def _spoken_of(said: Said, found: re.Match[str]) -> tuple[set[str], str]:
     subjects |= {s.kind for s in said.subjects if left <= s.start < right} if not subjects else set()
     subjects |= {"order"} if found[0] in ("everything", "alles") else set()
     return kinds, "order" if "order" in subjects else "customer" if "customer" in subjects else ""
+
+
+def _part_on_days(said: Said, found: re.Match[str]) -> Iterator[float]:
+    """What part of the week's orders, or of its money, fell on the days that are named behind the word."""
+    right = said.clause_end(found.end())
+    if not (found[0].endswith(" of") or _OF_PERIOD.match(said.masked, found.end())):
+        return
+    nouns = {subject.kind for subject in said.subjects if found.end() <= subject.start < right}
+    traits = {trait.kind for trait in said.traits if found.end() <= trait.start < right}
+    spans = [said.spans_of()[m.start] for m in (*said.periods, *said.dates) if found.end() <= m.start < right]
+    days = {f"date:{a}" for each in spans for a, b in each if a == b}
+    longer = [each for each in spans if not any(a == b for a, b in each)]
+    if not days or said.names or "recent" in said.told or nouns - {"order", "sale", "money"} or traits - {"revenue"}:
+        return
+    if any(not any((b - a).days in (6, 7) for a, b in each) for each in longer):
+        return
+    is_money = "money" in nouns or "revenue" in traits
+    for ranking in said.grounds.rankings:
+        is_it = ranking.what in ("day orders", "day totals")[is_money : 1 + ("order" not in nouns)]
+        if is_it and (whole := sum(ranking.values.values())) and days & ranking.values.keys():
+            yield sum(value for day, value in ranking.values.items() if day in days) / whole
+
+
+_OF_PERIOD = re.compile(r" (?:of|der|des|von|deine[rs]|ihre[rs]|aller)\b")
 
 
 def part_of_kind(said: Said, kind: str, subject: str, *, is_of_open: bool = False) -> Iterator[float]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from workers.truth.figure import BUYERS, STATUSES
-from workers.truth.said import ITEM, Said, keys
+from workers.truth.said import IF, ITEM, Said, keys
 from workers.truth.sentence import Mention
 from workers.truth.wording import Wording
 
@@ -38,7 +38,8 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
         ):
             continue  # "Anna paid $5" tells how much
         clause = said.masked[said.clause_start(trait.start) : said.clause_end(trait.end)]
-        if said.doubts(clause) or said.supposes(clause) or said.advises(clause):
+        is_if = IF.match(said.masked) is not None and "," not in said.masked[: trait.start]
+        if is_if or said.doubts(clause) or said.supposes(clause) or said.advises(clause):
             continue
         near = said.clause_start(trait.start), said.clause_end(trait.end)
         if any(n.currencies is None and not n.percent and near[0] <= n.start < near[1] for n in said.numbers):

@@ -8,6 +8,7 @@ import pytest
 from workers.scenario.language import STEPS, ScenarioDefinition
 from workers.scenario.read import InvalidScenario, read, read_text
 from workflows.actions import Section
+from workflows.source import MAX_BYTES
 
 ROOT = Path(__file__).parents[4]
 SPEC_EXAMPLE = ROOT / "tests" / "shopify_data" / "oauth_complete_flow.yaml"
@@ -187,6 +188,13 @@ def test_a_scripted_model_may_call_what_does_not_exist() -> None:
     text = with_step("expect: cj_tool_call", "params: {data_type: weather}")
     text += "model:\n  - call: {shopify_data: {data_type: weather}}\n  - say: a\n"
     assert read_text(text, file="s.yaml").definition.model
+
+
+def test_a_file_that_is_too_large(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(f"# {'é' * MAX_BYTES}\n", encoding="utf-8")
+    with pytest.raises(InvalidScenario, match="has at most 256 KiB"):
+        read(path)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

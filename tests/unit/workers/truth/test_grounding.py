@@ -715,9 +715,9 @@ def test_the_sentences_make_up_the_text_again() -> None:
         (
             "INR",
             ["₹875.50", "875.50 rupees", "Rs.875.50", "875,50 indische Rupien"],
-            ["Rs.975.50", "¥875.50", "$875.50"],
+            ["Rs.975.50", "¥875.50", "$875.50", "875.50 Pakistani rupees"],
         ),
-        ("JPY", ["¥875.50", "875.50 yen", "JP¥875.50", "￥875.50"], ["￥975.50", "₩875.50", "875.50 USD"]),
+        ("JPY", ["¥875.50", "875.50 yen", "JP¥875.50", "￥875.50"], ["￥975.50", "CN¥875.50", "₩875.50", "875.50 USD"]),
         ("UGX", ["UGX 875.50", "875,50 UGX"], ["KES 875.50", "$875.50"]),
         ("IQD", ["IQD 875.500", "875,50 IQD"], ["IRR 875.50", "KWD 875.500"]),
     ],
@@ -1698,5 +1698,126 @@ def test_an_answer_goes_on_from_sentence_to_sentence(true: str, false: str) -> N
 )
 def test_what_belongs_to_an_amount_goes_with_it(true: str, false: str) -> None:
     read = grounds([sales(5000.0, 60, 4000.0, 48)])
+    assert found(true, read) == []
+    assert found(false, read) != []
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("It was busier on Thursday than on Wednesday.", "It was busier than usual on Thursday."),
+        ("You had more orders on Thursday than on Monday.", "You had more orders than last week."),
+        ("A quarter of your orders this week came on Thursday.", "Two thirds of your orders came on Thursday."),
+        ("About a third of this week's revenue came from Thursday.", "Most of this week's revenue came from Thursday."),
+        ("Revenue has fallen since Saturday.", "Revenue has doubled since Monday."),
+        ("Yesterday there were twice as many orders as today.", "Orders have tripled since yesterday."),
+        ("Today's order came in this afternoon.", "Most of your customers shop in the evening."),
+        ("Your Spork sold 9 units this week.", "Your Lamp sold 9 units this week."),
+        ("Your Socks are your best seller.", "Your Candle is your best seller."),
+        ("If #1120 ($84.00) were cancelled, I'd tell you.", "If #1120 ($55.00) were cancelled, I'd tell you."),
+        ("Anna Schmidt has spent $84.00 on her latest order.", "Anna Schmidt has spent $84.00 across 3 orders."),
+        ("232 Titanium Sporks are left.", "9 Titanium Sporks are left."),
+        ("40% of the latest orders are unfulfilled.", "Weekend orders make up 40% of the latest orders."),
+        ("Your cheapest product is the Tee 2-Pack.", "Your cheapest product is the Titanium Spork."),
+        ("You had 4 orders on Thursday; I can't see your campaigns.", "Your campaign brought in 4 orders on Thursday."),
+        ("Thursday was strong, maybe thanks to your newsletter.", "Thursday was strong thanks to your newsletter."),
+        ("Your store has been running for three years.", "You have been selling for five years."),
+    ],
+)
+def test_what_nothing_that_was_read_tells_has_no_ground(true: str, false: str) -> None:
+    assert found(true, grounds()) == []
+    assert found(false, grounds()) != []
+
+
+@pytest.mark.parametrize(
+    ("read", "false"),
+    [
+        (3, "Revenue this week: $325.00"),
+        (2, "You had more orders than last week."),
+    ],
+)
+def test_a_part_of_what_can_be_read_is_no_ground_for_more(read: int, false: str) -> None:
+    assert found(false, grounds([store()[read]])) != []
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        (
+            "The latest three orders add up to $259.50: $84.00 + $55.00 + $120.50.",
+            "The latest three orders add up to $259.50: $84.00 + $120.50 + $55.00.",
+        ),
+        (
+            "Thursday was the money-maker: $310.40, or 35.5% of everything you took this week.",
+            "Thursday was the money-maker: $310.40, or 26.7% of everything you took this week.",
+        ),
+        (
+            "Fulfilled: 3 of the last 5. Not yet fulfilled: 2.",
+            "Fulfilled: 3 of the last 5. Not yet fulfilled: 3.",
+        ),
+        (
+            "The gap between your top two sellers is 5 units: Merino Hiking Socks at 14, Titanium Spork at 9.",
+            "The gap between your top two sellers is 7 units: Merino Hiking Socks at 14, Titanium Spork at 9.",
+        ),
+        (
+            "5 units separate your top two products: Merino Hiking Socks (14) and Titanium Spork (9).",
+            "8 units separate your top two products: Merino Hiking Socks (14) and Titanium Spork (9).",
+        ),
+        (
+            "Anna Schmidt just ordered again: #1120 for $84.00. That makes 3 orders in total.",
+            "Anna Schmidt just ordered again: #1120 for $84.00. That makes 5 orders in total.",
+        ),
+        (
+            "This week 2 cancelled orders are not included in the 15.",
+            "This week 2 cancelled orders are not included in the 16.",
+        ),
+        (
+            "Your latest order is #1120 from Anna Schmidt. Total: $84.00.",
+            "Your latest order is #1120 from Anna Schmidt. Total: $55.00.",
+        ),
+        (
+            "You could offer free shipping above $58.37, which is your average order this week.",
+            "You could offer free shipping above $68.37, which is your average order this week.",
+        ),
+        (
+            "$65.00 is the average across your last 5 orders, with a high of $120.50 and a low of $19.90.",
+            "$65.00 is the average across your last 5 orders, with a high of $84.00 and a low of $19.90.",
+        ),
+        (
+            "Sell each of the 232 Titanium Sporks to make $2,784.00 at $12.00 each.",
+            "Sell each of the 232 Titanium Sporks to make $2,748.00 at $12.00 each.",
+        ),
+        ("14.5% (12 of 83) are open.", "14.5% (15 of 103) are open."),
+        ("If you ship all 8 waiting orders today, your backlog is cleared.", "Your backlog is cleared."),
+        ("You've been open since 2023, and you're on Basic.", "You've been open since 2023, and you're on Unlimited."),
+        ("Fell & Fern Outdoor made $875.50 this week.", "Gizmo Palace made $875.50 this week."),
+        ("Orders came in on each of the last seven days.", "There was no order on any of the last seven days."),
+    ],
+)
+def test_figures_are_told_as_they_are_worked_out(true: str, false: str) -> None:
+    assert found(true, grounds()) == []
+    assert found(false, grounds()) != []
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        (
+            "Net of returns, the last 30 days brought $1,304.10; before returns it was $1,376.55.",
+            "Net of returns, the last 30 days brought $1,304.10; before returns it was $1,449.00.",
+        ),
+        (
+            "Returns come to 5.3% of gross sales over the last 30 days ($72.45 of $1,376.55).",
+            "Returns come to 5.3% of gross sales over the last 30 days ($72.45 of $1,449.00).",
+        ),
+        ("More orders than before: 40 vs. 30.", "More orders than before: 41 vs. 30."),
+        (
+            "You made $1,449.00 in the last 30 days. The 30 days before that? $1,000.00.",
+            "You made $1,449.00 in the last 30 days. The 30 days before that? $1,304.10.",
+        ),
+    ],
+)
+def test_a_report_is_told_in_its_own_words(true: str, false: str) -> None:
+    read = grounds([counts(), sales(1449.0, 40, 1000.0, 30)])
     assert found(true, read) == []
     assert found(false, read) != []
