@@ -211,6 +211,24 @@ def number(said: Said, number: Number) -> bool | None:
     return figure is not None or _was_written(said, number, subjects)
 
 
+def _is_of_share(said: Said, number: Number) -> bool:
+    """ "7.6% ($478 of $6,329)": figures that make up the share beside them, of nobody and no day that is named."""
+    if said.mentions() or any(a == b for spans in said.spans_of().values() for a, b in spans):
+        return False
+    for one, other in itertools.pairwise(said.numbers):
+        if number not in (one, other) or said.of_which(one)[0] is not other or not other.readings[0][0]:
+            continue
+        share = one.readings[0][0] * 100 / other.readings[0][0]
+        for percent in said.numbers:
+            between = said.masked[percent.end : one.start] or said.masked[other.end : percent.start]
+            if percent.percent and "(" in between and not _DIGIT.search(between) and fits(percent, share):
+                return all(any(_same_kind(n, f, NOTHING) for f in _candidates(said, n)) for n in (one, other))
+    return False
+
+
+_DIGIT = re.compile(r"\d")
+
+
 def _is_any(said: Said, number: Number, subjects: frozenset[str]) -> bool:
     """In a language whose words nobody knows: whether a figure has the value, of the noun, the names and the days that
     stand beside it. What else is said of it, such as "yesterday" or "on average", is not judged."""
@@ -232,24 +250,6 @@ def _is_of(figure: Figure, named: Sequence[Named]) -> bool:
         return False
     near = [theirs for _, theirs, sure, _ in named if sure > 1]
     return not near or any(not figure.entities.isdisjoint(theirs) for theirs in near)
-
-
-def _is_of_share(said: Said, number: Number) -> bool:
-    """ "7.6% ($478 of $6,329)": figures that make up the share beside them, of nobody and no day that is named."""
-    if said.mentions() or any(a == b for spans in said.spans_of().values() for a, b in spans):
-        return False
-    for one, other in itertools.pairwise(said.numbers):
-        if number not in (one, other) or said.of_which(one)[0] is not other or not other.readings[0][0]:
-            continue
-        share = one.readings[0][0] * 100 / other.readings[0][0]
-        for percent in said.numbers:
-            between = said.masked[percent.end : one.start] or said.masked[other.end : percent.start]
-            if percent.percent and "(" in between and not _DIGIT.search(between) and fits(percent, share):
-                return all(any(_same_kind(n, f, NOTHING) for f in _candidates(said, n)) for n in (one, other))
-    return False
-
-
-_DIGIT = re.compile(r"\d")
 
 
 def _is_loyal(said: Said, number: Number) -> bool | None:
