@@ -20,7 +20,7 @@ _TIME = re.compile(
 """Of which a number is a length of time."""
 
 _ADVICE = re.compile(
-    r"(?:\b(?:pou(?:rr|v)\w+|conseill\w+|sugg\w+|recomm\w+|propos\w+|exemple|offr\w+|podr[íi]a\w*|puede[sn]?|recom\w+|sug[ie]\w+|ofre\w+|e[jx]emplo"
+    r"(?:\b(?:pou(?:rr|v)\w+|conseill\w+|sugg\w+|propos\w+|exemple|offr\w+|podr[íi]a\w*|puede[sn]?|recom\w+|sug[ie]\w+|ofre\w+|e[jx]emplo"
     r"|po(?:trest[ie]|trebb\w+)|pu(?:oi|ò)|consigli\w+|esempio|prova\w*|pode(?:ria)?\w*|zou\w*|k[au]nt?|raad|overweeg|bijvoorbeeld|kunde|rekommend\w+|föresl\w+|exempel"
     r"|może\w*|mógł\w*|polecam|warto|przykład|önerir\w*|örneğin|\w+ebilir\w*|\w+abilir\w*)\b"
     r"|\b(?:c[oó]d(?:e|es|ice|igo)|kod\w*|coupon\w*|cup[oó]\w+|remise|réduc\w+|descuento|desconto|sconto|korting\w*|rabat\w*|indirim\w*)\b"
@@ -45,11 +45,12 @@ def is_claim(said: Said, number: Number) -> bool:
     """Whether the number may be said of the store: no length of time, day, year, or amount of an offer or an advice."""
     if number.word or (is_round(number) and said.plain.rstrip(' \n*”»"').endswith(("?", "？", "؟"))):
         return False  # "would you like to reach 100 orders?"
+    value = number.readings[0][0]
     if number.currencies is not None or number.percent:
-        return not _ADVICE.search(said.masked)
+        is_plain = value == int(value) and len(f"{value:.0f}".rstrip("0")) <= 2  # 15 %, 50 €
+        return not (is_plain and _ADVICE.search(said.masked))
     if any(found.start() <= number.start < found.end() for found in _DAY.finditer(said.masked)):
         return False
-    value = number.readings[0][0]
     if _TIME.match(said.masked, number.end) or (value <= 31 and _MONTH.match(said.masked, number.end)):
         return False
     years = {moment.at.year for moment in said.grounds.moments} | {said.today.year, said.today.year + 1}

@@ -16,11 +16,20 @@ from workers.truth.said import Said, keys
 from workers.truth.sentence import Mention
 from workers.truth.wording import Wording
 
-_CAPITAL = rf"[{''.join(filter(str.isupper, map(chr, range(0x530))))}][\w'’&-]*"
+_UPPER = "".join(filter(str.isupper, map(chr, range(0x530))))
 
-_RUN = re.compile(
-    rf"(?<![\w#\ue000.-]){_CAPITAL}(?:\.(?=\s[A-Z]))?(?:\s(?:(?:von|van|de|der|da|di|del|la|le|el|bin|&)\s)?{_CAPITAL})*(?![$€£\w])"
-)
+
+def _runs(capital: str) -> re.Pattern[str]:
+    return re.compile(
+        rf"(?<![\w#\ue000.-]){capital}(?:\.(?=\s[A-Z]))?(?:\s(?:(?:von|van|de|der|da|di|del|la|le|el|bin|&)\s)?{capital})*(?![$€£\w])"
+    )
+
+
+_RUN = _runs(r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*")
+"""Words that may be a name: with a capital, or of a script that has none."""
+
+_CASED_RUN = _runs(rf"[{_UPPER}][\w'’&-]*")
+"""With a capital: in such a script names and words look alike."""
 
 _NAMES_FOLLOW = re.compile(
     r"(?:\b(?:from|by|for|to|named|called|sell|sold|bought|ordered|opened|is|it was|that was|on|namens|heißt|nennt sich|von|vom|für|an|bei|das war|es war|ist|kaufte|bestellte|verkaufst|verkaufen|steht"
@@ -242,7 +251,7 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
     masked = said.masked
     has_figures = bool(said.numbers or said.orders or said.dates)
     is_item = said.is_item
-    for found in _RUN.finditer(said.cased):
+    for found in (_CASED_RUN if said.context.is_foreign else _RUN).finditer(said.cased):
         run, is_plan = _HYPHENED.subn("", re.sub(r"['’]s$", "", found[0].rstrip(".'’")))
         words, start = run.split(), found.start()
         while words and (_is_word(words[-1].rstrip(".")) or _FUNCTION_WORDS.fullmatch(words[-1].lower())):

@@ -1161,6 +1161,8 @@ NAMED = {
         ("en", "-", "抹茶セット sold 14 units."),
         ("en", "+", "Order #1120 is from 佐藤花子 and came to ¥8,400."),
         ("en", "-", "Order #1118 is from 佐藤花子."),
+        ("en", "-", "Your best customer is خالد حسن with 5 orders."),
+        ("ar", "-", "المنتج الأكثر مبيعًا هو Bamboo Fork بعدد 14 قطعة."),
     ],
 )  # fmt: skip
 def test_names_in_any_script(language: str, mark: str, text: str) -> None:
