@@ -64,6 +64,33 @@ def test_what_the_merchant_hears(serve: Serve, hire: Hire, answers: Sequence[Ans
     assert len(server.requests) == requests
 
 
+@pytest.mark.parametrize(
+    ("asked", "true", "false", "instead"),
+    [
+        ("Combien de clients avons-nous ?", "Vous avez 7\u202fclients et 3\xa0commandes.", " Vous avez 8 clients !",
+         "Je ne vois pas cela dans les données de votre boutique."),
+        ("¿Cuántos clientes tengo en la tienda?", "¡Hola! Tienes 7 clientes y 3 pedidos.", " Hay 8 pedidos.",
+         "No veo eso en los datos de tu tienda."),
+        ("お客様は何人いますか？", "お客様は７人、ご注文は３件です。", "お客様は８人です。",
+         "ストアのデータには見当たりません。"),
+        ("我有多少客户？", "您有7位客户，3个订单。", "您有8位客户。", "我在您店铺的数据中没有看到这一点。"),
+        ("كم عدد العملاء لدي؟", "هل تعلم؟ لديك ٧ عملاء و٣ طلبات.", " لديك ٨ عملاء.", "لا أرى ذلك في بيانات متجرك."),
+        ("כמה לקוחות יש לי?", "יש לך 7 לקוחות ו-3 הזמנות.", " יש לך 8 לקוחות.",
+         "אני לא רואה את זה בנתוני החנות שלך."),
+    ],
+    ids=["fr", "es", "ja", "zh", "ar", "he"],
+)  # fmt: skip
+def test_what_merchants_hear_in_other_languages(
+    serve: Serve, hire: Hire, asked: str, true: str, false: str, instead: str
+) -> None:
+    serve([COUNTS, Say(true)])
+    assert hire().asks(asked) == (FINISHED, [true])
+    serve([COUNTS, Say(true + false), Say(true + false)])
+    assert hire().asks(asked) == (FINISHED, [true])
+    serve([COUNTS, Say(false.strip()), Say(false.strip())])
+    assert hire().asks(asked) == (FINISHED, [instead])
+
+
 def test_the_model_is_told_once_and_the_draft_is_forgotten(serve: Serve, hire: Hire) -> None:
     before = claims("withdrawn"), claims("left_out")
     server = serve([COUNTS, Say(FALSE), Say(FALSE), Say("Gladly.")])

@@ -360,7 +360,7 @@ class Answers:
     def _instead(state: TurnState, text: str) -> str:
         """A plain sentence to replace one without a ground; empty if the text contains it already."""
         told = state.plainly(text)
-        return grounding.plain(text, told) if told or not state.plainly() else ""
+        return grounding.plain(text, told, state.grounds()) if told or not state.plainly() else ""
 
     @staticmethod
     def _with_findings(state: TurnState, answer: Answer, utterance: Utterance) -> Answer:

@@ -153,8 +153,8 @@ def _cut(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     text = text[: limit - 1]
-    space = max(text.rfind(" "), text.rfind("\n"))
-    return (text[:space] if space > max(limit - CUT_AT_A_WORD, 0) else text).rstrip() + "…"
+    gap = max(map(text.rfind, " \n、。，！？"))  # noqa: RUF001 - in some scripts nothing else parts words
+    return (text[:gap] if gap > max(limit - CUT_AT_A_WORD, 0) else text).rstrip() + "…"
 
 
 def _if_needed(found: re.Match[str]) -> str:

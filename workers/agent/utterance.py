@@ -52,7 +52,7 @@ def last_question(text: str) -> str | None:
     asked = [
         piece.strip()
         for piece in sentences(text)
-        if piece.rstrip("\n\t \"\u201d\u2019»')]*_").endswith(("?", "\uff1f"))
+        if piece.rstrip("\n\t \"\u201d\u2019»')]*_\u300d\u300f").endswith(("?", "\uff1f", "\u061f"))
     ]
     return asked[-1][-LONGEST_QUESTION:] if asked else None
 

@@ -24,7 +24,7 @@ from workers.truth.periods import (
     dates_meant,
     period_meant,
 )
-from workers.truth.sentence import Mention, Sentence, lowered
+from workers.truth.sentence import Mention, Sentence, lowered, with_latin_signs
 from workers.truth.wording import Wording, places
 
 _DIGIT = re.compile(r"\d")
@@ -71,7 +71,7 @@ _PHONE = re.compile(
     r"(?<![\w$€£.,])(?:\+\d{1,3}[\s/-]?)(?:\(?\d{1,5}\)?[\s/-]?){2,5}\d{2,}|(?<![\w#])0\d{2,5}[\s/-]\d{3,}[\d\s/-]*\d|\b\d{3}[-.]\d{3}[-.]\d{4}\b"
 )
 
-_HASH = re.compile(r"(?<![\w&])#\s?([a-z]{0,6}-?\d{2,}[\w-]*|\d)")
+_HASH = re.compile(r"(?<![a-z\d_&])#\s?([a-z]{0,6}-?\d{2,}[a-z\d_-]*|\d)")
 
 _ORDER = Wording(
     r"(?:order|bestellung|auftrag|order number|bestellnummer|commande|pedido)\s(?:(?:no|nr|number|nummer|mit der nummer|n°|º)\.?\s?)?"
@@ -94,6 +94,7 @@ _CODE = re.compile(rf"\b(?!(?:{CODE.lower()}|{SHORT})\d)[a-z]++\d[\w-]*")
 
 def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
     """One sentence. `names`: what is known by name in lower case, and its keys ("product:…", "customer:…")."""
+    text = with_latin_signs(text)
     plain = lowered(text)
     sentence = Sentence(text, plain)
     masked = _URL.sub(_mask, plain) if _LIKE_URL.search(plain) else plain
@@ -321,8 +322,8 @@ def named(sentence: Sentence, masked: str, names: Mapping[str, frozenset[str]]) 
             end = start + len(name)
             end += masked[end : end + 1] == "s"  # several of them
             if (
-                not (masked[start - 1 : start].isalnum() and name[0].isalnum())
-                and not (masked[end : end + 1].isalnum() and name[-1].isalnum())
+                not _is_one_word(masked[start - 1 : start], name[0])
+                and not _is_one_word(name[-1], masked[end : end + 1])
                 and (not keys or not _overlaps(sentence.names, start, end))
                 and (not _is_a_word(name) or masked[start - 1 : start] in _QUOTES)
             ):
@@ -334,6 +335,12 @@ def named(sentence: Sentence, masked: str, names: Mapping[str, frozenset[str]]) 
             start = masked.find(name, end)
     sentence.names.sort(key=lambda mention: mention.start)
     return _without(masked, sentence.names + sentence.orders)
+
+
+def _is_one_word(one: str, other: str) -> bool:
+    """Whether two characters side by side are of one word: in some scripts nothing parts words."""
+    is_joined = one.isalnum() and other.isalnum()
+    return is_joined and max(one, other) < "\u2e80" and (one < "\u0590") == (other < "\u0590")
 
 
 @lru_cache(maxsize=4096)

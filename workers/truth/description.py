@@ -452,6 +452,12 @@ def _buyer(said: Said, number: Number) -> str:
     return kinds[numbers.index(number)] if len(kinds) == 2 and kinds[0] != kinds[1] else ""
 
 
+def names_beside(said: Said, number: Number) -> list[Named]:
+    """Of whom it is said."""
+    left, right = said.around(number)
+    return _names_of(said, number, (said.lead(number, left), right), _neighbours(said, number, left, right))
+
+
 def _names_of(said: Said, number: Number, own: tuple[int, int], near: tuple[int, int]) -> list[Named]:
     """Of whom it is said, by kind: the keys, how sure (3 right beside it, 2 near, 1 before, 0 after), and whether
     nobody else of the kind is named.

@@ -15,6 +15,7 @@ from typing import Any
 
 from workers.truth.claims import concepts
 from workers.truth.figure import BUYERS, KINDS, NOTHING, Change, Dated, Figure, Range, Ranking
+from workers.truth.sentence import with_latin_signs
 
 SKIPPED = frozenset(
     "id sku image_url success data_type cached error_code retry_after description remedy code domain website plan orders_not_shown customer_orders".split()
@@ -298,7 +299,7 @@ class Evidence:
         elif "name" in node and ("total" in node or "created_at" in node) and key != "shop":
             entities = entities | self._order(node)
         elif isinstance(node.get("name"), str) and key == "shop":
-            self.names.setdefault(node["name"].lower(), NOTHING)
+            self.names.setdefault(_lowered(node["name"]), NOTHING)
         period = place.period
         begins, ends = _moment(node.get("from")), _moment(node.get("to"))
         if begins and ends:
@@ -313,7 +314,7 @@ class Evidence:
         return place.of(frozenset(entities), period)
 
     def _order(self, node: Mapping[str, Any]) -> set[str]:
-        name = str(node.get("name") or "")
+        name = with_latin_signs(str(node.get("name") or ""))
         key = f"order:{name.lstrip('#').upper()}"
         if name:
             self.order_names.add(name.lstrip("#").upper())
@@ -446,7 +447,7 @@ class Evidence:
         for row, kinds in real:
             customer = row.get("customer")
             if isinstance(customer, dict) and customer.get("name"):
-                name = f"customer:{customer['name'].lower()}"
+                name = f"customer:{_lowered(customer['name'])}"
                 buyers[name].append(row)
                 kinds_of[name] = kinds
         if buyers:
@@ -696,7 +697,7 @@ def _product(title: object) -> str:
 
 def _lowered(name: str) -> str:
     """A name as sentences have it, in which bold type is removed."""
-    return name.lower().replace("**", "").rstrip("…")
+    return with_latin_signs(name).lower().replace("**", "").rstrip("…")
 
 
 def _total(row: Mapping[str, Any], *, current: bool = False) -> tuple[float | None, str | None]:
@@ -765,4 +766,4 @@ def _entities(row: Mapping[str, Any]) -> Iterator[str]:
     if row.get("name"):
         yield f"order:{str(row['name']).lstrip('#').upper()}"
     if isinstance(row.get("customer"), dict) and row["customer"].get("name"):
-        yield f"customer:{row['customer']['name'].lower()}"
+        yield f"customer:{_lowered(row['customer']['name'])}"

@@ -8,6 +8,7 @@ import itertools
 import re
 from collections.abc import Iterable, Sequence
 
+from workers.truth import foreign
 from workers.truth.arithmetic import SELECTED, is_of_latest, is_of_named, is_of_share, latest_totals, sign_of
 from workers.truth.description import (
     MEASURES,
@@ -16,6 +17,7 @@ from workers.truth.description import (
     Description,
     description,
     distance_to,
+    names_beside,
     range_of,
     time_distance,
 )
@@ -166,6 +168,8 @@ def number(said: Said, number: Number) -> bool | None:
     left, right = said.around(number)
     before, after = said.masked[left : number.start], said.masked[number.end : right]
     subjects = _about(said, number, left, right)
+    if said.context.is_foreign:
+        return _is_any(said, number, subjects) if foreign.is_claim(said, number) else None
     if not _is_claim(said, number, before, after, subjects):
         return None
     if said.has(RANGE) and _is_backward(said, number):
@@ -223,6 +227,29 @@ def _is_of_share(said: Said, number: Number) -> bool:
 
 
 _DIGIT = re.compile(r"\d")
+
+
+def _is_any(said: Said, number: Number, subjects: frozenset[str]) -> bool:
+    """In a language whose words nobody knows: whether a figure has the value, of the noun, the names and the days that
+    stand beside it. What else is said of it, such as "yesterday" or "on average", is not judged."""
+    kinds = said.mentions().keys() - (subjects if number.currencies is None else NOTHING)  # 5 orders are no order's
+    named = [name for name in names_beside(said, number) if name[0] in kinds]
+    days = set(foreign.days(said))
+    return _was_written(said, number, subjects) or any(
+        _same_kind(number, figure, subjects - {"foreign"})
+        and figure.old != "earlier"
+        and (not days or figure.period is None or figure.period[0] != figure.period[1] or figure.period[0] in days)
+        and _is_of(figure, named)
+        for figure in _candidates(said, number)
+    )
+
+
+def _is_of(figure: Figure, named: Sequence[Named]) -> bool:
+    """Whether it may be of whom is named: of nobody else, and of one of them if one stands near."""
+    if any(sure and kind in figure.kinds and figure.entities.isdisjoint(theirs) for kind, theirs, sure, _ in named):
+        return False
+    near = [theirs for _, theirs, sure, _ in named if sure > 1]
+    return not near or any(not figure.entities.isdisjoint(theirs) for theirs in near)
 
 
 def _is_loyal(said: Said, number: Number) -> bool | None:

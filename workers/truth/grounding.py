@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from workers.truth import arithmetic, comparisons, existence, extremes, figures, names, shares, statuses
+from workers.truth import arithmetic, comparisons, existence, extremes, figures, foreign, names, shares, statuses
 from workers.truth.claims import parse
 from workers.truth.grounds import Grounds
+from workers.truth.languages import NOT_SEEN, is_known, language
 from workers.truth.periods import ranges
-from workers.truth.said import Context, Said, is_german
+from workers.truth.said import Context, Said
 from workers.truth.sentence import Number, Sentence, parts, sentences
 from workers.truth.wording import Wording
 
@@ -37,8 +38,9 @@ def check(text: str, grounds: Grounds) -> list[Verdict]:
         any(one.first(words, plain=True) for each in read for one in each) for words in (_CURRENT, _AGED_WORDS)
     )
     judge: _Judge | None = grounds.judged  # a reply is checked as it comes, and once more whole
-    if judge is None or not judge.goes_on(pieces, is_current, age_is_told):
-        judge = grounds.judged = _Judge(grounds, is_current, age_is_told)
+    is_foreign = not is_known(_language(pieces, grounds))
+    if judge is None or not judge.goes_on(pieces, is_current, age_is_told, is_foreign):
+        judge = grounds.judged = _Judge(grounds, is_current, age_is_told, is_foreign)
     for place in range(len(judge.verdicts), len(pieces)):
         found = [judge.sentence(one) for one in read[place]]
         bad = dict.fromkeys(claim for _, claims in found for claim in claims)
@@ -83,11 +85,15 @@ def without(verdicts: Sequence[Verdict], instead: str) -> str:
     return "".join(kept).strip()
 
 
-def plain(text: str, told: str) -> str:
-    """What to say in place of an ungrounded `text`: what the data tells, or that it does not."""
-    if is_german(text):
-        return "Dazu sehe ich in den Daten Ihres Shops keine Angabe."
-    return told or "I don't see that in your store's data."
+def plain(text: str, told: str, grounds: Grounds) -> str:
+    """What to say in place of an ungrounded `text`, in its language: what the data tells, in English, or that it does
+    not."""
+    spoken = _language(sentences(text), grounds)
+    return told if told and spoken in ("en", "other") else NOT_SEEN.get(spoken, NOT_SEEN["en"])
+
+
+def _language(pieces: Sequence[str], grounds: Grounds) -> str:
+    return language(pieces, [sentence.text for sentence in grounds.asking or grounds.asked])
 
 
 _CURRENT = Wording(
@@ -119,16 +125,20 @@ _CLAIMS = (
 )
 """What a sentence claims beside its numbers: each yields the words, and whether they have a ground."""
 
+_FOREIGN_CLAIMS = (names.orders, names.moments, names.names, names.relations)
+"""What it claims in a language that the check does not know by its words."""
+
 
 class _Judge:
     """Reads the sentences in order: a later one may go on about what an earlier one named."""
 
-    def __init__(self, grounds: Grounds, is_current: bool, age_is_told: bool) -> None:
+    def __init__(self, grounds: Grounds, is_current: bool, age_is_told: bool, is_foreign: bool) -> None:
         latest = grounds.latest_orders()
         self.context = Context(
             grounds,
             is_current=is_current,
             age_is_told=age_is_told,
+            is_foreign=is_foreign,
             newest=frozenset(latest[:1]),
             second=frozenset(latest[1:2]),
         )
@@ -136,11 +146,11 @@ class _Judge:
             self._remember_periods(sentence)
         self.verdicts: list[Verdict] = []
 
-    def goes_on(self, pieces: Sequence[str], is_current: bool, age_is_told: bool) -> bool:
+    def goes_on(self, pieces: Sequence[str], is_current: bool, age_is_told: bool, is_foreign: bool) -> bool:
         """Whether what it has judged is how the text with these sentences begins."""
         known = [verdict.sentence for verdict in self.verdicts]
-        told = self.context.is_current, self.context.age_is_told
-        return told == (is_current, age_is_told) and pieces[: len(known)] == known
+        told = self.context.is_current, self.context.age_is_told, self.context.is_foreign
+        return told == (is_current, age_is_told, is_foreign) and pieces[: len(known)] == known
 
     def sentence(self, read: Sentence) -> tuple[int, list[str]]:
         """How many of its claims have a ground, and those that have none; what it tells the next ones is remembered."""
@@ -155,12 +165,14 @@ class _Judge:
                 doubtful.append(number)
         good += len(sure)
         for number in doubtful:
-            if arithmetic.follows(said, number, sure, context.sure):
+            if arithmetic.follows(said, number, sure, context.sure) or (
+                context.is_foreign and foreign.is_sum(number, sure)
+            ):
                 good += 1
                 sure.append(number)
             else:
                 bad.append(number.text)
-        for claims in _CLAIMS:
+        for claims in _CLAIMS if not context.is_foreign else _FOREIGN_CLAIMS:
             for found, ok in claims(said):
                 good += ok
                 bad += [] if ok else [found]
@@ -168,7 +180,13 @@ class _Judge:
         is_told = (
             good or said.names or said.ages or ((said.periods or said.dates) and not said.plain.rstrip().endswith("?"))
         )
-        if is_told and context.is_current and not context.age_is_told and said.grounds.is_old:
+        if (
+            is_told
+            and not context.is_foreign
+            and context.is_current
+            and not context.age_is_told
+            and said.grounds.is_old
+        ):
             bad.append((said.first(_CURRENT, plain=True) or [said.text.strip()])[0])
         if sure:
             is_listed = said.is_item or not context.line

@@ -10,7 +10,7 @@ from typing import Any
 from workers.truth.claims import parse
 from workers.truth.evidence import Evidence
 from workers.truth.figure import NOTHING, Figure
-from workers.truth.sentence import Sentence, parts, sentences
+from workers.truth.sentence import Sentence, parts, sentences, with_latin_signs
 
 Result = Mapping[str, Any]
 
@@ -101,7 +101,7 @@ class Grounds(Evidence):
         self.names = dict(by_length)
         self.linked = NOTHING.union(*self.links)
         self.reasons = [sentence for text in dict.fromkeys(self.why_missing) for sentence in _sentences_of(text)]
-        self.texts = "\n".join([*self.words, *self.why_missing]).lower()
+        self.texts = with_latin_signs("\n".join([*self.words, *self.why_missing])).lower()
         for figure in self.figures[self._indexed :]:
             self._index(figure)
         self._indexed = len(self.figures)

@@ -43,6 +43,10 @@ SYMBOLS: Mapping[str, frozenset[str]] = {
     "zloty": frozenset({"PLN"}), "złoty": frozenset({"PLN"}), "rupee": frozenset({"INR", "PKR", "LKR"}),
     "rupie": frozenset({"INR", "PKR", "LKR"}), "rupien": frozenset({"INR", "PKR", "LKR"}), "krone": CROWNS,
     "kronen": CROWNS, "kronor": CROWNS, "kroner": CROWNS, "krona": CROWNS, "buck": DOLLARS,
+    "円": frozenset({"JPY"}), "元": frozenset({"CNY", "TWD", "HKD"}), "원": frozenset({"KRW"}), "ドル": DOLLARS,
+    "美元": frozenset({"USD"}), "달러": DOLLARS, "欧元": frozenset({"EUR"}), "ユーロ": frozenset({"EUR"}),
+    "유로": frozenset({"EUR"}), "دولار": DOLLARS, "يورو": frozenset({"EUR"}), "ر.س": frozenset({"SAR"}), "tl": frozenset({"TRY"}),
+    "złotych": frozenset({"PLN"}), "złote": frozenset({"PLN"}), "dólare": DOLLARS, "dólar": DOLLARS, "dollari": DOLLARS,
     "reais": frozenset({"BRL"}), "won": frozenset({"KRW"}), "rand": frozenset({"ZAR"}), "peso": frozenset({"MXN"}),
 }  # fmt: skip
 """The currencies that a sign or a word may mean."""

@@ -9,13 +9,14 @@ from typing import Any
 
 from workers.truth.claims import concepts
 from workers.truth.figure import NOTHING
+from workers.truth.languages import is_german
 from workers.truth.lexicon import CODES, SYMBOLS, WORDS
 from workers.truth.periods import ranges
-from workers.truth.said import Said, is_german, keys
+from workers.truth.said import Said, keys
 from workers.truth.sentence import Mention
 from workers.truth.wording import Wording
 
-_CAPITAL = r"[^\W\d_a-zäöüßéèáàñøåœæ][\w'’&-]*"
+_CAPITAL = rf"[{''.join(filter(str.isupper, map(chr, range(0x530))))}][\w'’&-]*"
 
 _RUN = re.compile(
     rf"(?<![\w#\ue000.-]){_CAPITAL}(?:\.(?=\s[A-Z]))?(?:\s(?:(?:von|van|de|der|da|di|del|la|le|el|bin|&)\s)?{_CAPITAL})*(?![$€£\w])"

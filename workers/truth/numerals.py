@@ -5,22 +5,24 @@ A number may be read in several ways ("1.512" is 1512 or 1.512); whoever judges 
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from workers.truth.lexicon import CODES, NATIONS, SYMBOLS, WORDS
 from workers.truth.sentence import How, Number, lowered
 
 _SCALES = {
-    "k": 1e3, "tsd": 1e3, "thousand": 1e3, "tausend": 1e3, "mille": 1e3, "m": 1e6, "mn": 1e6, "mio": 1e6,
+    "k": 1e3, "tsd": 1e3, "mil": 1e3, "thousand": 1e3, "tausend": 1e3, "mille": 1e3, "m": 1e6, "mn": 1e6, "mio": 1e6,
     "million": 1e6, "millions": 1e6, "millionen": 1e6, "bn": 1e9, "billion": 1e9, "mrd": 1e9, "milliarden": 1e9,
-    "hundred": 1e2, "lakh": 1e5, "crore": 1e7,
+    "hundred": 1e2, "lakh": 1e5, "crore": 1e7, "万": 1e4, "만": 1e4, "億": 1e8, "亿": 1e8, "억": 1e8,
 }  # fmt: skip
 
-_CURRENCY = "|".join(sorted((re.escape(each) for each in SYMBOLS if not each.isalpha()), reverse=True))
-
-_MONEY_WORD = (
-    rf"(?:(?:{'|'.join(NATIONS)})\w*[ -])?(?:{'|'.join(sorted(filter(str.isalpha, SYMBOLS), key=len, reverse=True))})"
+_CURRENCY = "|".join(
+    sorted((re.escape(each) for each in SYMBOLS if not each.isalpha() or each > "\u0590"), key=len, reverse=True)
 )
+
+_MONEY_NAMES = sorted((each for each in SYMBOLS if each.isalpha() and each < "\u0590"), key=len, reverse=True)
+
+_MONEY_WORD = rf"(?:(?:{'|'.join(NATIONS)})\w*[ -])?(?:{'|'.join(_MONEY_NAMES)})"
 
 CODE = "|".join(sorted(CODES))
 
@@ -36,14 +38,14 @@ _GLUED = rf"(?<=(?<!\w)(?:{'|'.join(code for code in CODES if len(code) == 3)}))
 """Before "EUR5", "Rs.5"."""
 
 _IN_DIGITS = re.compile(
-    rf"(?=[\d+−–-])(?:(?<![\w.,\ue000])|{_GLUED})(?P<sign>[-+−]\s?|–)?(?P<digits>{_DIGITS})"
+    rf"(?=[\d+−–-])(?:(?<![\w.,\ue000])|(?<=[\u0590-\ud7a3\uf900-\ufdff])|{_GLUED})(?P<sign>[-+−]\s?|–)?(?P<digits>{_DIGITS})"
     r"(?:\s?(?P<scale>(?i:thousand|tausend|hundred|millions?|millionen|billion|milliarden|tsd\.?|mio\.?|mrd\.?|lakh|crore"
-    r"|k|mn|m|bn)(?![\w²³])))?(?P<plus>\+)?(?:[.,]?[-–—]{1,2}(?=\s?(?:[€£$]|EUR|CHF|Fr)))?"
+    r"|mil|k|mn|m|bn)(?![\w²³])|[万만億亿억]))?(?P<plus>\+)?(?:[.,]?[-–—]{1,2}(?=\s?(?:[€£$]|EUR|CHF|Fr)))?"
     rf"(?:[\s\u00a0\u202f]?(?:(?P<percent>%|(?i:percent(?:age points?)?|per cent|prozent(?:punkte)?|pct)\b)"
     rf"|(?P<after>(?i:{_CURRENCY})|(?:{CODE})(?![^\W\d_])|(?i:{_MONEY_WORD})(?i:s|es)?(?![^\W\d_])\.?)))?"
 )
 _BEFORE = re.compile(
-    rf"(?<![^\W\d_])(?:(?P<code>{CODE})\s?)?(?P<currency>(?i:{_CURRENCY})|(?:{CODE})(?![^\W\d_])|(?i:{SHORT})(?![^\W\d_])\.?)\s?$"
+    rf"(?<![^\W\d_\u0590-\uffff])(?:(?P<code>{CODE})\s?)?(?P<currency>(?i:{_CURRENCY})|(?:{CODE})(?![^\W\d_])|(?i:{SHORT})(?![^\W\d_])\.?)\s?$"
 )
 """The currency in front of digits. They are found first: a currency might begin anywhere."""
 
@@ -53,7 +55,7 @@ _IN_LETTERS = re.compile(r"(?<![\w\ue000-])[A-Za-zäöüßÄÖÜ]+(?:-[a-z]+)?(?
 
 _ABOUT = (
     r"about|around|roughly|approximately|approx\.?|some|circa|ca\.?|~|≈|close to|nearly|almost|etwa|rund|ungefähr|zirka"
-    r"|fast|beinahe|gut|knapp|nahezu|an die|environ|unos|alrededor de"
+    r"|fast|beinahe|gut|knapp|nahezu|an die|environ|unos|alrededor de|cerca de|aproximadamente|ongeveer|ungefär|około|yaklaşık|حوالي"
 )
 
 _OVER = (
@@ -139,7 +141,7 @@ _ONE_THING = re.compile(
 def numbers(text: str) -> list[Number]:
     """Those of a text, in order."""
     plain = lowered(text)
-    read = list(_in_digits(text)) if _DIGIT.search(text) else []
+    read = list(_joined(_in_digits(text))) if _DIGIT.search(text) else []
     if not WORDS.keys().isdisjoint(_LETTERS.findall(plain)):
         in_letters = [_in_letters(text, match) for match in _IN_LETTERS.finditer(text)]
         read = sorted([*read, *filter(None, in_letters)], key=lambda number: number.start)
@@ -149,7 +151,7 @@ def numbers(text: str) -> list[Number]:
             continue
         if number.how != "over":
             number.how = _how(plain, number)
-        if number.how == "over" and not _is_round(number) and _OVER_WHAT.search(plain, 0, number.start):
+        if number.how == "over" and not is_round(number) and _OVER_WHAT.search(plain, 0, number.start):
             number.how = "exact"  # "eine Bestellung über 84,10 €"
         found.append(number)
     for one, other in itertools.pairwise(found):
@@ -179,14 +181,38 @@ def _in_digits(text: str) -> Iterator[Number]:
         signs = (currency and currency["code"], before, after)
         known = [codes for sign in signs if sign and (codes := money(sign)) is not None]
         number.currencies = frozenset.intersection(*known) if known else None  # "CAD $5"
-        number.percent = match["percent"] is not None
+        number.percent = match["percent"] is not None or _PERCENT_BEFORE.search(text, 0, start) is not None
         yield number
+
+
+_PERCENT_BEFORE = re.compile(r"(?<!\d)(?<!\d\s)%\s?$")
+""" "%40": Turkish."""
+
+
+def _joined(found: Iterable[Number]) -> Iterator[Number]:
+    """ "3万2,500": the two are one."""
+    before: Number | None = None
+    for number in found:
+        if (
+            before is not None
+            and before.text[-1:] in "万만億亿억"
+            and number.start - before.end in (0, 1)
+            and not before.percent
+        ):
+            (high, _), (low, step) = before.readings[0], number.readings[0]
+            number.start, number.text = before.start, before.text + number.text
+            number.readings = ((high + low, step),)
+        elif before is not None:
+            yield before
+        before = number
+    if before is not None:
+        yield before
 
 
 _OVER_WHAT = re.compile(r"\b(?:over|über|above)\s*[$€£]?$|\b(?:the|den|die|der)\s$")
 
 
-def _is_round(number: Number) -> bool:
+def is_round(number: Number) -> bool:
     """Whether it ends in zeros: "over 80", and not "an order over 84.10"."""
     value = number.readings[0][0]
     return value % 10 == 0 and len(f"{value:.0f}".rstrip("0")) <= 2

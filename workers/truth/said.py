@@ -19,24 +19,6 @@ STRICT = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refun
 
 OF_SALES = frozenset({"net", "gross", "discount", "reversal", "tax", "postage"})
 
-_GERMAN = frozenset(
-    (
-        "auf bei bestellung bestellungen das dein deine deinem deinen dem den der des die du ein eine einen einer es "
-        "für gab gibt haben hast hat hatte hatten hattest ihr ihre ihrem ihren im ist kein keine kunden mit nicht "
-        "noch sie sind und von war waren wurde wurden zu zum"
-    ).split()
-)
-
-_ENGLISH = frozenset(
-    "a an and are at for had has have is it no not of on one the there to was were with you your".split()
-)
-
-
-def is_german(text: str) -> bool:
-    words = re.findall(r"[^\W\d_]+", text.lower())
-    return sum(word in _GERMAN for word in words) > sum(word in _ENGLISH for word in words)
-
-
 _HYPOTHETICAL = Wording(
     r"(?:if (?!i\b)|could|would|imagine|suppose|aim|goal|target|for example|for instance|e\.g\.|such as|say,|once you(?! (?:subtract|deduct|take|account|factor)\b)|when you|as soon as"
     r"|wenn (?!ich\b)|falls|sobald|könnten?|würden?|angenommen|stell\w* (?:dir|sie)|zum beispiel|z\. ?b\.|etwa wenn|ziel|wie wäre)\b",
@@ -138,6 +120,8 @@ class Context:
     grounds: Grounds
     is_current: bool
     age_is_told: bool
+    is_foreign: bool = False
+    """Whether the text is in a language that the check does not know by its words."""
     newest: frozenset[str] = NOTHING
     """The newest order's name."""
     second: frozenset[str] = NOTHING

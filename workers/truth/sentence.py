@@ -84,9 +84,11 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 
-_END = re.compile(r"\n+|(?<=[.!?…])[\"”“»’')\]*_]*\s+(?=[\W\d]{0,40}[^\W\d_a-zäöü]|[\W_]{0,40}\d)|(?<=[。！？])")
+_END = re.compile(
+    r"\n+|(?<=[.!?…؟।])(?:\s?»|[\"”“’')\]*_])*\s+(?=[\W\d]{0,40}[^\W\d_a-zäöü]|[\W_]{0,40}\d)|(?<=[。！？])[」』”’）]*"
+)
 
-_STOP = re.compile(r"[\n.!?…。！？]")
+_STOP = re.compile(r"[\n.!?…؟।。！？]")
 
 _DAY_AND_MONTH, _DATE_ENDS = re.compile(r"\b[0-3]?\d\.[01]?\d\.$"), re.compile(r"\d\.\d{1,2}\.$")
 
@@ -97,7 +99,8 @@ _AMOUNT = re.compile(r"\d\s(?:s?fr|rs|kr)\.$", re.IGNORECASE)
 """An amount with its currency behind it, which is no "Fr. 5"."""
 
 _ENDS_WITH_NUMBER = re.compile(
-    r"(?<!\b(?:am|im|zu))(?<!\b(?:der|die|das|vom|zum|den|dem|zur))(?<!\bbeim)(?<=\w|[:=])\s\d{1,2}\.$", re.IGNORECASE
+    r"(?<!\b(?:am|im|zu))(?<!\b(?:der|die|das|vom|zum|den|dem|zur))(?<!\bbeim)(?:(?<=[\w:=$€£¥₹])\s|(?<=[$€£¥₹]))\d{1,2}\.$",
+    re.IGNORECASE,
 )
 
 _MONTH_FOLLOWS = re.compile(r"(?:jan|feb|mär|mar|apr|mai|may|jun|jul|aug|sep|o[ck]t|nov|de[cz])", re.IGNORECASE)
@@ -132,13 +135,38 @@ def sentences(text: str) -> list[str]:
     return pieces
 
 
+_LAST_GAP = re.compile(r".+[\s、，；]", re.DOTALL)
+
+
 def parts(piece: str) -> Iterator[str]:
     """A sentence in parts of at most `LONGEST` characters: each number is compared with each other of its part."""
     while len(piece) > LONGEST:
-        end = piece.rfind(" ", 1, LONGEST) + 1 or LONGEST
+        found = _LAST_GAP.match(piece, 0, LONGEST)
+        end = found.end() if found else LONGEST
         yield piece[:end]
         piece = piece[end:]
     yield piece
+
+
+_SIGNS: dict[int, str | None] = {
+    **{zero + digit: str(digit) for zero in (0x660, 0x6F0, 0x966, 0xFF10) for digit in range(10)},
+    **dict(zip(map(ord, "％٪＃＄．٫٬"), "%%#$..,", strict=True)),
+    **dict(zip(map(ord, "，、،；：（）"), (", ", ", ", ", ", "; ", ": ", " (", ") "), strict=True)),
+    **dict.fromkeys((0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))),
+}
+"""Digits and punctuation of other scripts, and marks of direction."""
+
+_SIGN = re.compile(f"[{''.join(map(chr, _SIGNS))}]")
+
+
+def with_latin_signs(text: str) -> str:
+    """The text with digits and punctuation of other scripts written as Latin ones, without marks of direction."""
+    if text.isascii() or not _SIGN.search(text):
+        return text
+    return _THOUSANDS.sub(",", text).translate(_SIGNS)
+
+
+_THOUSANDS = re.compile(r"(?<=\d)，(?=\d{3})")
 
 
 def lowered(text: str) -> str:

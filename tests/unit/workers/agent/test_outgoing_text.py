@@ -196,6 +196,8 @@ def test_a_long_text_is_cut_at_a_word() -> None:
     said = plain("word " * 100, limit=52)
     assert said == "word " * 9 + "word…"
     assert len(plain("x" * 100, limit=50)) == 50
+    family = "👨\u200d👩\u200d👧"
+    assert plain(f"注文は12件です。{family * 20}", limit=30) == "注文は12件です…"
 
 
 def test_only_the_words_of_an_event_change() -> None:

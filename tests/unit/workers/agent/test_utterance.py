@@ -162,6 +162,8 @@ def test_what_has_no_ground_is_left_out_and_noted() -> None:
         ("Soll ich nachsehen?", "Soll ich nachsehen?"),
         ("**Shall I?**", "**Shall I?**"),
         ("好吗？", "好吗？"),  # noqa: RUF001
+        ("لديك 7 طلبات. هل نتابع؟", "هل نتابع؟"),
+        ("「続けますか？」", "「続けますか？」"),  # noqa: RUF001
         ("You have 7 orders.", None),
         ("", None),
     ],

@@ -1,18 +1,22 @@
 """What CJ says against what was read: lies are found, and what is true is left alone."""
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from workers.agent.calculate_metrics import MetricsArguments, calculate
+from workers.truth.claims import parse
 from workers.truth.grounding import check, plain, ungrounded, without
 from workers.truth.grounds import Grounds
 from workers.truth.numerals import numbers
-from workers.truth.sentence import sentences
+from workers.truth.sentence import parts, sentences
 
+TRUTH = Path(__file__).parents[3] / "truth"
 NOW = datetime(2026, 11, 22, 12, 5, tzinfo=UTC)
 WINDOW = {"orders_from": "2026-09-23T12:04:50Z", "complete_history": False, "reason": "read_all_orders not granted"}
 
@@ -120,23 +124,26 @@ def store(currency: str = "USD") -> list[dict[str, Any]]:
 
 
 def grounds(read: list[dict[str, Any]] | None = None, **more: Any) -> Grounds:
-    found = store() if read is None else read
-    if read is None:
-        day = {"data_type": "week_orders", "rows": "days", "of": "total", "group_by": "day"}
-        for asked in (
-            {"data_type": "recent_orders", "rows": "orders", "metric": "sum", "of": "total"},
-            {"data_type": "recent_orders", "rows": "orders", "metric": "share", "where": "unfulfilled"},
-            {"data_type": "week_orders", "rows": "days", "metric": "per_day", "of": "orders"},
-            {**day, "metric": "percent_change", "group": "2026-11-21", "other_group": "2026-11-20"},
-        ):
-            found.append(calculate(MetricsArguments.model_validate(asked), found))
     said = {
         "said": ["Our goal is 100 orders a month. How do I sell more?"],
         "prompt": [
             "Shopify gives access to the last 60 days of orders. Free returns within 30 days, shipping from 4.95 USD."
         ],
     }
-    return Grounds.of(found, now=NOW, **(said | more))
+    return Grounds.of(with_computed(store()) if read is None else read, now=NOW, **(said | more))
+
+
+def with_computed(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was read, and figures computed over it."""
+    day = {"data_type": "week_orders", "rows": "days", "of": "total", "group_by": "day"}
+    for asked in (
+        {"data_type": "recent_orders", "rows": "orders", "metric": "sum", "of": "total"},
+        {"data_type": "recent_orders", "rows": "orders", "metric": "share", "where": "unfulfilled"},
+        {"data_type": "week_orders", "rows": "days", "metric": "per_day", "of": "orders"},
+        {**day, "metric": "percent_change", "group": "2026-11-21", "other_group": "2026-11-20"},
+    ):
+        found.append(calculate(MetricsArguments.model_validate(asked), found))
+    return found
 
 
 TRUE = """
@@ -1052,8 +1059,161 @@ def test_what_is_left_of_a_text() -> None:
     assert without(verdicts, "x") == "Hello! You have 67 customers. Anything else?"
     verdicts = check("Hello! You have 99 orders. Anything else?", grounds())
     assert without(verdicts, "You have 83.") == "Hello! You have 83. Anything else?"
-    assert plain("You have 99 orders.", "") == "I don't see that in your store's data."
-    assert plain("Sie haben 99 Bestellungen.", "told") == "Dazu sehe ich in den Daten Ihres Shops keine Angabe."
+    assert plain("You have 99 orders.", "", grounds()) == "I don't see that in your store's data."
+    assert (
+        plain("Sie haben 99 Bestellungen.", "told", grounds()) == "Dazu sehe ich in den Daten Ihres Shops keine Angabe."
+    )
+
+
+FOREIGN = [line.split(" ", 2) for line in (TRUTH / "foreign.txt").read_text().splitlines() if line[0] != "#"]
+CURRENCIES = {
+    "fr": "EUR", "es": "EUR", "it": "EUR", "nl": "EUR", "pt": "BRL", "sv": "SEK", "pl": "PLN",
+    "tr": "TRY", "ja": "JPY", "zh": "CNY", "ko": "KRW", "ar": "SAR", "he": "ILS",
+}  # fmt: skip
+ASKED = {
+    "fr": "Combien de commandes avez-vous ?", "es": "¿Cuántos pedidos hay en la tienda?", "it": "Quanti ordini sono?",
+    "nl": "Hoeveel bestellingen zijn het?", "pt": "Quantos pedidos são?", "sv": "Hur många beställningar är det?",
+    "pl": "Ile jest zamówień?", "tr": "Kaç sipariş var?", "ja": "注文は?", "zh": "有多少订单?", "ko": "주문은?",
+    "ar": "كم طلبًا لديك؟", "he": "כמה הזמנות יש?",
+}  # fmt: skip
+
+
+def a_hundredfold(read: Any) -> Any:
+    if isinstance(read, dict):
+        return {
+            key: f"{float(value) * 100:.2f}" if key == "amount" else a_hundredfold(value) for key, value in read.items()
+        }
+    return [a_hundredfold(one) for one in read] if isinstance(read, list) else read
+
+
+@pytest.mark.parametrize("language", CURRENCIES)
+def test_what_is_said_in_other_languages(language: str) -> None:
+    read = grounds(with_computed(a_hundredfold(store(CURRENCIES[language]))), said=[ASKED[language]])
+    wrong = []
+    for spoken, mark, text in FOREIGN:
+        if spoken == language and bool(found(text.replace("\\n", "\n"), read)) != (mark == "-"):
+            wrong.append(f"{mark} {text}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("Du har 67 kunder og 83 ordrer de seneste 60 dage, og 8 af dem er ikke sendt.", "Du har 76 kunder og 83 ordrer, og 8 af dem er ikke sendt til kunderne."),
+        ("Sinulla on 67 asiakasta ja 83 tilausta, joista 8 ei ole lähetetty.", "Sinulla on 76 asiakasta ja 83 tilausta, joista 8 ei ole lähetetty."),
+        ("Máte 67 zákazníků a 83 objednávek, 8 z nich není odesláno.", "Máte 76 zákazníků a 83 objednávek, 8 z nich není odesláno."),
+        ("Aveți 67 clienți și 83 de comenzi, dintre care 8 nu sunt expediate.", "Aveți 76 clienți și 83 de comenzi, dintre care 8 nu sunt expediate."),
+        ("У вас 67 клиентов и 83 заказа, из них 8 ещё не отправлены.", "У вас 76 клиентов и 83 заказа, из них 8 ещё не отправлены."),
+        ("Έχετε 67 πελάτες και 83 παραγγελίες.", "Έχετε 76 πελάτες και 83 παραγγελίες."),
+        ("Anda punya 67 pelanggan dan 83 pesanan, 8 di antaranya tidak dikirim.", "Anda punya 76 pelanggan dan 83 pesanan, 8 di antaranya tidak dikirim."),
+        ("คุณมีลูกค้า 67 คนและ 83 คำสั่งซื้อ", "คุณมีลูกค้า 76 คนและ 83 คำสั่งซื้อ"),
+        ("आपके 67 ग्राहक और 83 ऑर्डर हैं।", "आपके 76 ग्राहक और 83 ऑर्डर हैं।"),
+    ],
+)  # fmt: skip
+def test_languages_that_nobody_thought_of(true: str, false: str) -> None:
+    assert not found(true, grounds())
+    assert found(false, grounds())
+
+
+NAMES = {
+    "Titanium Spork": "抹茶セット", "Merino Hiking Socks": "竹の箸５膳", "Anna Schmidt": "佐藤花子", "Carla Gomez": "محمد علي",
+}  # fmt: skip
+FRENCH_NAMES = {
+    "Titanium Spork": "Chaussettes d’été « Bleu »", "Merino Hiking Socks": "Crème brûlée 4×100 g",
+    "Anna Schmidt": "Zoë Lefèvre", "Carla Gomez": "Jean-Éric D’Aubigné",
+}  # fmt: skip
+NAMED = {
+    "fr": FRENCH_NAMES, "he": {"Titanium Spork": "ספל קרמיקה", "Anna Schmidt": "דנה כהן"},
+    "ja": NAMES, "ar": NAMES, "en": NAMES,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("language", "mark", "text"),
+    [
+        ("ja", "+", "一番売れた商品は竹の箸５膳で、14個売れました。"),
+        ("ja", "+", "抹茶セットは9個売れました。在庫は232個です。"),
+        ("ja", "+", "最新の注文#1120は佐藤花子さんからで、8,400円です。"),
+        ("ja", "+", "佐藤花子様は3回注文しています。"),
+        ("ja", "-", "抹茶セットは14個売れました。"),
+        ("ja", "-", "佐藤花子様は5回注文しています。"),
+        ("ja", "-", "注文#1118は佐藤花子さんからです。"),
+        ("ja", "-", "抹茶セットの在庫は40個です。"),
+        ("ar", "+", "الطلب #1118 من محمد علي بقيمة 12,050.00 ر.س."),
+        ("ar", "-", "الطلب #1120 من محمد علي."),
+        ("ar", "+", "طلب محمد علي 5 مرات."),
+        ("fr", "+", "Zoë Lefèvre a commandé 3 fois ; sa dernière commande (#1120) s’élève à 8 400,00 €."),
+        ("fr", "+", "Votre meilleure vente est « Crème brûlée 4×100 g » avec 14 unités."),
+        ("fr", "+", "Il reste 232 Chaussettes d’été « Bleu » en stock."),
+        ("fr", "+", "Jean-Éric D’Aubigné est votre meilleur client : 12 050 €."),
+        ("fr", "-", "Jean-Éric D’Aubigné a commandé 3 fois."),
+        ("fr", "-", "Il reste 40 Chaussettes d’été « Bleu » en stock."),
+        ("fr", "-", "La commande #1119 vient de Zoë Lefèvre."),
+        ("fr", "+", "Super 🎉 : 15 commandes cette semaine 🧦🧦, 87 550 € au total 👏🏽 !"),
+        ("fr", "-", "Super 🎉 : 16 commandes cette semaine 🧦🧦 👏🏽 !"),
+        ("he", "+", "ל־ספל קרמיקה יש 232 יחידות במלאי."),
+        ("he", "+", "דנה כהן הזמינה 3 פעמים."),
+        ("he", "-", "דנה כהן הזמינה 5 פעמים."),
+        ("he", "-", "של ספל קרמיקה יש 40 יחידות במלאי."),
+        ("he", "+", "ספל קרמיקה: ‏1,200.00 ‏₪"),
+        ("en", "+", "Your best seller is “竹の箸５膳” with 14 units."),
+        ("en", "+", "- 竹の箸５膳: 14 units\n- 抹茶セット: 9 units"),
+        ("en", "-", "抹茶セット sold 14 units."),
+        ("en", "+", "Order #1120 is from 佐藤花子 and came to ¥8,400."),
+        ("en", "-", "Order #1118 is from 佐藤花子."),
+    ],
+)  # fmt: skip
+def test_names_in_any_script(language: str, mark: str, text: str) -> None:
+    read = json.dumps(a_hundredfold(store(CURRENCIES.get(language, "JPY"))), ensure_ascii=False)
+    for name, other in NAMED[language].items():
+        read = read.replace(name, other)
+    asked = ASKED.get(language, "How many orders do I have?")
+    assert bool(found(text, grounds(with_computed(json.loads(read)), said=[asked]))) == (mark == "-")
+
+
+def test_a_language_is_told_by_its_words_or_by_what_was_asked() -> None:
+    spanish, german = grounds(said=["¿Cuántos pedidos hay en la tienda?"]), grounds(said=["Wie viele sind es?"])
+    assert plain("99.", "told", spanish) == "No veo eso en los datos de tu tienda."
+    assert plain("You have 99 orders.", "told", spanish) == "told"
+    assert plain("99.", "told", german) == "Dazu sehe ich in den Daten Ihres Shops keine Angabe."
+    assert plain("Сейчас 99 заказов.", "told", spanish) == "told"
+    assert plain("Сейчас есть 99 заказов.", "", spanish) == "I don't see that in your store's data."
+    assert found("No orders are open.", spanish)  # English is judged by its words, whoever asked
+    assert not found("No pedidos: 12 abiertos.", spanish)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("１，２００円", [1200]), ("٣٤٥ طلب", [345]), ("١٬٢٠٠٫٥٠", [1200.5]), ("3万2,500円と8件", [32500, 8]),
+        ("8만 7,550원", [87550]), ("3.25万元，2个", [32500, 2]), ("1億2,000万円", [120_000_000]), ("お客様は67人", [67]),
+        ("1 512,30 €", [1512.3]), ("1\u202f512,30\xa0€", [1512.3]), ("1'512.30 CHF", [1512.3]), ("%40", [40]),
+        ("‏1,200.00 ‏₪", [1200]), ("R$ 1.512,30", [1512.3]),
+    ],
+)  # fmt: skip
+def test_numbers_as_they_are_written_elsewhere(text: str, values: list[float]) -> None:
+    assert [number.readings[0][0] for number in parse(text, {}).numbers] == values
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("「12件です。」8件です。", ["「12件です。」", "8件です。"]),
+        ("كم طلبًا؟ لديك 83.", ["كم طلبًا؟ ", "لديك 83."]),
+        ("« Oui. » Il y a 12 commandes.", ["« Oui. » ", "Il y a 12 commandes."]),
+        ("Acima de R$ 50. O pedido", ["Acima de R$ 50. ", "O pedido"]),
+        ("Orders over $50. You have 12.", ["Orders over $50. ", "You have 12."]),
+        ("यह है। 12 ऑर्डर।", ["यह है। ", "12 ऑर्डर।"]),
+    ],
+)
+def test_where_sentences_end_elsewhere(text: str, pieces: list[str]) -> None:
+    assert sentences(text) == pieces
+
+
+def test_a_long_text_without_spaces_is_parted_between_numbers() -> None:
+    text = "注文は12件です、" * 100
+    assert all(part.endswith("、") for part in parts(text))
+    assert "".join(parts(text)) == text
 
 
 def test_results_that_come_one_by_one_are_the_same_grounds_as_all_at_once() -> None:

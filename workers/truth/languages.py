@@ -1,0 +1,112 @@
+"""Which language a text is in, by its commonest words or its script. Pure.
+
+English and German the check knows by their words. Of the languages below it knows how to tell them, what it says where
+it has nothing to tell, and the few words in `foreign`.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+NOT_SEEN: Mapping[str, str] = {
+    "en": "I don't see that in your store's data.",
+    "de": "Dazu sehe ich in den Daten Ihres Shops keine Angabe.",
+    "fr": "Je ne vois pas cela dans les données de votre boutique.",
+    "es": "No veo eso en los datos de tu tienda.",
+    "it": "Non lo vedo nei dati del tuo negozio.",
+    "pt": "Não vejo isso nos dados da sua loja.",
+    "nl": "Dat zie ik niet in de gegevens van je winkel.",
+    "sv": "Det ser jag inte i butikens data.",
+    "pl": "Nie widzę tego w danych Twojego sklepu.",
+    "tr": "Bunu mağazanızın verilerinde göremiyorum.",
+    "ja": "ストアのデータには見当たりません。",
+    "zh": "我在您店铺的数据中没有看到这一点。",
+    "ko": "스토어 데이터에서 확인되지 않습니다.",
+    "ar": "لا أرى ذلك في بيانات متجرك.",
+    "he": "אני לא רואה את זה בנתוני החנות שלך.",
+}
+"""What CJ says in place of what has no ground, by language."""
+
+
+def is_known(language: str) -> bool:
+    """Whether the check knows it by its words."""
+    return language in ("en", "de")
+
+
+_WORDS: Mapping[str, str] = {
+    "en": "a an and are at for had has have is it no not of on one the there to was were with you your",
+    "de": "auf bei bestellung bestellungen das dein deine deinem deinen dem den der des die du ein eine einen einer es "
+    "für gab gibt haben hast hat hatte hatten hattest ihr ihre ihrem ihren im ist kein keine kunden mit nicht "
+    "noch sie sind und von war waren wurde wurden zu zum",
+    "fr": "a je ne pas qui vous votre vos avez les du est une et dans pour cette que sont aux été cela nous elle sur par avec commandes",
+    "es": "a el es tienes tu tus los las una y en con para que del hay han por pedidos pedido fue este tienda",
+    "it": "a ho ha hai il gli di che sono della delle nel nei è e tuoi tuo tua negli con una questa ordini ordine stato",
+    "pt": "a os ao você seu sua seus suas em uma não para que dos das nos foi são há pedidos pedido esta",
+    "nl": "op te aan bij ik dat je hebt het een van voor met zijn niet nog deze heeft bestelling klanten naar",
+    "sv": "har och är att av på din ditt dina inte som varav kunder beställning beställningar",
+    "pl": "a masz nie jest są za się było twój twoje oraz zamówienia zamówień zamówienie tym z ze dla",
+    "tr": "ve bir bu için var şu siparişiniz sipariş çok olarak müşteri",
+    "other": "og ikke til af på ordrer kunder ovat sinulla tilausta ei máte jsou není objednávek zákazníků és nem rendelés "
+    "ügyfél și nu sunt aveți comenzi clienți và của bạn có không đơn yang anda tidak pesanan pelanggan amb teniu comandes",
+}
+"""Common words by language; of the Danish, Norwegians, Finns, Czechs and others only that it is another."""
+
+_LANGUAGES: Mapping[str, tuple[str, ...]] = {
+    word: tuple(language for language, words in _WORDS.items() if word in words.split())
+    for words in _WORDS.values()
+    for word in words.split()
+}
+
+_SCRIPT = re.compile(
+    "(?P<ja>[\u3040-\u30ff])|(?P<ko>[\uac00-\ud7a3])|(?P<zh>[\u3400-\u9fff])|(?P<ar>[\u0600-\u06ff])"
+    "|(?P<he>[\u0590-\u05ff])|(?P<other>[\u0370-\u058f\u0900-\u10ff])"
+)
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def language(pieces: Iterable[str], asked: Iterable[str] = ()) -> str:
+    """The code of the language of a text in pieces, "other" if nothing but its script is known; where its words leave
+    that open, that of what was `asked`; else English."""
+    votes, other = _counted(pieces), _counted(asked)
+    found = _likeliest(votes)
+    is_sure = len(found) == 1 or not any(map(is_known, found))
+    if not found or not is_sure or votes[found[0]] == 1:  # one word may be of a name
+        found = _likeliest(other) or found
+    return max(found, key=other.__getitem__, default="en")
+
+
+def _likeliest(votes: Counter[str]) -> list[str]:
+    best = max(votes.values(), default=0)
+    return [language for language, count in votes.items() if count == best > 0]
+
+
+def _counted(pieces: Iterable[str]) -> Counter[str]:
+    """How many words are of which language."""
+    votes: Counter[str] = Counter()
+    for piece in pieces:
+        votes.update(_votes(piece))
+    if votes["ja"]:
+        votes["ja"] += votes.pop("zh", 0)  # it has Chinese letters, too
+    return votes
+
+
+def is_german(text: str) -> bool:
+    """Whether it is rather German than English."""
+    votes = _votes(text)
+    return votes["de"] > votes["en"]
+
+
+@lru_cache(maxsize=4096)
+def _votes(text: str) -> Counter[str]:
+    """How many of its words are of which language; Latin words in lower case count against other scripts."""
+    votes: Counter[str] = Counter()
+    words = _WORD.findall(text)
+    scripts = [] if text.isascii() else [found.lastgroup or "" for word in words if (found := _SCRIPT.search(word))]
+    votes.update(scripts)
+    if scripts:
+        latin = sum(word.isascii() and word.islower() for word in words)
+        for script in votes:
+            votes[script] -= latin
+    votes.update(language for word in words for language in _LANGUAGES.get(word.lower(), ()))
+    return votes
