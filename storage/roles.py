@@ -17,6 +17,7 @@ transfers an invented merchant's shop through functions (`storage.models`) that 
 for. It can neither insert an event nor change its merchant.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -131,6 +132,9 @@ FUNCTIONS: Mapping[str, Collection[str]] = {
     "cj_ops": ("drop_invented(text)", "move_shop(text, text)"),
 }
 
+#: In a list of privileges: one of them, and its columns.
+_PRIVILEGE = re.compile(r"([A-Z]+)(?: \(([^)]*)\))?")
+
 SQL = sql.load("roles")
 
 
@@ -189,6 +193,30 @@ def excess(found: Standing, kinds: Collection[str]) -> Iterator[str]:
             "Postgres logs failed statements, with customers' words in them: "
             "set log_min_error_statement=panic and log_error_verbosity=terse"
         )
+
+
+def lacking(session: Session, kinds: Collection[str]) -> str | None:
+    """Rights that processes of these kinds need and the session's role lacks, as in a database that was restored
+    without them, or if the role was created later than the tables: a sentence for operators, or None."""
+    needed = [
+        (table, privilege, column.strip() or None)
+        for kind in kinds
+        for table, privileges in TABLES.get(f"cj_{kind}", {}).items()
+        for privilege, columns in _PRIVILEGE.findall(privileges)
+        for column in columns.split(",")
+    ]
+    needed += [(function, "EXECUTE", None) for kind in kinds for function in FUNCTIONS.get(f"cj_{kind}", ())]
+    things, privileges, columns = (list(part) for part in zip(*needed, strict=True)) if needed else ([], [], [])
+    found = session.execute(SQL["lacking"], {"things": things, "privileges": privileges, "columns": columns}).all()
+    if not found:
+        return None
+    missing = ", ".join(f"{privilege} on {thing}" for thing, privilege in found)
+    role = session.execute(text("SELECT current_user")).scalar_one()
+    wanted = " or ".join(f"cj_{kind}" for kind in kinds)
+    return (
+        f"DATABASE_URL connects as {role}, which lacks {missing}: connect as {wanted}, to which "
+        "`alembic upgrade head`, run as the owner, grants what it needs"
+    )
 
 
 def _statements(

@@ -38,3 +38,14 @@ SELECT current_user AS role,
                WHERE t.relname = 'merchant_integrations' AND has_column_privilege(r.oid, t.oid, 'api_key', 'SELECT'))
            AS reads_tokens,
        current_setting('log_min_error_statement') <> 'panic' AS logs_statements
+
+-- name: lacking
+-- Of these rights, those that the session's role lacks. Without a column: on all of the table.
+SELECT thing, privilege FROM unnest(
+    CAST(:things AS text[]), CAST(:privileges AS text[]), CAST(:columns AS text[])
+) WITH ORDINALITY AS needed (thing, privilege, col, place)
+WHERE CASE WHEN privilege = 'EXECUTE'
+           THEN to_regprocedure(thing) IS NOT NULL AND NOT has_function_privilege(thing, privilege)
+           ELSE to_regclass(thing) IS NOT NULL AND NOT CASE WHEN col IS NULL
+                THEN has_table_privilege(thing, privilege) ELSE has_column_privilege(thing, col, privilege) END END
+GROUP BY thing, privilege ORDER BY min(place)

@@ -405,7 +405,7 @@ def _check(built: Resources, kinds: Sequence[str]) -> None:
         _once_postgres_answers(lambda: _check_stored_keys(built), built.beat)
     only_sends = SENDING_KIND in kinds
     _check_queues(built.settings, only_sends=only_sends)
-    _warn_of_excess(built, kinds)
+    _check_rights(built, kinds)
     _check_servers(built, only_sends=only_sends)
 
 
@@ -432,14 +432,16 @@ def _check_models(built: Resources) -> None:
         log.warning("a model cannot be asked: its key is missing", reason=sentence)
 
 
-def _warn_of_excess(built: Resources, kinds: Sequence[str]) -> None:
-    """Log rights that this process should not have; it works nevertheless."""
+def _check_rights(built: Resources, kinds: Sequence[str]) -> None:
+    """Log rights that this process should not have, and those it lacks; it does what it can nevertheless."""
     sentences = spare_secrets(built.settings, kinds)
     with (
         suppress(StorageUnavailable),
         built.database.transaction() as session,
     ):  # Postgres is down again: the next start logs it
         sentences += roles.excess(roles.standing(session), kinds)
+        if lacking := roles.lacking(session, kinds):
+            log.error("this process lacks rights that it needs", reason=lacking)
     for sentence in sentences:
         log.warning("this process has more rights than it needs", reason=sentence)
 

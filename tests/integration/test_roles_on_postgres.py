@@ -194,6 +194,29 @@ def standing(url: str) -> Standing:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_the_role_of_its_kind_lacks_nothing(url: str, kind: str) -> None:
+    with Database(url_of(f"cj_{kind}", url), pool_size=1) as database, database.transaction() as session:
+        assert roles.lacking(session, [kind]) is None
+
+
+def test_what_a_role_lacks_is_said(url: str) -> None:
+    """A database restored without its rights, or a role created later than the tables: `cj check` said all is well."""
+    with Database(url, pool_size=1) as database, database.transaction() as session:
+        session.execute(text("REVOKE INSERT ON steps FROM cj_agent"))
+        session.execute(text("REVOKE UPDATE (traceparent) ON events FROM cj_workflow"))
+        session.execute(text("REVOKE EXECUTE ON FUNCTION claim_shop(bigint) FROM cj_workflow"))
+        session.execute(text("SET LOCAL ROLE cj_agent"))
+        said = roles.lacking(session, ["agent"])
+        session.execute(text("SET LOCAL ROLE cj_workflow"))
+        other = roles.lacking(session, ["workflow"])
+        session.rollback()
+    assert said is not None
+    assert said.startswith("DATABASE_URL connects as cj_agent, which lacks INSERT on steps: connect as cj_agent")
+    assert other is not None
+    assert "lacks UPDATE on events, EXECUTE on claim_shop(bigint): connect" in other
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_role_of_its_kind_can_do_nothing_too_much(url: str, kind: str) -> None:
     assert list(roles.excess(standing(url_of(f"cj_{kind}", url)), [kind])) == []
 

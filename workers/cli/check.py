@@ -87,7 +87,7 @@ def _findings(settings: Settings, kind: str | None) -> list[Finding]:
     found = [
         check_settings(settings),
         check_workflows(settings),
-        check_database(settings),
+        check_database(settings, kind),
         check_keys(settings),
         check_broker(settings, only_sends=only_sends),
         check_redis(settings, only_sends=only_sends),
@@ -156,8 +156,8 @@ def check_workflows(settings: Settings) -> Finding:
     return Finding("workflows", True, f"{', '.join(found.names)}{warned}")
 
 
-def check_database(settings: Settings) -> Finding:
-    from storage import database
+def check_database(settings: Settings, kind: str | None) -> Finding:
+    from storage import database, roles
     from storage.errors import StorageError
     from workers.operations import migrations
 
@@ -165,6 +165,7 @@ def check_database(settings: Settings) -> Finding:
         problem = migrations.problem(settings.database_url)
         with transaction() as session:
             problem = problem or database.read_only_problem(session)
+            problem = problem or (None if kind is None else roles.lacking(session, [kind]))
     except StorageError as error:
         return Finding("database", False, str(error))
     return Finding("database", problem is None, problem or "migrations are up to date")
