@@ -33,12 +33,12 @@ class Verdict:
 def check(text: str, grounds: Grounds) -> list[Verdict]:
     """The text's sentences, which make it up again, each with its verdict."""
     pieces = sentences(text)
-    read = [[_parsed(part, grounds) for part in parts(piece)] for piece in pieces]
+    read = _read(pieces, grounds)
     is_current, age_is_told = (
         any(one.first(words, plain=True) for each in read for one in each) for words in (_CURRENT, _AGED_WORDS)
     )
     judge: _Judge | None = grounds.judged  # a reply is checked as it comes, and once more whole
-    is_foreign = not is_known(_language(pieces, grounds))
+    is_foreign = not is_known(_language(read, grounds))
     if judge is None or not judge.goes_on(pieces, is_current, age_is_told, is_foreign):
         judge = grounds.judged = _Judge(grounds, is_current, age_is_told, is_foreign)
     for place in range(len(judge.verdicts), len(pieces)):
@@ -46,6 +46,10 @@ def check(text: str, grounds: Grounds) -> list[Verdict]:
         bad = dict.fromkeys(claim for _, claims in found for claim in claims)
         judge.verdicts.append(Verdict(pieces[place], sum(good for good, _ in found), tuple(bad)))
     return list(judge.verdicts)
+
+
+def _read(pieces: Iterable[str], grounds: Grounds) -> list[list[Sentence]]:
+    return [[_parsed(part, grounds) for part in parts(piece)] for piece in pieces]
 
 
 def _parsed(text: str, grounds: Grounds) -> Sentence:
@@ -88,12 +92,14 @@ def without(verdicts: Sequence[Verdict], instead: str) -> str:
 def plain(text: str, told: str, grounds: Grounds) -> str:
     """What to say in place of an ungrounded `text`, in its language: what the data tells, in English, or that it does
     not."""
-    spoken = _language(sentences(text), grounds)
+    spoken = _language(_read(sentences(text), grounds), grounds)
     return told if told and spoken in ("en", "other") else NOT_SEEN.get(spoken, NOT_SEEN["en"])
 
 
-def _language(pieces: Sequence[str], grounds: Grounds) -> str:
-    return language(pieces, [sentence.text for sentence in grounds.asking or grounds.asked])
+def _language(read: Iterable[Sequence[Sentence]], grounds: Grounds) -> str:
+    """The text's language: names that are known tell nothing of it."""
+    asked = [sentence.text for sentence in grounds.asking or grounds.asked]
+    return language([sentence.cased for each in read for sentence in each], asked)
 
 
 _CURRENT = Wording(

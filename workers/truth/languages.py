@@ -35,10 +35,11 @@ def is_known(language: str) -> bool:
 
 
 _WORDS: Mapping[str, str] = {
-    "en": "a an and are at for had has have is it no not of on one the there to was were with you your",
+    "en": "a an and are at for had has have is it no not of on one the there to was were with you your orders sold units "
+    "customers sales revenue today yesterday",
     "de": "auf bei bestellung bestellungen das dein deine deinem deinen dem den der des die du ein eine einen einer es "
     "für gab gibt haben hast hat hatte hatten hattest ihr ihre ihrem ihren im ist kein keine kunden mit nicht "
-    "noch sie sind und von war waren wurde wurden zu zum",
+    "noch sie sind und von war waren wurde wurden zu zum umsatz verkauft heute gestern",
     "fr": "a je ne pas qui vous votre vos avez les du est une et dans pour cette que sont aux été cela nous elle sur par avec commandes",
     "es": "a el es tienes tu tus los las una y en con para que del hay han por pedidos pedido fue este tienda",
     "it": "a ho ha hai il gli di che sono della delle nel nei è e tuoi tuo tua negli con una questa ordini ordine stato",

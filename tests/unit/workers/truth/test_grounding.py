@@ -1184,6 +1184,12 @@ def test_a_language_is_told_by_its_words_or_by_what_was_asked() -> None:
     assert not found("No pedidos: 12 abiertos.", spanish)
 
 
+def test_a_name_in_another_language_makes_no_other_language() -> None:
+    read = grounds(json.loads(json.dumps(store()).replace("Titanium Spork", "Los Amigos de la Casa")), said=[])
+    assert found("Los Amigos de la Casa is sold out.", read)
+    assert plain("La Casa del Té: 99 units sold today.", "told", read) == "told"
+
+
 @pytest.mark.parametrize(
     ("text", "values"),
     [
