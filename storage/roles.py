@@ -181,7 +181,7 @@ def standing(session: Session) -> Standing:
 
 def excess(found: Standing, kinds: Collection[str]) -> Iterator[str]:
     """Rights that processes of these kinds have and should not have: sentences for operators."""
-    wanted = " or ".join(f"cj_{kind}" for kind in kinds)
+    wanted = " or ".join(f"cj_{kind}" for kind in kinds) if len(kinds) == 1 else "the owner"
     if found.powers:
         yield f"DATABASE_URL connects as {found.role}, which is {', '.join(found.powers)}: connect as {wanted}"
     elif found.is_owner:
@@ -212,7 +212,7 @@ def lacking(session: Session, kinds: Collection[str]) -> str | None:
         return None
     missing = ", ".join(f"{privilege} on {thing}" for thing, privilege in found)
     role = session.execute(text("SELECT current_user")).scalar_one()
-    wanted = " or ".join(f"cj_{kind}" for kind in kinds)
+    wanted = " or ".join(f"cj_{kind}" for kind in kinds) if len(kinds) == 1 else "the owner"
     return (
         f"DATABASE_URL connects as {role}, which lacks {missing}: connect as {wanted}, to which "
         "`alembic upgrade head`, run as the owner, grants what it needs"

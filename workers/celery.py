@@ -33,7 +33,7 @@ DRAIN_SECONDS = 15.0
 REMOTE_CONTROL = frozenset(
     {
         *("ping", "stats", "conf", "active_queues", "registered", "active", "reserved", "scheduled", "revoked"),
-        *("enable_events", "heartbeat"),  # for Flower; at worst they cost two messages per task
+        *("enable_events", "heartbeat"),  # for Flower; at worst they cost two messages per task, and one each
     }
 )
 """The remote control commands that a worker obeys: they only query. Otherwise anyone with the broker's password could

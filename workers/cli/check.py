@@ -162,10 +162,10 @@ def check_database(settings: Settings, kind: str | None) -> Finding:
     from workers.operations import migrations
 
     try:
-        problem = migrations.problem(settings.database_url)
-        with transaction() as session:
-            problem = problem or database.read_only_problem(session)
+        with transaction() as session:  # without its rights it cannot read which migrations were made
+            problem = database.read_only_problem(session)
             problem = problem or (None if kind is None else roles.lacking(session, [kind]))
+        problem = problem or migrations.problem(settings.database_url)
     except StorageError as error:
         return Finding("database", False, str(error))
     return Finding("database", problem is None, problem or "migrations are up to date")

@@ -64,7 +64,8 @@ def evaluate(
         print_json(report)
     else:
         click.echo(plain(evaluation.table(report)))
-        click.echo(f"\n{time.monotonic() - began:.0f} s{f'; the page: {page}' if page else ''}")
+        click.echo(f"\n{time.monotonic() - began:.0f} s")
     if page is not None:  # last: a page that cannot be written takes no result with it
         page.write_text(rendered(report), "utf-8")
+        click.echo(f"  the page: {page}", err=True)
     raise SystemExit(0 if report["is_good"] else 1)

@@ -14,7 +14,7 @@ from events import queues
 from storage import backlog, redis_server
 from storage.backlog import Backlog, Speed
 from storage.database import Database
-from storage.errors import StorageError
+from storage.errors import SchemaMissing, StorageError, StorageUnavailable
 from workers.settings import Settings
 
 LIMIT_SECONDS = 2.0
@@ -93,7 +93,7 @@ def problems(status: Status) -> Sequence[Trouble]:
 
 def _found(status: Status) -> Iterator[Trouble]:
     if status.away is not None:
-        yield Trouble(f"no event is stored and nothing is answered: {status.away}", "cj check")
+        yield Trouble(status.away, "cj check")
     if status.queues is None:
         yield Trouble("the broker does not answer: no event comes in, and workers find their work late", "cj check")
     for sentence in status.unfit:
@@ -251,7 +251,10 @@ def _rows(database_url: str) -> tuple[Backlog | None, Mapping[str, Speed], tuple
             found, flooder = backlog.read(session), backlog.declined(session)
             speeds = backlog.speeds(session, window_seconds=WINDOW_SECONDS)
     except StorageError as error:
-        away = str(error) if found is None else None
+        if found is None:
+            is_down = isinstance(error, StorageUnavailable | SchemaMissing)
+            what = "no event is stored and nothing is answered" if is_down else "the backlog cannot be read"
+            away = f"{what}: {error}"
     return found, speeds, flooder, away
 
 

@@ -264,7 +264,7 @@ _ASIDE = re.compile(r"\([^()\d]*\)")
 
 _NEITHER = re.compile(r"\W*(?:neither|keine[rs]? (?:der|von|deiner|ihrer)|weder)\b[^.;]*\ue000")
 
-_ALREADY = re.compile(r"(?<!not )\b(?:already|schon|bereits)\s$")
+_ALREADY = re.compile(r"(?<!not )(?<!n['’]t )(?<!nicht )\b(?:already|schon|bereits)\s$")
 
 _NOT_YET_LEFT = re.compile(r"\b(?:not|nicht|noch)\b|n't\b")
 

@@ -315,9 +315,9 @@ class Evidence:
 
     def _order(self, node: Mapping[str, Any]) -> set[str]:
         name = with_latin_signs(str(node.get("name") or ""))
-        key = f"order:{name.lstrip('#').upper()}"
+        key = _order_key(name)
         if name:
-            self.order_names.add(name.lstrip("#").upper())
+            self.order_names.add(key.removeprefix("order:"))
             if _OWN_FORM.fullmatch(name):
                 self.names[name.lower()] = frozenset({key})
         entities = {key} if name else set()
@@ -762,8 +762,12 @@ def _kinds(row: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(kinds)
 
 
+def _order_key(name: str) -> str:
+    return f"order:{with_latin_signs(name).lstrip('#').upper()}"
+
+
 def _entities(row: Mapping[str, Any]) -> Iterator[str]:
     if row.get("name"):
-        yield f"order:{str(row['name']).lstrip('#').upper()}"
+        yield _order_key(str(row["name"]))
     if isinstance(row.get("customer"), dict) and row["customer"].get("name"):
         yield f"customer:{_lowered(row['customer']['name'])}"

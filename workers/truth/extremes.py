@@ -145,7 +145,7 @@ _UNREAD = Wording(
 
 
 _TIME_OF_DAY = Wording(
-    r"(?:abends|morgens|mittags|nachts|vormittags|nachmittags|am (?:(?:frühen|späten) )?(?:abend|morgen|vormittag|nachmittag)|in der nacht|(?:in|during) the (?:early |late )?(?:evenings?|mornings?|afternoons?)|at (?:night|noon|lunch\w*)|overnight|on (?:the )?week(?:ends?|days))\b"
+    r"(?:abends|morgens|mittags|nachts|vormittags|nachmittags|am (?:(?:frühen|späten) )?(?:abend|morgen|vormittag|nachmittag)|in der nacht|(?:in|during) the (?:early |late )?(?:evenings?|mornings?|afternoons?)|at (?:night|noon|lunch\w*)|overnight)\b"
 )
 
 _MOSTLY = re.compile(
@@ -166,7 +166,7 @@ _OF_ALL_TIMES = Wording(
 
 def unread(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Your top country is Germany", "it was paid with PayPal": what nothing that is read tells."""
-    told = [f for f in said.each(_TIME_OF_DAY, plain=True) if _MOSTLY.search(said.plain) and _BUYING.search(said.plain)]
+    told = [f for f in said.each(_TIME_OF_DAY, plain=True) if _is_habit(said, f)]
     told += [f for f in said.each(_UNREAD) if not f["place"] or _is_place(said, f)]
     told += said.each(_OF_ALL_TIMES, plain=True)
     codes = [f for f in _CODE.finditer(said.text) if f[0].lower() not in said.grounds.texts]
@@ -176,6 +176,11 @@ def unread(said: Said) -> Iterable[tuple[str, bool]]:
         clause = _CODE_WORD.sub("", said.plain[start : found.start()] + said.plain[found.end() : end])
         if not (said.doubts(clause) or said.supposes(clause) or said.advises(clause) or "?" in said.plain):
             yield said.text[found.start() : found.end()], False
+
+
+def _is_habit(said: Said, found: re.Match[str]) -> bool:
+    start, end = said.clause_start(found.start()), said.clause_end(found.end())
+    return _MOSTLY.search(said.plain, start, end) is not None and _BUYING.search(said.plain, start, end) is not None
 
 
 def _is_place(said: Said, found: re.Match[str]) -> bool:

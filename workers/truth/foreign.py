@@ -35,6 +35,9 @@ _MONTH = re.compile(
 )
 """What follows the day of a month."""
 
+_TELLING = re.compile(r"\b(?:sab[íi]as?|sab[íi]ais|sav(?:iez|ais|ez)|sapev\w+|sabia\w*|wist\w*|visste)\b")
+"""Of a question that tells what it asks about: "Did you know that …?"."""
+
 _DAY = re.compile(
     r"(?<![\d.,/-])(?P<day>[0-3]?\d)(?P<mark>[/-])(?P<month>[01]?\d)(?:(?P=mark)(?P<year>20\d\d))?(?![\d/%-])"
 )
@@ -43,7 +46,8 @@ _DAY = re.compile(
 
 def is_claim(said: Said, number: Number) -> bool:
     """Whether the number may be said of the store: no length of time, day, year, or amount of an offer or an advice."""
-    if number.word or (is_round(number) and said.plain.rstrip(' \n*”»"').endswith(("?", "？", "؟"))):
+    is_asked = said.plain.rstrip(' \n*”»"').endswith(("?", "？", "؟")) and not _TELLING.search(said.plain)
+    if number.word or (is_round(number) and is_asked):
         return False  # "would you like to reach 100 orders?"
     value = number.readings[0][0]
     if number.currencies is not None or number.percent:
@@ -53,6 +57,8 @@ def is_claim(said: Said, number: Number) -> bool:
         return False
     if _TIME.match(said.masked, number.end) or (value <= 31 and _MONTH.match(said.masked, number.end)):
         return False
+    if any(0 <= subject.start - number.end <= 1 for subject in said.subjects):
+        return True  # "2026 pedidos"
     years = {moment.at.year for moment in said.grounds.moments} | {said.today.year, said.today.year + 1}
     return not (number.text.isdecimal() and value in years)
 

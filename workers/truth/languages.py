@@ -39,7 +39,7 @@ _WORDS: Mapping[str, str] = {
     "customers sales revenue today yesterday",
     "de": "auf bei bestellung bestellungen das dein deine deinem deinen dem den der des die du ein eine einen einer es "
     "für gab gibt haben hast hat hatte hatten hattest ihr ihre ihrem ihren im ist kein keine kunden mit nicht "
-    "noch sie sind und von war waren wurde wurden zu zum umsatz verkauft heute gestern",
+    "noch sie sind und von war waren wurde wurden zu zum umsatz verkauft heute gestern je",
     "fr": "a je ne pas qui vous votre vos avez les du est une et dans pour cette que sont aux été cela nous elle sur par avec commandes",
     "es": "a el es tienes tu tus los las una y en con para que del hay han por pedidos pedido fue este tienda",
     "it": "a ho ha hai il gli di che sono della delle nel nei è e tuoi tuo tua negli con una questa ordini ordine stato",
@@ -63,18 +63,19 @@ _SCRIPT = re.compile(
     "(?P<ja>[\u3040-\u30ff])|(?P<ko>[\uac00-\ud7a3])|(?P<zh>[\u3400-\u9fff])|(?P<ar>[\u0600-\u06ff])"
     "|(?P<he>[\u0590-\u05ff])|(?P<other>[\u0370-\u058f\u0900-\u10ff])"
 )
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+""" "E-mail" has no Italian word."""
 
 
 def language(pieces: Iterable[str], asked: Iterable[str] = ()) -> str:
     """The code of the language of a text in pieces, "other" if nothing but its script is known; where its words leave
-    that open, that of what was `asked`; else English."""
+    that open, that of what was `asked`; else one that is known, or English."""
     votes, other = _counted(pieces), _counted(asked)
     found = _likeliest(votes)
     is_sure = len(found) == 1 or not any(map(is_known, found))
     if not found or not is_sure or votes[found[0]] == 1:  # one word may be of a name
         found = _likeliest(other) or found
-    return max(found, key=other.__getitem__, default="en")
+    return max(found, key=lambda each: (other[each], is_known(each)), default="en")
 
 
 def _likeliest(votes: Counter[str]) -> list[str]:
@@ -83,31 +84,33 @@ def _likeliest(votes: Counter[str]) -> list[str]:
 
 
 def _counted(pieces: Iterable[str]) -> Counter[str]:
-    """How many words are of which language."""
+    """How many different words are of which language; Latin words in lower case count against other scripts."""
     votes: Counter[str] = Counter()
+    known: set[str] = set()  # each counts once: a name may come again and again
     for piece in pieces:
-        votes.update(_votes(piece))
+        scripts, words = _words(piece)
+        votes.update(scripts)
+        known |= words
     if votes["ja"]:
         votes["ja"] += votes.pop("zh", 0)  # it has Chinese letters, too
+    votes.update(language for word in known for language in _LANGUAGES[word])
     return votes
 
 
 def is_german(text: str) -> bool:
     """Whether it is rather German than English."""
-    votes = _votes(text)
+    votes = _counted([text])
     return votes["de"] > votes["en"]
 
 
 @lru_cache(maxsize=4096)
-def _votes(text: str) -> Counter[str]:
-    """How many of its words are of which language; Latin words in lower case count against other scripts."""
-    votes: Counter[str] = Counter()
+def _words(text: str) -> tuple[Counter[str], frozenset[str]]:
+    """How many of its words are in which script, and those that tell a language."""
     words = _WORD.findall(text)
-    scripts = [] if text.isascii() else [found.lastgroup or "" for word in words if (found := _SCRIPT.search(word))]
-    votes.update(scripts)
+    found = [] if text.isascii() else [found.lastgroup or "" for word in words if (found := _SCRIPT.search(word))]
+    scripts = Counter(found)
     if scripts:
         latin = sum(word.isascii() and word.islower() for word in words)
-        for script in votes:
-            votes[script] -= latin
-    votes.update(language for word in words for language in _LANGUAGES.get(word.lower(), ()))
-    return votes
+        for script in scripts:
+            scripts[script] -= latin
+    return scripts, frozenset(map(str.lower, words)) & _LANGUAGES.keys()

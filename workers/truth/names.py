@@ -228,7 +228,7 @@ def shops(said: Said) -> Iterable[tuple[str, bool]]:
     for found in said.each(_YEARS, plain=True) if opened and _SHOP.search(said.plain) else ():
         n = found["n"] or found["since"]
         is_one = n in ("a", "an", "one", "ein", "einem")
-        years = 1 if is_one else int(n) if n.isdigit() else WORDS.get(n)
+        years = 1 if is_one else int(n) if n.isdecimal() else WORDS.get(n)
         ages = [
             (said.grounds.now - m.at).days / 365.25 for m in said.grounds.moments if m.entities == {"key:created_at"}
         ]
@@ -353,8 +353,13 @@ def _is_sold_thing(said: Said, start: int, end: int) -> bool:
     if {"product", "order"} & {*said.mentions(), *said.context.mentions} or said.advises(said.plain):
         return False
     name = said.plain[start:end]
+    if name in _NO_THING or _NONE_OF.search(masked, 0, start):
+        return False
     return len(name) > 3 and not any(part in said.grounds.texts for part in (name[:4], name[-4:]))
 
+
+_NO_THING = frozenset({"nichts", "nothing", "alles", "everything"})
+_NONE_OF = re.compile(r"\b(?:kein\w*|no)\s$")
 
 _BEST = r"(?:\w+er |\w+es )?(?:best-?seller|top-?seller|verkaufsschlager|renner|ladenhüter|beliebtestes produkt|meistverkauftes produkt)"
 _IS_SOLD = re.compile(

@@ -168,6 +168,8 @@ def _in_digits(text: str) -> Iterator[Number]:
     end = 0
     for match in _IN_DIGITS.finditer(text):
         scale = _SCALES.get((match["scale"] or "").lower().rstrip("."), 1.0)
+        if match["scale"] == "mil" and "." in match["digits"]:  # "$0.88 mil", but "3,5 mil pedidos"
+            scale = 1e6
         readings = _readings(match["digits"], scale)
         if scale != 1.0 and len(match["scale"]) == 1:  # "5 m" may be metres
             readings += _readings(match["digits"], 1.0)

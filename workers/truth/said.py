@@ -77,8 +77,11 @@ _UNSURE = Wording(
 
 _SHARE_ASIDE = re.compile(r"[^\d.,;:(]{0,24}\([^\w.,;:(]*[\d.,]+\s?(?:%|percent|prozent)\W{0,2}\)")
 
-IF = re.compile(r"\W*(?:if|once|wenn|falls|sobald)\b")
-"""How a sentence begins that tells what would be."""
+IF = re.compile(
+    r"\W*(?:if(?! i\b| [^,]*\b(?:wonder|curious|ask|look|interested|know)\w*[^,]*,)|once(?! (?:again|more)\b)"
+    r"|wenn(?! ich\b| [^,]*\b(?:schau|sieh|seh|betracht|frag|wiss)\w*,)|falls|sobald)\b"
+)
+"""How a sentence begins that tells what would be, and not "if you're wondering, …"."""
 
 ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
 

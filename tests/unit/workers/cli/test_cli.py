@@ -220,7 +220,8 @@ main()
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_who_ends_a_command_ends_it_as_ctrl_c_does(number: signal.Signals) -> None:
-    command = [sys.executable, "-c", WAITING]
+    as_in_a_terminal = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"  # the tests may run under nohup
+    command = [sys.executable, "-c", as_in_a_terminal + WAITING]
     out = subprocess.PIPE
     with subprocess.Popen(command, cwd=Path(__file__).parents[4], text=True, stdout=out, stderr=out) as waiting:
         assert waiting.stdout is not None

@@ -147,6 +147,11 @@ def with_computed(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 TRUE = """
+Nichts ist ausverkauft.
+Alles ist vorrätig, kein Modell ist ausverkauft.
+Most of this week's orders came on weekdays.
+8 orders haven't already shipped.
+8 Bestellungen wurden nicht bereits versandt.
 Bestellungen nach Status: 12 offen, davon 8 unversandt.
 A code like FALL10 has worked well for many shops.
 You have 67 customers in your store, and 83 orders in the last 60 days. 8 orders are waiting to be fulfilled, out of 12 open orders.
@@ -452,6 +457,13 @@ Das Geld für #1117 fehlt noch.
 Cancellations this week: 2.
 """
 FALSE = """
+If you're wondering, you have no open orders.
+If I'm reading this correctly, you have no open orders.
+Once again, no orders came in today.
+Once again #1120 was cancelled.
+Wenn ich das richtig sehe, gibt es keine offenen Bestellungen.
+Wenn man auf heute schaut, gab es keine Bestellungen.
+Revenue is $0.88 mil.
 Orders doubled since yesterday.
 Your revenue has tripled.
 Ihr Umsatz hat sich verdreifacht.
@@ -1182,6 +1194,29 @@ def test_a_language_is_told_by_its_words_or_by_what_was_asked() -> None:
     assert plain("Сейчас есть 99 заказов.", "", spanish) == "I don't see that in your store's data."
     assert found("No orders are open.", spanish)  # English is judged by its words, whoever asked
     assert not found("No pedidos: 12 abiertos.", spanish)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Weekly target met. Monthly target met. Revenue doubled.",
+        "1. E-mail campaign: revenue doubled\n2. E-mail list: orders halved\n3. E-mail footer",
+        "Umsatz halbiert (E-Mail-Kampagne, E-Commerce).",
+        "Pour-over kits: revenue doubled. Pour-over filters: refunded.",
+        "Bestseller mit je 14 Stück, je 6 Käufe, je 12 $. Umsatz halbiert.",
+        "Jan van Dyk: order refunded. Piet van Os: all orders refunded.",
+        "La Vie en Rose et Noir (14). Café de la Paix et Fils (9). All orders refunded, revenue halved.",
+    ],
+)
+def test_a_few_words_of_another_language_make_no_other_language(text: str) -> None:
+    assert found(text, grounds(said=[]))
+
+
+def test_questions_and_years_in_other_languages() -> None:
+    spanish = grounds(said=["¿Cuántos pedidos hay en la tienda?"])
+    assert found("¿Sabías que tienes 100 pedidos abiertos en tu tienda?", spanish)
+    assert found("Tienes 2026 pedidos en tu tienda.", spanish)
+    assert not found("¿Te gustaría llegar a 100 pedidos en tu tienda?", spanish)
 
 
 def test_a_name_in_another_language_makes_no_other_language() -> None:
