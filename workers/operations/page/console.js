@@ -55,7 +55,7 @@ async function now() {
   const status = await ask("status");
   may_retry = status.may_retry;
   list("problems", status.problems.length ? status.problems : [{ sentence: "Nothing waits for long, and nothing failed in the last hour." }]);
-  table("waiting", ["waiting", "rows", "oldest"], status.waiting, "Postgres does not answer.");
+  table("waiting", ["waiting", "rows", "oldest"], status.waiting, "It could not be read; the problem above says why.");
   table("speeds", ["last 15 min", "cases", "p50", "p95", "target"], status.speeds, "Nothing happened in the last 15 minutes.");
   const queues = Object.entries(status.queues ?? {}).map(([name, count]) => [name, count.toLocaleString("en")]);
   table("queues", ["queue", "messages"], queues, "The broker does not answer.");
