@@ -212,11 +212,10 @@ def lacking(session: Session, kinds: Collection[str]) -> str | None:
         return None
     missing = ", ".join(f"{privilege} on {thing}" for thing, privilege in found)
     role = session.execute(text("SELECT current_user")).scalar_one()
-    wanted = " or ".join(f"cj_{kind}" for kind in kinds) if len(kinds) == 1 else "the owner"
-    return (
-        f"DATABASE_URL connects as {role}, which lacks {missing}: connect as {wanted}, to which "
-        "`alembic upgrade head`, run as the owner, grants what it needs"
-    )
+    said = f"DATABASE_URL connects as {role}, which lacks {missing}: connect as"
+    if len(kinds) > 1:
+        return f"{said} the owner, for a process of several kinds needs the rights of all"
+    return f"{said} cj_{next(iter(kinds))}, to which `alembic upgrade head`, run as the owner, grants what it needs"
 
 
 def _statements(

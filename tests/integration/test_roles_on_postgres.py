@@ -16,8 +16,10 @@ from storage.vault import Vault, new_key_text
 from tests.as_role import make_roles, may, url_of
 from tests.rows import execute, new_event, query, store_event
 from tests.servers import PostgresForTests
+from workers.cli.check import check_database
 from workers.delivery.sweeper import Duties
-from workers.operations import migrations
+from workers.operations import migrations, status
+from workers.settings import Settings
 
 KINDS = tuple(role.removeprefix("cj_") for role in roles.TABLES)
 WORKERS = ("intake", "workflow", "agent")
@@ -214,6 +216,26 @@ def test_what_a_role_lacks_is_said(url: str) -> None:
     assert said.startswith("DATABASE_URL connects as cj_agent, which lacks INSERT on steps: connect as cj_agent")
     assert other is not None
     assert "lacks UPDATE on events, EXECUTE on claim_shop(bigint): connect" in other
+
+
+def test_operators_hear_of_a_restore_without_rights(
+    postgres: PostgresForTests, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a role cannot read which migrations were made either, and that is all that `cj check` used to say."""
+    with postgres.migrated_database() as database_url:
+        make_roles(database_url)
+        with Database(database_url, pool_size=1) as database:
+            execute(database, "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM cj_agent, cj_ops")
+        environ = {"DATABASE_URL": url_of("cj_agent", database_url), "BROKER_URL": valkey_url}
+        monkeypatch.setenv("DATABASE_URL", environ["DATABASE_URL"])
+        checked = check_database(Settings.read(environ, needed=tuple(environ)), "agent")
+        environ["DATABASE_URL"] = url_of("cj_ops", database_url)
+        looked = status.read_rows(Settings.read(environ, needed=tuple(environ)))
+    assert "DATABASE_URL connects as cj_agent, which lacks SELECT" in checked.detail
+    assert checked.detail.endswith(
+        "connect as cj_agent, to which `alembic upgrade head`, run as the owner, grants what it needs"
+    )
+    assert status.problems(looked)[0].sentence.startswith("the backlog cannot be read: ")
 
 
 @pytest.mark.parametrize("kind", KINDS)

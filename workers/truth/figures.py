@@ -201,7 +201,7 @@ def number(said: Said, number: Number) -> bool | None:
     figure = in_data(said, number, left, right, subjects, said.meant_by_it(before + after))
     if figure is not None and is_count and "change" not in figure.traits and _MORE_THAN.match(after):
         figure = None  # "2 orders more than yesterday" are not two orders
-    if figure is None and (is_of_named(said, number) or _is_of_share(said, number)):
+    if figure is None and (is_of_named(said, number) or _makes_up_share(said, number)):
         return True
     is_of_them = is_count and _OF_THE.search(before) and (_VERB.match(after) or not after.strip(" .,;:!?"))
     if figure is None and is_of_them and any(_candidates(said, number)):
@@ -213,7 +213,7 @@ def number(said: Said, number: Number) -> bool | None:
     return figure is not None or _was_written(said, number, subjects)
 
 
-def _is_of_share(said: Said, number: Number) -> bool:
+def _makes_up_share(said: Said, number: Number) -> bool:
     """ "7.6% ($478 of $6,329)": figures that make up the share beside them, of nobody and no day that is named."""
     if said.mentions() or any(a == b for spans in said.spans_of().values() for a, b in spans):
         return False
