@@ -85,7 +85,7 @@ _AMONG = re.compile(
     r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
 )
 
-_ACTED_ON = re.compile(r"\s\w+ (?:haben|hatten|gaben|have|had|placed|ordered|bought|made|kauften|bestellten)\b")
+_ACTED_ON = re.compile(r"\s(?!you\b|du\b|sie\b)\w+ (?:haben|hatten|gaben|have|had|placed|ordered|bought|made|kauften|bestellten)\b")
 
 DAY_WORD = Wording(r"(?:day|\w*tag)\b")
 
@@ -334,7 +334,9 @@ _NOT_AMONG = Wording(
 
 _BY = re.compile(r"\b(?:by|um)\s(?:\w+\s)?[$€£]?$")
 
-_MORE_THAN = re.compile(r"\s(?:\w+ )?(?:more|fewer|less|mehr|weniger)\b[^.,;]{0,30}\b(?:than|als)\b")
+_MORE_THAN = re.compile(
+    r"\s(?:\w+ )?(?:more|fewer|less|mehr|weniger)\b(?:[^.,;]{0,30}\b(?:than|als)\b|(?=\W*$|[.,;)]| to\b))"
+)
 
 _ADJECTIVES_ONLY = re.compile(r"(?:\s[^\W\d_]+(?:-[^\W\d_]+)*){0,3}\s?")
 
@@ -678,8 +680,11 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
     front: list[Range] = []
     late: list[Range] = []
     spans_of = said.spans_of()
-    apart = {id(spans_of[each.start]): each for each in (*said.periods, *said.dates)}  # "from May 1 to May 31" is one
-    if paired := said.paired(number, tuple(apart.values())):
+    apart: list[Mention] = []  # "the last 7 days (from May 1 to May 7)" is one
+    for each in (*said.periods, *said.dates):
+        if all(set(spans_of[each.start]).isdisjoint(spans_of[other.start]) for other in apart):
+            apart.append(each)
+    if paired := said.paired(number, apart):
         return spans_of[paired.start], [], []
     first = said.numbers[0].start if said.numbers else 0
     clause = 0  # "on Friday 4 orders came in, and the mug was most popular (8 units)": not of Friday only
@@ -697,7 +702,9 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
     periods = sorted((*said.periods, *said.dates), key=lambda mention: mention.start)
     last = next((period for period in reversed(periods) if period.end <= number.start), None)
     if last is not None and _OTHER_SIDE.search(said.masked[last.end : number.start]):  # "3 today against 1"
-        last = None
+        between = [n for n in said.numbers if last.end <= n.start < number.start]
+        is_beside = between and (between[-1].currencies is None) != (number.currencies is None)
+        last = last if is_beside else None  # "last month came to $5 from 4"
     is_owned = OWNED.search(said.masked[: number.start]) is not None
     for period in periods:
         spans = said.spans_of()[period.start]

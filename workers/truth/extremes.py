@@ -62,7 +62,7 @@ _APART = re.compile(
 )
 
 _KINDS = Wording(
-    r"(?:(?P<date>days?|(?!\w*tagen\b)\w*tage?s?|date|weekday)"
+    r"(?:(?P<date>days?|daily|(?!\w*tagen\b)\w*tage?s?|date|weekday)"
     r"|(?P<order>orders?|one|purchases?|sale|basket|\w*bestellung(?:en)?|auftrag|aufträge\w*|einkauf|bestellwert)"
     r"|(?P<product>products?|items?|sellers?|articles?|\w*artikeln?|\w*produkte?[ns]?|things?|stock|inventory)"
     r"|(?P<customer>customers?|buyers?|shoppers?|clients?|\w*kund(?:e|en|in|innen)|käufer\w*))(?!\w)"
@@ -107,7 +107,7 @@ _LESS = re.compile(r"\b(?:fewer|less|worse|weaker|quieter|behind|lower|smaller|w
 _CLOSE = re.compile(r"\b(?:close|near|match\w*|equal\w*|heran\w*|mithalten|reicht\w*)\b")
 
 _FIRST_PLACE = Wording(
-    r"(?:(?:auf )?(?:platz|nummer|rang) eins|number one|first place|(?:auf )?(?:platz|rang) 1|(?:an|auf) (?:dem )?erste[rn] (?:stelle|rang|platz)|erster (?:beim|im|in))\b"
+    r"(?:(?:auf )?(?:platz|nummer|rang) eins|number one|first place|(?:ranks?|ranked|comes|came|is|sits) (?:in )?first(?= (?:in|among|by|on|for)\b|[.,;!]|$)|(?:auf )?(?:platz|rang) 1|(?:an|auf) (?:dem )?erste[rn] (?:stelle|rang|platz)|erster (?:beim|im|in))\b"
 )
 
 _ADJECTIVE = re.compile(r"\s(?:loyal|active|frequent|valuable|expensive|important|successful|profitable)\b")
@@ -251,7 +251,8 @@ def _claim(
     said: Said, found: re.Match[str], word: str, clause: tuple[int, int], *, is_second: bool = False
 ) -> Iterable[tuple[str, bool]]:
     masked = said.masked
-    head = next((h for h in said.each(_KINDS, found.end(), min(clause[1], found.end() + 48))), None)
+    ends = found.end() if masked.startswith(":", found.end()) else min(clause[1], found.end() + 48)
+    head = next((h for h in said.each(_KINDS, found.end(), ends)), None)
     kind = head.lastgroup if head else None
     days = next((p for p in said.periods if 0 <= p.start - found.end() < 12 and _OF_DAYS.match(p.text.lower())), None)
     if _OF_PRODUCTS.search(found[0]):

@@ -139,7 +139,7 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
         "middle": r"typical(?:ly)?|typische[rn]?|üblicherweise|middle|midpoint|mid-point|midway|mitte|mittlere\w*|mittel|hälfte|half",
         "largest": r"höchstens|maximal|maximum|max|largest|biggest|highest|priciest|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*|spitzen\w*|höchst(?:wert|betrag)\w*|maximalwert\w*",
         "smallest": r"mindestens|minimal|minimum|min|smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*|geringste\w*|(?:niedrigst|tiefst|kleinst|mindest|minimal)(?:wert|betrag)\w*",
-        "price": r"pric(?:es?|ed|ing)|costs?|costing|\w*preise?s?n?|koste[tn]|priciest",
+        "price": r"pric(?:es?|ed|ing)|costs?|costing|\w*preise?s?n?|koste[tn]",
         "daily": r"daily|täglich\w*|tages(?:schnitt|durchschnitt|mittel)\w*",
         "revenue": r"revenue|sales|turnover|earn\w*|income|takings|proceeds|total(?:l?ing|l?ed|s)?|worth|combined|together|altogether|made|sum"
                    r"|\w*umsatz\w*|\w*umsätze\w*|erlös\w*|einnahmen|\w*gesamt\w*|insgesamt|zusammen|summe|summieren|belaufen|verdien\w*|eingenommen|umgesetzt|eingebracht",
