@@ -26,6 +26,8 @@ _SUM = re.compile(
     r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|add(?:s|ed)? up|(?:comes?|came|amounts?) to|zusammen(?:genommen|gerechnet|gezählt)?|gemeinsam|summe|insgesamt|gesamt\w*|macht|ergibt|ergeben)\b"
 )
 
+_SUM_FIRST = re.compile(r"\W*(?:(?:put|taken|added) )?(?:together|combined|zusammen)\b")
+
 _TOTAL = Wording(r"(?:total|sum|summe)(?!\w)")
 _TOTAL_OF = re.compile(
     r"\b(?:total|sum|summe) (?:of|der|von|deiner|ihrer) [^.,;:]{1,60} (?:is|was|ist|war|beträgt)\W*$"
@@ -314,7 +316,7 @@ _OTHERWISE = {
 def _is_gap_or_sum(said: Said, number: Number) -> bool:
     """ "#7 is $11 more than #8", "the mug and the bowl have 46 units together"."""
     ahead, behind = _words_beside(said, number)
-    is_sum = bool(_SUM.search(ahead + behind) or (said.has(_TOTAL) and _TOTAL_OF.search(said.masked, 0, number.start)))
+    is_sum = bool(_SUM.search(ahead + behind) or _SUM_FIRST.match(said.masked) or (said.has(_TOTAL) and _TOTAL_OF.search(said.masked, 0, number.start)))
     is_gap = _is_gap(said, number, ahead, behind)
     if not is_sum and not is_gap:
         return False

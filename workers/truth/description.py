@@ -502,11 +502,23 @@ def _names_of(said: Said, number: Number, own: tuple[int, int], near: tuple[int,
     return found
 
 
+_BOUGHT = Wording(
+    r"(?:bought|sold|ordered|purchased|different|distinct|gekauft\w*|verkauft\w*|bestellt\w*|verschiedene\w*)(?!\w)"
+)
+
+
+def _tells_sale(said: Said, words: Description) -> bool:
+    return bool(words.names or words.spans or words.front or said.context.spans or "unit" in words.nouns or said.has(_BOUGHT))  # fmt: skip
+
+
 def distance_to(said: Said, figure: Figure, words: Description, limit: float) -> float:
     """How far the figure is from what was words: 0 if it is just that, MOST if it cannot be meant."""
     traits, entities = figure.traits, figure.entities
     if (figure.old or figure.aged) and not _is_fresh(said, figure):
         return MOST
+    is_sold = figure.subjects & {"product", "item"} and (figure.kinds or figure.period is not None)
+    if is_sold and "product" in words.nouns and not words.money and not _tells_sale(said, words):
+        return MOST  # so many were sold, not "you have 3 products"
     distance = 0.0
     # whose it is
     matched = is_sure = False

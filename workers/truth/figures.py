@@ -201,6 +201,8 @@ def number(said: Said, number: Number) -> bool | None:
     figure = in_data(said, number, left, right, subjects, said.meant_by_it(before + after))
     if figure is not None and is_count and "change" not in figure.traits and _MORE_THAN.match(after):
         figure = None  # "2 orders more than yesterday" are not two orders
+    if figure is not None and (rate := _PER_TIME.match(after)) and not _is_rate(figure, rate):
+        return False
     if figure is None and (is_of_named(said, number) or _makes_up_share(said, number)):
         return True
     is_of_them = is_count and _OF_THE.search(before) and (_VERB.match(after) or not after.strip(" .,;:!?"))
@@ -211,6 +213,17 @@ def number(said: Said, number: Number) -> bool | None:
     if figure is not None:
         said.meant[number.start] = figure
     return figure is not None or _was_written(said, number, subjects)
+
+
+_PER_TIME = re.compile(
+    r"[^.,;:\d]{0,24}\b(?:an?|per|each|every|pro) (?:(?P<month>month|monat)|(?P<week>week|woche)|(?P<year>year|jahr))(?!\w)"
+)
+
+
+def _is_rate(figure: Figure, rate: re.Match[str]) -> bool:
+    """ "71 orders a month": whether the figure is of so long a time."""
+    least, most = {"week": (6, 7), "month": (27, 31), "year": (360, 366)}[rate.lastgroup or ""]
+    return figure.period is not None and least <= (figure.period[1] - figure.period[0]).days <= most
 
 
 def _makes_up_share(said: Said, number: Number) -> bool:
@@ -287,6 +300,8 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
         return _GIVEN.search(before) is not None
     if _NEXT.search(before):  # "your next 50 customers"
         return False
+    if number.word and _OR_SO.search(before):  # "one or two big baskets"
+        return False
     if number.word and number.how == "over" and number.readings[0][0] == 1:  # "at least one order"
         return False
     if not number.word and any(t.kind == "previous" and number.end <= t.start < right for t in said.traits):
@@ -329,6 +344,8 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
     told = said.masked[max(reasons, default=0) : said.clause_end(number.end)]  # "it might help, since …"
     return not said.advises(sentence) and not said.supposes(told)
 
+
+_OR_SO = re.compile(r"\b(?:one|an?|two|three|eine[rnms]?|zwei|drei) (?:or|oder|to|bis) $")
 
 _WHICH_IS = re.compile(r",? (?:which|that) (?:is|was|are|were) (?:\w+ ){0,2}?(?:your?|the)\b")
 

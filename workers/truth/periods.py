@@ -60,7 +60,7 @@ PERIOD = Wording(
     r"|(?:(?P<within>in|im)\s|(?:of|for|during|over|vom)\s)?(?<!early\s)(?<!late\s)(?<!mid\s)(?<!ende\s)(?<!mitte\s)(?<!anfang\s)(?P<calendar>january|januar|february|februar|march|märz|april|june|juni|july|juli|august|september|october|oktober|november|december|dezember)(?:\b|(?=umsatz|ergebnis|wert|bestell))(?(within)|(?!\s?\d))"
     r"|(?P<word>as of (?:today|now)|(?:your|the(?: past)?|ihre|deine|die|der|zur) (?:week|woche)(?! (?:before|prior|after|davor|zuvor|danach))|today so far|so far today|so far(?! (?:this|in) )|today|yesterday|wochen(?:bericht|rückblick|bilanz|überblick|zahlen)|(?:wk|weekly|wöchentlich\w*)(?= )|(?<!\w)(?:week|wk|woche|weekly|wöchentlich)(?=:| \d)|(?:this|the current|the) (?:week|month|year)(?! (?:before|prior|earlier))"
     r"|(?:(?:in|over|during) the )?(?:last|past|previous) (?:calendar |full |whole |complete )?(?:week|month|year|quarter)|all[- ]time|ever|lifetime"
-    r"|this quarter|seit mitternacht|since midnight|mtd|month to date|since the month (?:began|started)|(?:since|from) the (?:first|start|beginning) of (?:the|this) month|seit monats(?:anfang|beginn)|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
+    r"|this quarter|seit mitternacht|since midnight|so far in 20\d\d|since (?:you|your \w+|the \w+) (?:first )?(?:opened|launched|started)|since (?:opening|launch)|mtd|month to date|since the month (?:began|started)|(?:since|from) the (?:first|start|beginning) of (?:the|this) month|seit monats(?:anfang|beginn)|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
     r"|am (?:(?:darauf)?folgenden|nächsten) tag|the day before(?: yesterday)?|the (?:day after|next day|following day)|(?:am |dem )?(?:tag (?:davor|zuvor|danach|darauf)|vortag)|(?:(?:im|in der|der|dem|des|den|die|das|zum|zur|vom) )?(?:(?:gesamte|ganze|volle)[nr]? )?(?:vormonats?|vorwoche|vorjahr(?:e?s)?)|yday|heutige[rnms]?|gestrige[rnms]?|heute|gestern|vorgestern|jemals|(?:in )?(?:diese[rnm]?s?|(?:der|die|das|den|dem|im) laufenden?|laufende[rns]?) (?:woche|monats?|jahre?s?|quartals?)"
     r"|(?:in (?:der|den) )?(?:letzte|vergangene|vorige)[rnms]? (?:(?:volle|ganze)[nrms]? )?(?:kalender)?(?:woche|monats?|jahre?s?|quartals?)|am wochenende)\b"
     r"|(?P<monthly>monats)(?=umsatz|erlös|einnahmen|bestell)|(?P<weekly>wochen)(?=umsatz|bestell|durchschnitt|schnitt|summe|ergebnis)"
@@ -257,7 +257,7 @@ def ranges(period: Mention, said: Sentence, today: date) -> list[Range]:
 
 def _days_of_word(word: str, said: Sentence, today: date, monday: date) -> list[Range]:
     day = timedelta(days=1)
-    if re.search(r"ever|all|lifetime|jemals", word):
+    if re.search(r"ever|all|lifetime|jemals|since.*(?:open|launch|start)", word):
         return [EVER]
     if re.search(r"vorgestern|day before|vortag|tag (?:davor|zuvor)", word):
         backs = (1,) if re.search(r"today|heut", said.plain) else (1, 2)
@@ -294,6 +294,8 @@ def _days_of_word(word: str, said: Sentence, today: date, monday: date) -> list[
             return [(last.replace(day=1), last.replace(day=min(today.day, last.day)))]
         spans = [(last.replace(day=1), last), (today - 30 * day, today)]
         return [(first, today)] if is_current else [(first, today), *spans] if word.endswith("the month") else spans
+    if found := re.search(r"in (20\d\d)", word):
+        return [(date(int(found[1]), 1, 1), min(today, date(int(found[1]), 12, 31)))]
     if re.search(r"year|jahr", word):
         year = today.replace(month=1, day=1)
         before = [(year.replace(year=year.year - 1), year - day), (today - 365 * day, today)]
