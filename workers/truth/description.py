@@ -110,7 +110,7 @@ _OTHER_SIDE = re.compile(
 )
 
 _RIGHT_BEFORE = re.compile(
-    r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?(?: \ue000+)?\s?(?:\(|:|=)\W*"
+    r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?(?: \ue000+)?(?:\s?(?:\(|:|=)|, when (?:you|it|sales|revenue) (?:\w+ ){1,2})\W*"
 )
 
 _EARNED = Wording(
@@ -692,11 +692,11 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
     front: list[Range] = []
     late: list[Range] = []
     spans_of = said.spans_of()
-    apart: list[Mention] = []  # "the last 7 days (from May 1 to May 7)" is one
-    for each in (*said.periods, *said.dates):
-        if all(set(spans_of[each.start]).isdisjoint(spans_of[other.start]) for other in apart):
-            apart.append(each)
-    if paired := said.paired(number, apart):
+    apart = {id(spans_of[each.start]): each for each in (*said.periods, *said.dates)}  # "from May 1 to May 31" is one
+    for one, other in itertools.permutations(apart.values(), 2):  # as is "the last 7 days (from May 1 to May 7)"
+        if _ASIDE.fullmatch(said.masked, one.end, other.start):
+            apart.pop(id(spans_of[other.start]), None)
+    if paired := said.paired(number, tuple(apart.values())):
         return spans_of[paired.start], [], []
     first = said.numbers[0].start if said.numbers else 0
     clause = 0  # "on Friday 4 orders came in, and the mug was most popular (8 units)": not of Friday only
@@ -741,6 +741,8 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
         front = [span for a, b in front if b < said.today for span in _as_long(a, b, said.today)]
     return own, front, late
 
+
+_ASIDE = re.compile(r" \((?:from |\W)*")
 
 _NOW = re.compile(r"\b(?:now|currently|jetzt|nun|inzwischen)\b")
 """ "Last month was $5, now you're at $4"."""

@@ -257,7 +257,7 @@ def ranges(period: Mention, said: Sentence, today: date) -> list[Range]:
 
 def _days_of_word(word: str, said: Sentence, today: date, monday: date) -> list[Range]:
     day = timedelta(days=1)
-    if re.search(r"ever|all|lifetime|jemals|since.*(?:open|launch|start)", word):
+    if re.search(r"ever|all|lifetime|jemals|since (?:you|opening|launch)|opened|launched", word):
         return [EVER]
     if re.search(r"vorgestern|day before|vortag|tag (?:davor|zuvor)", word):
         backs = (1,) if re.search(r"today|heut", said.plain) else (1, 2)
