@@ -266,7 +266,9 @@ def _is_share_of_money(said: Said, number: Number) -> bool:
 def _is_stock_value(said: Said, number: Number) -> bool:
     """ "You have 232 Sporks, $2,784 at list price": as many as there are, at their price."""
     ahead, behind = _words_beside(said, number)
-    is_value = _VALUE.search(f"{ahead}|{behind}") or _PER_PIECE.search(said.masked, number.end) or _PER_PIECE.search(ahead)
+    is_value = (
+        _VALUE.search(f"{ahead}|{behind}") or _PER_PIECE.search(said.masked, number.end) or _PER_PIECE.search(ahead)
+    )
     is_piece = _PRICED.search(ahead) or _PER_PIECE.match(said.masked, number.end + 1)
     if not number.currencies or not is_value or is_piece:
         return False
@@ -316,7 +318,11 @@ _OTHERWISE = {
 def _is_gap_or_sum(said: Said, number: Number) -> bool:
     """ "#7 is $11 more than #8", "the mug and the bowl have 46 units together"."""
     ahead, behind = _words_beside(said, number)
-    is_sum = bool(_SUM.search(ahead + behind) or _SUM_FIRST.match(said.masked) or (said.has(_TOTAL) and _TOTAL_OF.search(said.masked, 0, number.start)))
+    is_sum = bool(
+        _SUM.search(ahead + behind)
+        or _SUM_FIRST.match(said.masked)
+        or (said.has(_TOTAL) and _TOTAL_OF.search(said.masked, 0, number.start))
+    )
     is_gap = _is_gap(said, number, ahead, behind)
     if not is_sum and not is_gap:
         return False
@@ -468,7 +474,10 @@ def follows(said: Said, number: Number, sure: Sequence[Number], before: Sequence
 def is_of_share(said: Said, number: Number) -> bool | None:
     """ "90% of the last ten, that is 9", "3 of 13 orders (23.1%)": None if it is not told so, or is to be decided."""
     before = [n for n in said.numbers if n.end <= number.start][-2:]
-    is_next = not before and [n.percent for n in said.context.sure] == [True, False]  # "50% of the ten. That's 5 orders"
+    is_next = not before and [n.percent for n in said.context.sure] == [
+        True,
+        False,
+    ]  # "50% of the ten. That's 5 orders"
     before = said.context.sure if is_next else before
     if len(before) < 2 or not (is_next or said.of_which(before[0])[0] is before[1]) or before[1].percent:
         return None

@@ -144,8 +144,7 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
     sentence.breaks = [
         place
         for place in breaks
-        if not _OF_DATE.match(masked, place)
-        and (not _RELATIVE.match(sentence.cased, place) or _tells(sentence, place))
+        if not _OF_DATE.match(masked, place) and (not _RELATIVE.match(sentence.cased, place) or _tells(sentence, place))
     ]
     return sentence
 

@@ -72,7 +72,9 @@ _PAST = re.compile(
 
 _METRIC = re.compile(r"\b(?:business|demand|traffic|figures|numbers|store|shop|things|geschäft\w*|nachfrage|zahlen)\b")
 
-_BECAUSE = re.compile(r"\b(?:(?:because|since|as|weil|da|denn)\s(?:an?|some|the|ein|eine|einige|ein paar|mehr|die)|(?:so|means?|meaning|suggests?)\s(?:that )?(?:a (?:few|handful|couple)|some|several))\b")
+_BECAUSE = re.compile(
+    r"\b(?:(?:because|since|as|weil|da|denn)\s(?:an?|some|the|ein|eine|einige|ein paar|mehr|die)|(?:so|means?|meaning|suggests?)\s(?:that )?(?:a (?:few|handful|couple)|some|several))\b"
+)
 """ "… because a few orders were larger": of none of what is compared."""
 
 _BASE_FORM = re.compile(

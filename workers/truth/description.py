@@ -85,7 +85,9 @@ _AMONG = re.compile(
     r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
 )
 
-_ACTED_ON = re.compile(r"\s(?!you\b|du\b|sie\b)\w+ (?:haben|hatten|gaben|have|had|placed|ordered|bought|made|kauften|bestellten)\b")
+_ACTED_ON = re.compile(
+    r"\s(?!you\b|du\b|sie\b)\w+ (?:haben|hatten|gaben|have|had|placed|ordered|bought|made|kauften|bestellten)\b"
+)
 
 DAY_WORD = Wording(r"(?:day|\w*tag)\b")
 

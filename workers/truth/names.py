@@ -242,9 +242,7 @@ def shops(said: Said) -> Iterable[tuple[str, bool]]:
         told = _ON_PLAN.search(said.plain, 0, begins)
         clause = said.plain[said.clause_start(found.start()) : said.clause_end(found.end())]
         is_label = _PLAN_LABEL.match(found[0]) is not None  # "Plan: Basic"
-        if not is_label and (
-            told is None or said.doubts(clause) or said.supposes(clause) or said.advises(clause)
-        ):
+        if not is_label and (told is None or said.doubts(clause) or said.supposes(clause) or said.advises(clause)):
             continue
         is_it = any(
             (found["before"] or found["behind"] or found["named"] or found["alone"]) in plan
