@@ -474,10 +474,8 @@ def follows(said: Said, number: Number, sure: Sequence[Number], before: Sequence
 def is_of_share(said: Said, number: Number) -> bool | None:
     """ "90% of the last ten, that is 9", "3 of 13 orders (23.1%)": None if it is not told so, or is to be decided."""
     before = [n for n in said.numbers if n.end <= number.start][-2:]
-    is_next = not before and [n.percent for n in said.context.sure] == [
-        True,
-        False,
-    ]  # "50% of the ten. That's 5 orders"
+    told = [n.percent for n in said.context.sure]
+    is_next = not before and told == [True, False]  # "50% of the ten. That's 5 orders"
     before = said.context.sure if is_next else before
     if len(before) < 2 or not (is_next or said.of_which(before[0])[0] is before[1]) or before[1].percent:
         return None

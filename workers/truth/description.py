@@ -509,17 +509,14 @@ _BOUGHT = Wording(
 )
 
 
-def _tells_sale(said: Said, words: Description) -> bool:
-    return bool(words.names or words.spans or words.front or said.context.spans or "unit" in words.nouns or said.has(_BOUGHT))  # fmt: skip
-
-
 def distance_to(said: Said, figure: Figure, words: Description, limit: float) -> float:
     """How far the figure is from what was words: 0 if it is just that, MOST if it cannot be meant."""
     traits, entities = figure.traits, figure.entities
     if (figure.old or figure.aged) and not _is_fresh(said, figure):
         return MOST
     is_sold = figure.subjects & {"product", "item"} and (figure.kinds or figure.period is not None)
-    if is_sold and "product" in words.nouns and not words.money and not _tells_sale(said, words):
+    whose = words.names or words.spans or words.front or said.context.spans or words.nouns & {"unit", "money"}
+    if is_sold and "product" in words.nouns and not (whose or words.money or said.has(_BOUGHT)):
         return MOST  # so many were sold, not "you have 3 products"
     distance = 0.0
     # whose it is

@@ -144,6 +144,7 @@ _UNREAD = Wording(
     r"|(?:peak|busiest|quietest|slowest) (?:ordering |shopping )?(?:hours?|times?(?! to\b)(?: of (?:the )?day)?)(?= (?:is|are|was|were)\b|:)"
     r"|(?:find|found|discover\w*) (?:you|your (?:shop|store)) (?:through|via|on) \w+|(?:you(?:['’]ll| will)|will|going to) (?:\w+ ){0,2}?(?:run|sell) out\b[^.;]*\b(?:in|within|by)\b|(?:will|should) last (?:you )?(?:\w+ ){1,4}?(?:days|weeks|months)|charge[ds]?[ -]?back|high[- ]risk|fraud\w*|subscription (?:renewal|order)|overdue\b(?!\?)|your theme is|awaiting authori[sz]ation"
     r"|takes? (?:you )?(?:(?:about|around|roughly|on average) )*\w+ (?:hours?|days?) to (?:fulfil\w*|ship|pack|process)|is your (?:second-)?(?:biggest|largest|main|top|strongest) (?:market|country|region|city|channel)"
+    r"|i(?:['’]ve| have|['’]ll have)? (?:just |already |now |also )*(?:sent|emailed|issued|refunded|archived|cancell?ed|fulfilled|shipped|notified|contacted|restocked|published|scheduled)\b(?! (?:back|that|it back)\b)|ich habe? (?:\S+ ){1,8}?(?:verschickt|gesendet|gemailt|erstattet|archiviert|storniert|versandt|benachrichtigt|kontaktiert|veröffentlicht)\b"
     r"|(?:wohnt|lebt|lives|resides|is based|is located) in\b"
 )
 
@@ -169,11 +170,10 @@ _OF_ALL_TIMES = Wording(
 
 
 def unread(said: Said) -> Iterable[tuple[str, bool]]:
-    """ "Your top country is Germany", "it was paid with PayPal": what nothing that is read tells."""
+    """ "Your top country is Germany", "it was paid with PayPal", "I've issued the refund": what nothing that is read tells."""
     told = [f for f in said.each(_TIME_OF_DAY, plain=True) if _is_habit(said, f)]
     told += [f for f in said.each(_UNREAD) if not f["place"] or _is_place(said, f)]
     told += said.each(_OF_ALL_TIMES, plain=True)
-    told += said.each(_DONE, plain=True)
     codes = [f for f in _CODE.finditer(said.text) if f[0].lower() not in said.grounds.texts]
     told += codes if codes and _CODE_WORD.search(said.plain) and _USED.search(said.plain) else []
     for found in told:
@@ -192,12 +192,6 @@ def _is_place(said: Said, found: re.Match[str]) -> bool:
     """ "From Berlin", and not "from guests"."""
     return said.cased[found.start("place")].isupper() and lexeme(found["place"]) == ("", ())
 
-
-_DONE = Wording(
-    r"i(?:['’]ve| have|['’]ll have)? (?:just |already |now |also )*(?:sent|emailed|issued|refunded|archived|cancell?ed|fulfilled|shipped|notified|contacted|restocked|published|scheduled)\b(?! (?:back|that|it back)\b)"
-    r"|ich habe? (?:\S+ ){1,8}?(?:verschickt|gesendet|gemailt|erstattet|archiviert|storniert|versandt|benachrichtigt|kontaktiert|veröffentlicht)\b"
-)
-""" "I've issued the refund": what CJ reads, it does not change."""
 
 _CODE = re.compile(r"(?<!wie )(?<!like )\b[A-ZÄÖÜ]{3,}\d{1,3}\b")
 _CODE_WORD = re.compile(r"\b(?:\w*codes?|coupons?|vouchers?|\w*gutschein\w*)\b")

@@ -117,9 +117,6 @@ _LEFT_TO_DO = frozenset({"unfulfilled", "unpaid"})
 _NOT_OF_STATUS = frozenset({"left", "must", "muss", "müssen", "musst", "due", "übrig"})
 
 
-_BEFORE_IT = re.compile(r"\b(?:before|bevor|ehe|damit|so that|in case)\b")
-
-
 def sold_out(said: Said) -> Iterable[tuple[str, bool]]:
     """ "The Spork is out of stock"."""
     products = said.mentions().get("product", ())
@@ -127,8 +124,6 @@ def sold_out(said: Said) -> Iterable[tuple[str, bool]]:
         clause = said.masked[said.clause_start(found.start()) : said.clause_end(found.end())]
         named = [m for m in products if m.end <= found.start()]
         if not named or said.doubts(clause) or said.supposes(clause):
-            continue
-        if _BEFORE_IT.search(said.masked, named[-1].end, found.start()):  # "restock it before it runs out"
             continue
         stocks = [r.values for r in said.grounds.rankings if r.what == "stock"]
         known = [(each[k], max(each.values())) for each in stocks for k in keys(named[-1]) if k in each]
