@@ -259,6 +259,7 @@ _NOT_BEFORE = {"new": _NEW_THING, "middle": _HALF_OF_TIME, "recent": re.compile(
 _DECIDED = {"done": ("unfulfilled", "fulfilled"), "closed": ("open", ""), "finished": ("open", "fulfilled"), "to_do": ("unfulfilled", "shipping"),
             "settled": ("unpaid", "paid"), "unsettled": ("unpaid", "loose"), "left": ("unfulfilled", "fulfilled")}  # fmt: skip
 
+_TO = re.compile(r"\b(?:(?P<waits>zum|auf(?: den)?(?: \w+en)?)|to|zu|for|den)\s$|^\W*$")
 _AT = re.compile(r" (?:at|with|on|mit|bei)\b")
 _ASIDE = re.compile(r"\([^()\d]*\)")
 
@@ -280,12 +281,8 @@ def _decided(masked: str, found: re.Match[str], trait: str) -> str:
         masked, 0, found.start()
     ):  # "gestern hast du mit 5 € abgeschlossen"
         return ""
-    if trait == "to_do" and re.search(
-        r"\b(?:to|zu|zum|for|den)\s$|^\W*$", masked[max(0, found.start() - 6) : found.start()]
-    ):
-        is_cost = found[0] in ("shipping", "versand") and not masked.endswith(
-            ("zum ", "auf ", "auf den "), 0, found.start()
-        )
+    if trait == "to_do" and (to := _TO.search(masked, 0, found.start())):
+        is_cost = found[0] in ("shipping", "versand") and not to["waits"]
         return "shipping" if is_cost else not_yet
     if found[0].startswith("un") and found[0] != "unterwegs":
         return not_yet

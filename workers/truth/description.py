@@ -103,6 +103,8 @@ _EARLIER = re.compile(
     r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag|woche|monat|jahr)", re.IGNORECASE
 )
 
+_IS_OF = re.compile(r" (?:of|von) \W*")
+
 _BESIDE = re.compile(r"(?: stück| units?| pieces?)?\s*\(\W*")
 
 _OTHER_SIDE = re.compile(
@@ -369,7 +371,9 @@ def _of_whole(said: Said, number: Number) -> list[Mention]:
 
 
 def _is_another(said: Said, number: Number, trait: Mention) -> bool:
-    """Whether it stands right before another number: "the month before (5)", "previous: 5"."""
+    """Whether it stands right before another number: "the month before (5)", "previous: 5", "above the median of 5"."""
+    if trait.kind in ("average", "median") and trait.start >= number.end:
+        return any(_IS_OF.fullmatch(said.masked, trait.end, n.start) for n in said.numbers)
     return trait.kind == "previous" and any(
         n is not number
         and n.start >= trait.end

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from workers.truth.claims import words_of
-from workers.truth.description import is_all
+from workers.truth.description import DAY_WORD, is_all
 from workers.truth.figure import NOTHING, Figure, Range
 from workers.truth.periods import near
 from workers.truth.said import IF, Said, keys, kinds
@@ -60,6 +60,9 @@ _SEEN = re.compile(
 _OTHERS = re.compile(
     r"\b(?:other|others|else|further|additional|another|new(?= orders)|weiter\w*|ander\w*|sonst\w*|wrong|worry|special|urgent|data|better|about|except|but|außer|besonder\w*|neues|than|als|like|wie|bigger|larger|smaller|higher|cheaper|größere\w*|kleinere\w*|höhere\w*|teurere\w*)\b"
 )
+
+_HERE = re.compile(r"\b(?:hier|dafür|daran|here|for (?:it|this one))\b")
+""" "There is nothing left to ship here": of the order that was named."""
 
 _ADJECTIVES = re.compile(
     r"\W*(?:of |von |unter )?(?:(?:the|your|these|those|them|my|our|der|den|die|deine[nrm]?|ihre[nrm]?|diese[nr]?|open|offene[nr]?|unfulfilled|unpaid|paid|pending|new|neue[nr]?|unbezahlte[nr]?|single|einzige[nrs]?|more|mehr|last|latest|newest|recent|letzten|neuesten|jüngsten|\w+e[nrs]|\w+ed|\w+ing|first|test|guest|\d+|two|three|four|five|six|seven|eight|nine|ten|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|\ue000+(?:['’]s)?) ){0,5}\W*"
@@ -142,6 +145,7 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
         _OTHERS.search(masked, found.end(), end)
         or _SEEN.search(masked, start, end)
         or any(start <= n.start < end for n in said.orders)
+        or ("order" in said.context.mentions and _HERE.search(masked, start, end))
     ):
         return None
     begins = found.start() - 5 if masked[found.start() - 5 : found.start()] == "noch " else found.start()
@@ -203,7 +207,9 @@ def _spans(said: Said, clause: tuple[int, int]) -> list[Range]:
     """The days spoken of: those named in the clause, else in the sentence; a day before a longer time. What came since
     a day came after it."""
     mentions: list[Mention] = [*said.periods, *said.dates]
-    here = [m for m in mentions if clause[0] <= m.start < clause[1]] or mentions
+    here = [m for m in mentions if clause[0] <= m.start < clause[1]]
+    if said.first(DAY_WORD, *clause) or not here:  # "on one day there were none, and that was Monday"
+        here = mentions
     spans = [span for m in here for span in said.spans_of()[m.start]]
     if any(m.kind == "period" and m.value[:1] == ("since",) for m in here):  # type: ignore[index]
         return [(start + timedelta(days=1), end) for start, end in spans]

@@ -120,7 +120,9 @@ _OF_DAYS = re.compile(r"(?:of|der)\b.*(?:days|tage|seven|sieben)")
 
 _OF_PRODUCTS = re.compile(r"sell|verk[aä]uf|beliebt|renner|meistbestellt|gekauft")
 
-_SECOND = re.compile(r"\b(?:second|third)[ -]$")
+_SECOND = re.compile(
+    r"\b(?:second|third)[ -]$|\b(?:place|number|platz|rang|nummer) (?:two|three|zwei|drei|[23]) (?:der|in|of|among)\b[^.,;]{0,20}$"
+)
 
 Measure = tuple[str, ...]
 

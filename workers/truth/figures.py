@@ -82,7 +82,7 @@ _OF_THEM = re.compile(r"\s*(?:of (?:them|these|those|which)|davon|von (?:ihnen|d
 _OF_THE = re.compile(r"\b(?:of (?:the|these|those)|von (?:den|diesen)|unter (?:den|diesen)|dieser)\s$")
 """ "The smallest of the ten": as many as were told before."""
 
-_MORE_THAN = re.compile(r"\s(?:[^\W\d]+\s)?(?:more|fewer|less|mehr|weniger)\s[^.,;:]*\b(?:than|als)\b")
+_MORE_THAN = re.compile(r"\s(?:[^\W\d]+\s)?(?:more|fewer|less|mehr|weniger)\s(?!los\b)[^.,;:]*\b(?:than|als)\b")
 
 _EXTREME = re.compile(
     r"\s(?:best|top|largest|biggest|highest|newest|latest|most|besten|größten|höchsten|neuesten|beliebtesten|meist\w+)\b"
@@ -620,13 +620,12 @@ def _of_headed_month(said: Said, number: Number) -> list[Range]:
 
 
 def _from_day_to_day(said: Said) -> list[list[Range]]:
-    """ "From Thursday to Friday, from 5 to 4": the two days, if both are of the week that was read."""
+    """ "From Thursday to Friday, from 5 to 4": the two days in order, if both are of the week that was read."""
     mentions = sorted((*said.periods, *said.dates), key=lambda mention: mention.start)
     days = [spans for spans in (ranges(m, said, said.today) for m in mentions) if all(a == b for a, b in spans)]
     week = {day for r in said.grounds.rankings if r.what == "day orders" for day in r.values}
     known = [any(f"date:{a.isoformat()}" in week for a, _ in spans[:1]) for spans in days]
-    is_one = len({tuple(spans) for spans in said.spans_of().values()}) == 1
-    return days if known == [True, True] and is_one else []
+    return sorted(days) if known == [True, True] else []
 
 
 def role_of(said: Said, number: Number) -> str | None:
