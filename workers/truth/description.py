@@ -543,6 +543,8 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
         if "sold" in lacking and "stock" in traits and figure.currency is None:
             return MOST
         lacking -= {"average"} if "daily" in traits else {"refunded"} if "reversal" in traits else NOTHING
+        if "unfulfilled" in traits and words.wide & {"unfulfilled", "shipping"}:
+            lacking -= {"open"}  # "8 open orders wait for shipment": what is to be shipped is open
         if is_sure or (matched and words.money):
             lacking &= STATISTICS - {"largest", "smallest"} | {"price"}
         if lacking & STRICT or ("price" in lacking and words.money):

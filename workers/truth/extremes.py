@@ -208,7 +208,7 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
     for found in said.each(_EXTREME):
         word = (found.lastgroup or "").partition("_")[0]
         clause = said.clause_start(found.start()), said.clause_end(found.end())
-        is_second = _SECOND.search(masked, 0, found.start()) is not None
+        is_second = _SECOND.search(said.plain, 0, found.start()) is not None
         if (not is_second and _NOT_FIRST.search(masked, max(0, found.start() - 24), found.start())) or _PART.search(
             masked
         ):

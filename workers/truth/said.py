@@ -92,7 +92,8 @@ _OF_IT = re.compile(r"\b(?:it|its|they|their|she|her|he|his|apiece|each(?! \w)|t
 
 
 _LABEL = re.compile(
-    r"\W*(?:(?:order )?(?:total|amount|value)|customer|placed|ordered|date|status|gesamt\w*|betrag|bestellwert|kund(?:e|in)|datum)\s?:"
+    r"\W*(?:(?:(?:order )?(?:total|amount|value)|customer|placed|ordered|date|status|gesamt\w*|betrag|bestellwert|kund(?:e|in)|datum)\s?:"
+    r"|(?:the (?:total|amount)|(?:der|die) (?:betrag|bestellwert|\w*summe)) (?:is|was|beträgt|liegt|lag|beläuft|ist|war)\b)"
 )
 
 
