@@ -46,7 +46,7 @@ _DIRECTION = Wording(
     r"|zugelegt|legten? \w* ?zu|zugenommen|zunahme\w*|kletter(?:n|te|ten)|geklettert|plus|zuwachs\w*|rauf|hinauf|nach oben|verbessert\w*|(?:es|nachfrage|umsatz|absatz|verkäufe|geschäft|bestellungen) (?:\S+ ){0,4}(?:zieht|ziehen|zog|zogen) (?:\S+ ){0,4}an|bergauf|aufwärts\w*|verdoppelt|verdreifacht|vervierfacht|erhöht\w*|(?:nahm|nimmt|nehmen|legte|legten) (?:\S+ ){0,8}zu|im plus)"
     r"|(?P<fall>fell|falling|falls?|drop(?:s|ped|ping)?|declin(?:e|es|ed|ing)|decreas(?:e|es|ed|ing)|shrank|shrunk|shrinking|slipp(?:ed|ing)(?! (?:in|into|through)\b)|slump(?:ed|ing)?|dip(?:s|ped|ping)?|cool(?:ed|ing) (?:off|down)|eased|slid|slide|sank|sunk|plung(?:e|ed)|plummet\w*|down"
     r"|weaken(?:ed|ing)|halved|slow(?:ed|ing)(?: down)?|downward|downturn|gesunken|sank\w*|sinkt|sinken|(?:fiel(?:en)?|fällt|fallen)(?! [^.,;]{0,60}\baus\b)|gefallen|rückg[aä]ng\w*|zurückgegangen|zurückgefallen|schrumpf\w*|geschrumpft|nachgelassen|hink\w*|abgenommen|abnahme\w*|eingebrochen|einbruch"
-    r"|eingebüßt|rückläufig\w*|fallend\w*|sinkend\w*|bergab|abwärts\w*|minus|runter|hinunter|nach unten|verringert\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|blieben|bleibt|bleiben) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
+    r"|eingebüßt|rückläufig\w*|fallend\w*|sinkend\w*|bergab|abwärts\w*|minus|runter|hinunter|nach unten|ver(?:ringer|schlechter)t\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|blieben|bleibt|bleiben) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
 )
 
 _NO_DIRECTION = re.compile(
@@ -320,7 +320,7 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
             continue
         if _ONCE.match(masked, found.end()) or _NO_DIRECTION.search(masked[: found.start()][-24:] + found[0]):
             continue
-        if said.first(_LASTING, *scope, plain=True) or _USUAL.match(masked, found.end()):  # no report is of that
+        if said.first(_LASTING, *scope, plain=True) or _is_as_usual(said, found):  # no report is of that
             yield found[0], False
             continue
         if group == "steady":
@@ -379,6 +379,11 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
             and (since := _since_day(said, scope)) is not None
         ):
             yield words, since * sign > 0
+
+
+def _is_as_usual(said: Said, found: re.Match[str]) -> bool:
+    """ "More than usual", and not "more than usual: 5 orders, after 4 last week"."""
+    return _USUAL.match(said.masked, found.end()) is not None and sum(n.start > found.end() for n in said.numbers) < 2
 
 
 def _apart(said: Said, found: re.Match[str], group: str, scope: Scope) -> float | None:
@@ -820,6 +825,7 @@ def _known_difference(said: Said, found: re.Match[str]) -> float | None:
         mine = [ranking.values[key] for m in before[-1:] for key in keys(m) if key in ranking.values]
         theirs = [ranking.values[key] for m in after[:1] for key in keys(m) if key in ranking.values]
         difference = max(mine) - max(theirs) if mine and theirs and ranking.what != "newest" else 0
-        if difference and all(fits(number, difference) for number in said.numbers):
+        known = (difference, *mine, *theirs)
+        if difference and all(any(fits(number, value) for value in known) for number in said.numbers):
             return difference
     return None

@@ -383,9 +383,9 @@ def _kind_of(word: str) -> str:
 def _measure(said: Said, kind: str, clause: str) -> Measure:
     """By which rankings it is decided."""
     if kind == "date":
-        if said.first(_MONEY):
-            return ("day totals",)
-        return ("day orders",) if _ORDERS.pattern.search(clause) else _MEASURED[kind]
+        if _ORDERS.pattern.search(clause) and not _MONEY.pattern.search(clause):
+            return ("day orders",)
+        return ("day totals",) if said.first(_MONEY) else _MEASURED[kind]
     if kind == "product" and _PRICE.search(clause):
         return ("price",)
     if kind == "product":

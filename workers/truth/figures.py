@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from workers.truth import foreign
 from workers.truth.arithmetic import SELECTED, is_of_latest, is_of_named, is_of_share, latest_totals, sign_of
 from workers.truth.description import (
+    COMPARED_WITH,
     MEASURES,
     MOST,
     RANGE,
@@ -134,10 +135,6 @@ _LATER = re.compile(
 
 _UP_FROM = re.compile(
     r"\b(?:up|down) from\b|\b(?:vs|versus|gegenüber|nach(?! (?:abzug|rabatt|erstatt|retour|steuer)))\b"
-)
-
-_COMPARED_WITH = re.compile(
-    r"\b(?:compared (?:with|to)|vs\.?|versus|verglichen mit|im vergleich (?:zu|zum|mit)|gegenüber)\s(?:dem |der )?$"
 )
 
 _ARROW = re.compile(r"\W*(?:→|➔|➜|⇒|->|=>)\W*")
@@ -406,15 +403,15 @@ def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:
     """The noun after the number, else the one before it."""
     whole, _ = said.of_which(number)
     behind = whole.end if whole is not None else number.end
-    if whole is not None and _DAYS.match(said.masked, behind) and not (_NONE.search(said.masked) or len(said.numbers) > 2):
-        return frozenset({"day"})  # "on 5 of 7 days"
-    if said.periods and any(
-        period.start >= number.end
-        and said.masked[number.end : period.start].strip() in ("", "out")
+    days = _DAYS.match(said.masked, behind)
+    is_of_days = any(
+        0 <= period.start - number.end < 9
+        and said.masked[number.end : period.start].strip() in ("", "out", "days", "tagen", "tage")
         and _OF_DAYS.match(period.text)
         for period in said.periods
-    ):
-        return frozenset({"day"})
+    )
+    if (is_of_days and not days) or (days and (is_of_days or whole) and not _NONE.search(said.masked)):
+        return frozenset({"day"})  # "on 5 of the last 7 days", "on 5 of 7 days"
     for name in said.names:
         is_product = any(key.startswith("product:") for key in keys(name))
         if is_product and behind <= name.start < right and _AMOUNT_OF.fullmatch(said.masked[behind : name.start]):
@@ -435,7 +432,7 @@ def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:
     return frozenset()
 
 
-_DAYS, _NONE = re.compile(r" (?:days|tagen?)\b"), re.compile(r"\b(?:no|not|without|nothing|kein\w*|nichts?|ohne|change)\b")
+_DAYS, _NONE = re.compile(r" (?:days|tagen?)\b"), re.compile(r"\b(?:no|not|without|nothing|kein\w*|nichts?|ohne|more|mehr|over|über)\b")
 
 
 def _is_named_since(said: Said, noun: Mention, ends: int) -> bool:
@@ -614,7 +611,7 @@ def _place_in_time(said: Said, number: Number, around: Description) -> None:
     elif role == "later":
         around.near -= {"previous"}
         around.expected -= {"previous"}
-        if _COMPARED_WITH.search(masked, 0, min((m.start for m in (*said.periods, *said.dates)), default=0)):
+        if COMPARED_WITH.search(masked, 0, min((m.start for m in (*said.periods, *said.dates)), default=0)):
             around.spans, around.front = [], []  # "compared with May, orders rose from 4 to 5"
     elif role is None and _is_compared(said, number):
         around.neutral = frozenset({"previous"} if "refunding" not in around.wide else {"previous", "net"})

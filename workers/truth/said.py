@@ -281,6 +281,8 @@ class Said(Sentence):
                 key.startswith("product:") for name in self.names for key in keys(name)
             )
             return frozenset({"unit", "order"} if products else {"order"})
+        if subject.text == "stück" and {"open", "unfulfilled"} & self.told and not self.names:
+            return frozenset({"order"})
         return kinds(subject)
 
     def lead(self, number: Number, left: int) -> int:
