@@ -332,6 +332,8 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
             sign = -sign
         if _DENIED_HERE.search(masked[max(0, found.start() - 24) : found.start()]):
             sign = -sign
+        if _USUAL.match(masked, found.end()):
+            group = "rise" if sign > 0 else "fall"
         words = said.text[found.start() : found.end()]
         beside = _beside(said, found)
         apart = _apart(said, found, group, scope)

@@ -601,7 +601,7 @@ def _place_in_time(said: Said, number: Number, around: Description) -> None:
     if spans := _of_headed_month(said, number):
         around.spans, around.front = spans, []
         return
-    if role and (days := _from_day_to_day(said)):
+    if role and _is_end(said, number) and (days := _from_day_to_day(said)):
         around.spans, around.front = days[role == "later"], []
         return
     if role == "earlier":
