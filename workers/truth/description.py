@@ -103,7 +103,7 @@ _EARLIER = re.compile(
     r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag|woche|monat|jahr)", re.IGNORECASE
 )
 
-_IS_OF = re.compile(r" (?:of|von) \W*")
+_IS_OF = re.compile(r" (?:(?:of|von) )?\W*")
 
 _BESIDE = re.compile(r"(?: stück| units?| pieces?)?\s*\(\W*")
 
