@@ -368,7 +368,9 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
                 yield words, ok and all(_is_by(said, n, pair, difference, scope) for n in beside)
             continue
         difference = _known_difference(said, found)
-        is_pace = group not in ("more", "less") or _PACE.match(found[0]) or _TAKES_OBJECT.pattern.match(masked, found.start())
+        is_pace = (
+            group not in ("more", "less") or _PACE.match(found[0]) or _TAKES_OBJECT.pattern.match(masked, found.start())
+        )
         if difference is None and is_pace:
             difference = _told_difference(said)
         if difference is not None:
