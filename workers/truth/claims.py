@@ -233,7 +233,7 @@ _WITHOUT = re.compile(
 )
 
 _NOT_COUNTED = re.compile(
-    r"[^.,;:\d]*\b(?:not (?:counted|included)|(?:is|are)n't (?:counted|included)|excluded|left out|aside|nicht (?:mit)?(?:gezählt|eingerechnet|enthalten)|ausgenommen|ausgeschlossen|außen vor)"
+    r"[^.,;:\d]*\b(?:not (?:counted|included)|(?:is|are)n't (?:counted|included)|excluded|left out|aside|nicht (?:mit|ein)?(?:gezählt|gerechnet|enthalten)|ausgenommen|ausgeschlossen|außen vor)"
 )
 
 _COUNTED_HERE = re.compile(r"(?:\d|\b(?:no|keine?|zwei|drei|vier|fünf|sechs|two|three|four|five|six|one|eine))\s$")

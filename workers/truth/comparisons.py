@@ -108,7 +108,7 @@ _STANDS_AT = re.compile(r"\b(?:to|at|auf|mit|with|bei)\W*$")
 
 _BY_BEFORE = re.compile(r"\b(?:um|by)\s$")
 
-_BY = re.compile(r"\s+(?:by |um |of |von )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
+_BY = re.compile(r"(?:[\s(]*\ue000+\)?)?\s+(?:by |um |of |von )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
 
 
 def _within_week(said: Said, scope: Scope) -> float | None:
@@ -344,7 +344,9 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
             c
             for n in beside
             for c in _changes_of(said, n, scope)
-            if n.percent or not any(o is not n and o.start in said.meant for o in said.numbers)
+            if n.percent
+            or _BY_BEFORE.search(masked[: n.start])
+            or not any(o is not n and o.start in said.meant for o in said.numbers)
         ]
         if changes:
             yield words, any(change * sign > 0 for change in changes)

@@ -215,12 +215,21 @@ def number(said: Said, number: Number) -> bool | None:
 
 
 def _whole_before(said: Said, number: Number) -> Number | None:
-    """ "Of the 66 orders, 12 are open": for 12 the 66."""
+    """ "Of the 66 orders, 12 are open", "66 orders, of which 12 are open": for 12 the 66."""
+    before = [n for n in said.numbers if n.end <= number.start][-1:]
+    if (
+        before
+        and before[0].currencies is None
+        and not before[0].percent
+        and _OF_WHICH.search(said.masked, 0, number.start)
+    ):
+        return before[0]
     first = said.numbers[0]
     is_whole = first.currencies is None and not first.percent and _OF_ALL.search(said.masked, 0, first.start)
     return first if is_whole and first is not number and "change" not in said.told else None
 
 
+_OF_WHICH = re.compile(r"\b(?:davon|darunter|of (?:which|them|those)) (?:[^\W\d]+ ){0,2}$")
 _OF_ALL = re.compile(r"(?:^|[:!.,] )\W*(?:of (?:the|your)|von (?:den|deinen|ihren))(?: insgesamt)? $")
 
 

@@ -53,7 +53,7 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
             end, each = trait.end, [whose]
         if len(said.masked[min(end, trait.start) : max(trait.start, whose.start)]) > 60:
             continue
-        denied = _DENIED.search(said.masked[max(0, trait.start - 25) : trait.start].rpartition("(")[2]) is not None
+        denied = _DENIED.search(re.split(r"[(:]", said.masked[max(0, trait.start - 25) : trait.start])[-1]) is not None
         for mention in each:
             if _NOT_IT.search(said.masked, 0, mention.start) or (
                 trait.kind != "refunded" and _PARTLY.search(said.masked, 0, trait.start)
