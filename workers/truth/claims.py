@@ -170,6 +170,8 @@ def _words(sentence: Sentence) -> None:
                 continue
             if found[0].startswith("warenkorb") and (sentence.orders or sentence.traits[-1:]):
                 continue  # "the smallest basket"
+            if found[0] == "zuletzt" and any(t.kind == "previous" for t in sentence.traits):
+                continue  # "against the month before you made $5 zuletzt": no list
             if trait == "new" and _JUST_IN.search(masked[: found.end() + 2]) and not sentence.subjects:
                 continue
             if (found[0] in ("money", "geld") and not sentence.orders) or (found[0] == "apiece" and sentence.names):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from datetime import timedelta
 from functools import partial
 
+from workers.truth.description import COMPARED_WITH
 from workers.truth.figure import NOTHING, STATUSES, Change, Figure, Range, fits
 from workers.truth.figures import role_of
 from workers.truth.periods import SINCE, near, ranges
@@ -414,10 +415,8 @@ def _apart(said: Said, found: re.Match[str], group: str, scope: Scope) -> float 
             return None
         if after:
             one, other = before[-1], after[0]
-        elif _COMPARED_WITH.search(masked, 0, before[0][0]) or _COMPARED_WITH.search(
-            masked, before[0][1], before[1][0]
-        ):
-            is_first = _COMPARED_WITH.search(masked, 0, before[0][0]) is not None
+        elif COMPARED_WITH.search(masked, 0, before[0][0]) or COMPARED_WITH.search(masked, before[0][1], before[1][0]):
+            is_first = COMPARED_WITH.search(masked, 0, before[0][0]) is not None
             one, other = (before[1], before[0]) if is_first else (before[0], before[1])
         else:
             continue
@@ -442,7 +441,7 @@ def _change_of_days(said: Said, scope: Scope) -> float | None:
     (start, end, one), (other_start, _, other) = sides
     if _FROM_DAY.search(said.masked, 0, start) and _TO_DAY.fullmatch(said.masked, end, other_start):
         sign = -1
-    elif _COMPARED_WITH.search(said.masked, end, other_start):
+    elif COMPARED_WITH.search(said.masked, end, other_start):
         sign = 1
     else:
         return None
@@ -458,10 +457,6 @@ _IS_HERE = re.compile(r"\b(?:is|was|are|were|ist|war|liegt|lag)\s(?:[\w\ue000]+\
 
 _IS_BESIDE = re.compile(
     r"\b(?:is|was|are|were|came in|stayed|lies|lay|finished|liegst|lagst|liegt|lag|liegen|lagen|blieb|bleibt|ist|war)\b(?:[^.,;]|(?<=\d)[.,](?=\d)){0,40}$"
-)
-
-_COMPARED_WITH = re.compile(
-    r"\b(?:compared (?:with|to)|unlike|against|versus|vs\.?|verglichen mit|im vergleich (?:zu|zum|mit)|gegenüber|anders als|im gegensatz zu[mr]?)\b[^.,;]{0,12}$"
 )
 
 _KINDS_OF = STATUSES | {"open"}
@@ -732,7 +727,7 @@ def _compared_first(
     against = {
         which
         for start, end, which in things
-        if end <= min(pivot, pair[0].start) and _COMPARED_WITH.search(masked, 0, start)
+        if end <= min(pivot, pair[0].start) and COMPARED_WITH.search(masked, 0, start)
     }
     if len(against) == 1 and than is None:  # "compared with last week's $4, you're ahead"
         return 1 - against.pop()

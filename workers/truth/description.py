@@ -244,7 +244,7 @@ def _is_beaten(said: Said, number: Number, period: Mention) -> bool:
 
 
 COMPARED_WITH = re.compile(
-    r"\b(?:compared (?:with|to)|vs\.?|versus|verglichen mit|im vergleich (?:zu|zum|mit)|gegenüber)\s(?:\w+ ){0,3}$"
+    r"\b(?:compared (?:with|to)|unlike|against|versus|vs\.?|verglichen mit|im vergleich (?:zu|zum|mit)|gegenüber|anders als|im gegensatz zu[mr]?)\s(?:\w+ ){0,3}$"
 )
 
 _BEATS = re.compile(

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from workers.truth import foreign
 from workers.truth.arithmetic import SELECTED, is_of_latest, is_of_named, is_of_share, latest_totals, sign_of
 from workers.truth.description import (
-    COMPARED_WITH,
     MEASURES,
     MOST,
     RANGE,
@@ -630,8 +629,6 @@ def _place_in_time(said: Said, number: Number, around: Description) -> None:
     elif role == "later":
         around.near -= {"previous"}
         around.expected -= {"previous"}
-        if COMPARED_WITH.search(masked, 0, min((m.start for m in (*said.periods, *said.dates)), default=0)):
-            around.spans, around.front = [], []  # "compared with May, orders rose from 4 to 5"
     elif role is None and _is_compared(said, number):
         around.neutral = frozenset({"previous"} if "refunding" not in around.wide else {"previous", "net"})
         around.near |= around.neutral
