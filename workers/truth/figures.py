@@ -696,8 +696,9 @@ def _candidates(said: Said, number: Number) -> Iterable[Figure]:
         if found and number.currencies is None and not number.percent:
             return found
     kinds = ["money"] if number.currencies is not None else ["percent"] if number.percent else ["count", "money"]
+    low, high = min(number.readings)[0] / 2 - 1, max(number.readings)[0] * 2 + 1  # no wording reaches farther
     among = (figure for kind in kinds for figure in said.grounds.by_kind.get(kind, ()))
-    return found + [figure for figure in among if fits(number, figure.value)]
+    return found + [figure for figure in among if low <= abs(figure.value) <= high and fits(number, figure.value)]
 
 
 def _rivals(said: Said, number: Number, subjects: frozenset[str], *, is_old: bool = False) -> Iterable[Figure]:

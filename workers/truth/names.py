@@ -220,7 +220,8 @@ _ON_PLAN = re.compile(
 
 def shops(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Your store has been open since 2021", "you are on the Advanced plan"."""
-    opened = {m.at.year for m in said.grounds.moments if m.entities == {"key:created_at"}}
+    moments = said.grounds.moments if _OPENED in said.places or _YEARS in said.places else ()
+    opened = {m.at.year for m in moments if m.entities == {"key:created_at"}}
     for found in said.each(_OPENED, plain=True) if opened else ():
         if _SHOP.search(said.plain) and not said.doubts(said.plain):
             year = found["year"] or found["since"]

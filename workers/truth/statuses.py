@@ -106,11 +106,11 @@ _OF_GUEST = Wording(r"(?:the guest['’]s (?:\w+ )?order|(?:die )?bestellung (?:
 
 def _of_guest(said: Said) -> list[Mention]:
     """ "The guest's order": the only one."""
-    found = said.first(_OF_GUEST)
-    orders = [
-        k for k, told in said.grounds.statuses.items() if k.startswith("order:") and all("guest" in h for _, h in told)
-    ]
-    return [Mention(*found.span(), found[0], "name", frozenset(orders))] if found and len(orders) == 1 else []
+    if (found := said.first(_OF_GUEST)) is None:
+        return []
+    told_of = said.grounds.statuses.items()
+    orders = [k for k, told in told_of if k.startswith("order:") and all("guest" in has for _, has in told)]
+    return [Mention(*found.span(), found[0], "name", frozenset(orders))] if len(orders) == 1 else []
 
 
 _LEFT_TO_DO = frozenset({"unfulfilled", "unpaid"})
