@@ -168,6 +168,8 @@ def _words(sentence: Sentence) -> None:
                 continue
             if trait in _LEFT_OUT and _is_left_out(masked, found):
                 continue
+            if found[0].startswith("warenkorb") and (sentence.orders or sentence.traits[-1:]):
+                continue  # "the smallest basket"
             if trait == "new" and _JUST_IN.search(masked[: found.end() + 2]) and not sentence.subjects:
                 continue
             if (found[0] in ("money", "geld") and not sentence.orders) or (found[0] == "apiece" and sentence.names):

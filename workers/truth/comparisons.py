@@ -34,7 +34,7 @@ _DOUBLED = re.compile(
 )
 
 _DIRECTION = Wording(
-    r"(?:(?P<more>more|mehr|higher|höher\w*|greater|larger|bigger|größer\w*|better|besser\w*|stronger|\w*stärker\w*|busier|faster|schneller\w*|richer|pricier|dearer|teurer\w*|ahead|beat(?:s|en|ing)?|tops|topped"
+    r"(?:(?P<more>more|mehr|higher|höher\w*|greater|larger|bigger|größer\w*|better|besser\w*|stronger|\w*stärker\w*|busier|lebhafter|faster|schneller\w*|richer|pricier|dearer|teurer\w*|ahead|beat(?:s|en|ing)?|tops|topped"
     r"|outsold|overt(?:ook|akes?|aken)|outsells?|outselling|outdid|outdoes|outperform\w*|outnumber\w*|outpac\w*|outstrip\w*|outrank\w*|outweigh\w*|exceed(?:s|ed|ing)?|surpass\w*|eclips\w*|most of|die meisten|mostly|überzahl"
     r"|übertrifft|übertr[aeo]f\w*|übersteig\w*|überstieg\w*|überwieg\w*|überwog\w*|überhol\w*|überrag\w*|schlägt|schlug|toppte?n?|öfter|häufiger|more often|left(?= [\w\ue000 ]{1,24} behind)|lead(?:s|ing)? over)"
     r"|(?P<less>fewer|less|weniger|lower|niedriger\w*|tiefer\w*|geringer\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|\w*schwächer\w*|slower|langsamer\w*|quieter|ruhiger\w*|cheaper|billiger\w*|günstiger\w*|trail(?:s|ed|ing)?|lags|lagg(?:ed|ing)"
@@ -43,14 +43,14 @@ _DIRECTION = Wording(
     r"|(?P<steady>steady|stable|flat|unchanged|stabil\w*|konstant\w*|gleichmäßig\w*|unverändert\w*)"
     r"|(?P<rise>rose|risen|rising|rises?|grew|grown|growing|growth|grows?|climb(?:s|ed|ing)?|increas(?:e|es|ed|ing)|jump(?:s|ed|ing)?|leap(?:ed)?|leapt|surg(?:e|ed|ing)|soar(?:ed|ing)?|gain(?:s|ed|ing)?|improv(?:e|ed|ing|ement)|expand(?:ed|ing)?"
     r"|accelerat(?:ed|ing)|doubled|tripled|quadrupled|(?:pick|perk|edg)(?:ed|ing) up|uptick|upswing|upward|uptrend|up(?! (?:to|and running|next)\b)|stieg\w*|steigt|steigend\w*|steigen|gestiegen|anstieg\w*|angestiegen|wuchs\w*|wächst|wachsen|gewachsen|wachstum\w*"
-    r"|zugelegt|legten? \w* ?zu|zugenommen|zunahme\w*|kletter(?:n|te|ten)|geklettert|plus|zuwachs\w*|rauf|hinauf|nach oben|verbessert\w*|(?:nachfrage|umsatz|absatz|verkäufe|geschäft|bestellungen) (?:\S+ ){0,4}(?:zieht|ziehen|zog|zogen) (?:\S+ ){0,4}an|bergauf|aufwärts\w*|verdoppelt|verdreifacht|vervierfacht|erhöht\w*|(?:nahm|nimmt|nehmen|legte|legten) (?:\S+ ){0,8}zu|im plus)"
+    r"|zugelegt|legten? \w* ?zu|zugenommen|zunahme\w*|kletter(?:n|te|ten)|geklettert|plus|zuwachs\w*|rauf|hinauf|nach oben|verbessert\w*|(?:es|nachfrage|umsatz|absatz|verkäufe|geschäft|bestellungen) (?:\S+ ){0,4}(?:zieht|ziehen|zog|zogen) (?:\S+ ){0,4}an|bergauf|aufwärts\w*|verdoppelt|verdreifacht|vervierfacht|erhöht\w*|(?:nahm|nimmt|nehmen|legte|legten) (?:\S+ ){0,8}zu|im plus)"
     r"|(?P<fall>fell|falling|falls?|drop(?:s|ped|ping)?|declin(?:e|es|ed|ing)|decreas(?:e|es|ed|ing)|shrank|shrunk|shrinking|slipp(?:ed|ing)(?! (?:in|into|through)\b)|slump(?:ed|ing)?|dip(?:s|ped|ping)?|cool(?:ed|ing) (?:off|down)|eased|slid|slide|sank|sunk|plung(?:e|ed)|plummet\w*|down"
     r"|weaken(?:ed|ing)|halved|slow(?:ed|ing)(?: down)?|downward|downturn|gesunken|sank\w*|sinkt|sinken|(?:fiel(?:en)?|fällt|fallen)(?! [^.,;]{0,60}\baus\b)|gefallen|rückg[aä]ng\w*|zurückgegangen|zurückgefallen|schrumpf\w*|geschrumpft|nachgelassen|hink\w*|abgenommen|abnahme\w*|eingebrochen|einbruch"
-    r"|eingebüßt|rückläufig\w*|fallend\w*|sinkend\w*|bergab|abwärts\w*|minus|runter|hinunter|nach unten|verringert\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|blieben|bleibt|bleiben) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
+    r"|eingebüßt|rückläufig\w*|fallend\w*|sinkend\w*|bergab|abwärts\w*|minus|runter|hinunter|nach unten|ver(?:ringer|schlechter)t\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|blieben|bleibt|bleiben) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
 )
 
 _NO_DIRECTION = re.compile(
-    r"^\W*unter$|\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:den|the) (?:schnitt|durchschnitt|average|mean) (?:nach oben|nach unten|up|down|hoch)$|\bauf [^,;\d]{0,40}\bzurück$|\bausreißer nach (?:oben|unten)$|\b(?:plan|tarif|paket) [„“\"]?grow$|\b(?:or|oder) (?:more|less|mehr|weniger|above|below|über|unter)$|\b(?:above|below|over|under|über|unter)(?= (?:or|oder)\b)$"
+    r"(?:^|[:!.] )\W*unter$|\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:den|the) (?:schnitt|durchschnitt|average|mean) (?:nach oben|nach unten|up|down|hoch)$|\bauf [^,;\d]{0,40}\bzurück$|\bausreißer nach (?:oben|unten)$|\b(?:plan|tarif|paket) [„“\"]?grow$|\b(?:or|oder) (?:more|less|mehr|weniger|above|below|über|unter)$|\b(?:above|below|over|under|über|unter)(?= (?:or|oder)\b)$"
 )
 
 _TAKES_OBJECT = Wording(
@@ -320,7 +320,7 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
             continue
         if _ONCE.match(masked, found.end()) or _NO_DIRECTION.search(masked[: found.start()][-24:] + found[0]):
             continue
-        if said.first(_LASTING, *scope, plain=True) or _USUAL.match(masked, found.end()):  # no report is of that
+        if said.first(_LASTING, *scope, plain=True) or _is_as_usual(said, found):  # no report is of that
             yield found[0], False
             continue
         if group == "steady":
@@ -366,7 +366,8 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
                 yield words, ok and all(_is_by(said, n, pair, difference, scope) for n in beside)
             continue
         difference = _known_difference(said, found)
-        if difference is None and (group not in ("more", "less") or _TAKES_OBJECT.pattern.match(masked, found.start())):
+        is_pace = group not in ("more", "less") or _PACE.match(found[0]) or _TAKES_OBJECT.pattern.match(masked, found.start())
+        if difference is None and is_pace:
             difference = _told_difference(said)
         if difference is not None:
             yield words, difference * sign > 0
@@ -378,6 +379,11 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
             and (since := _since_day(said, scope)) is not None
         ):
             yield words, since * sign > 0
+
+
+def _is_as_usual(said: Said, found: re.Match[str]) -> bool:
+    """ "More than usual", and not "more than usual: 5 orders, after 4 last week"."""
+    return _USUAL.match(said.masked, found.end()) is not None and sum(n.start > found.end() for n in said.numbers) < 2
 
 
 def _apart(said: Said, found: re.Match[str], group: str, scope: Scope) -> float | None:
@@ -437,6 +443,8 @@ def _change_of_days(said: Said, scope: Scope) -> float | None:
     found = [(a - b) * sign for a, b in zip(one(), other(), strict=True) if a is not None and b is not None]
     return found[0] if found and (all(d > 0 for d in found) or all(d < 0 for d in found)) else None
 
+
+_PACE = re.compile(r"faster|slower|busier|quieter|schneller|langsamer|lebhafter|ruhiger")
 
 _TOGETHER = re.compile(r"\b(?:together|combined|to|till|until|through|zusammen|gemeinsam|bis)\b|[–-]")
 
@@ -817,6 +825,7 @@ def _known_difference(said: Said, found: re.Match[str]) -> float | None:
         mine = [ranking.values[key] for m in before[-1:] for key in keys(m) if key in ranking.values]
         theirs = [ranking.values[key] for m in after[:1] for key in keys(m) if key in ranking.values]
         difference = max(mine) - max(theirs) if mine and theirs and ranking.what != "newest" else 0
-        if difference and all(fits(number, difference) for number in said.numbers):
+        known = (difference, *mine, *theirs)
+        if difference and all(any(fits(number, value) for value in known) for number in said.numbers):
             return difference
     return None

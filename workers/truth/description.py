@@ -234,12 +234,21 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
 
 
 def _is_beaten(said: Said, number: Number, period: Mention) -> bool:
-    """ "With 36 orders you beat last month": 36 is not of last month."""
-    return period.start > number.end and _BEATS.search(said.masked, number.end, period.start) is not None
+    """ "With 36 orders you beat last month", "against last month's 34 you have 36": 36 is not of last month."""
+    if period.start > number.end:
+        return _BEATS.search(said.masked, number.end, period.start) is not None
+    between = [n for n in said.numbers if period.end <= n.start < number.start]
+    is_alike = any((n.currencies, n.percent) == (number.currencies, number.percent) for n in between)
+    return is_alike and COMPARED_WITH.search(said.masked, 0, period.start) is not None
 
+
+COMPARED_WITH = re.compile(
+    r"\b(?:compared (?:with|to)|vs\.?|versus|verglichen mit|im vergleich (?:zu|zum|mit)|gegenüber)\s(?:\w+ ){0,3}$"
+)
 
 _BEATS = re.compile(
     r"\b(?:beat|beats|topped|surpass\w*|exceed\w*|outdid|match(?:ed|es)?|short of|übertr\w+|schlag\w*|fehlen)\b"
+    r"|\b(?:hinter|vor|über|unter|behind|ahead of|above|below)\s(?:dem |der |den )?$"
 )
 
 
@@ -543,6 +552,8 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
         if "sold" in lacking and "stock" in traits and figure.currency is None:
             return MOST
         lacking -= {"average"} if "daily" in traits else {"refunded"} if "reversal" in traits else NOTHING
+        if "unfulfilled" in traits and words.wide & {"unfulfilled", "shipping"}:
+            lacking -= {"open"}  # "8 open orders wait for shipment": what is to be shipped is open
         if is_sure or (matched and words.money):
             lacking &= STATISTICS - {"largest", "smallest"} | {"price"}
         if lacking & STRICT or ("price" in lacking and words.money):
@@ -703,6 +714,8 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
     if last is not None and _OTHER_SIDE.search(said.masked[last.end : number.start]):  # "3 today against 1"
         last = None
     is_owned = OWNED.search(said.masked[: number.start]) is not None
+    if last is not None and _is_beaten(said, number, last):
+        last = None
     for period in periods:
         spans = said.spans_of()[period.start]
         if is_owned and period.start > number.end and _ACTED_ON.match(said.masked, number.end, period.start):

@@ -316,7 +316,7 @@ def _every_day(said: Said) -> Iterable[tuple[str, bool]]:
         is_order = any(s.kind == "order" for s in said.subjects) or said.first(ACQUIRED) is not None
         if not is_order or not _is_told(said, (start, end)) or _DENIED.search(said.masked):
             continue
-        spans = _spans(said, (start, end))
+        spans = _spans(said, (start, end)) or said.context.spans or said.grounds.windows
         for ranking in said.grounds.rankings:
             days = sorted(name.removeprefix("date:") for name in ranking.values)
             if ranking.what == "day orders" and days and any(a.isoformat() >= days[0] for a, b in spans if a != b):

@@ -208,7 +208,7 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
     for found in said.each(_EXTREME):
         word = (found.lastgroup or "").partition("_")[0]
         clause = said.clause_start(found.start()), said.clause_end(found.end())
-        is_second = _SECOND.search(masked, 0, found.start()) is not None
+        is_second = _SECOND.search(said.plain, 0, found.start()) is not None
         if (not is_second and _NOT_FIRST.search(masked, max(0, found.start() - 24), found.start())) or _PART.search(
             masked
         ):
@@ -383,9 +383,9 @@ def _kind_of(word: str) -> str:
 def _measure(said: Said, kind: str, clause: str) -> Measure:
     """By which rankings it is decided."""
     if kind == "date":
-        if said.first(_MONEY):
-            return ("day totals",)
-        return ("day orders",) if _ORDERS.pattern.search(clause) else _MEASURED[kind]
+        if _ORDERS.pattern.search(clause) and not _MONEY.pattern.search(clause):
+            return ("day orders",)
+        return ("day totals",) if said.first(_MONEY) else _MEASURED[kind]
     if kind == "product" and _PRICE.search(clause):
         return ("price",)
     if kind == "product":

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from workers.truth import foreign
 from workers.truth.arithmetic import SELECTED, is_of_latest, is_of_named, is_of_share, latest_totals, sign_of
 from workers.truth.description import (
+    COMPARED_WITH,
     MEASURES,
     MOST,
     RANGE,
@@ -136,10 +137,6 @@ _UP_FROM = re.compile(
     r"\b(?:up|down) from\b|\b(?:vs|versus|gegenüber|nach(?! (?:abzug|rabatt|erstatt|retour|steuer)))\b"
 )
 
-_COMPARED_WITH = re.compile(
-    r"\b(?:compared (?:with|to)|vs\.?|versus|verglichen mit|im vergleich (?:zu|zum|mit)|gegenüber)\s(?:dem |der )?$"
-)
-
 _ARROW = re.compile(r"\W*(?:→|➔|➜|⇒|->|=>)\W*")
 
 _OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
@@ -182,6 +179,7 @@ def number(said: Said, number: Number) -> bool | None:
     if len(said.numbers) > 2 and (told := is_of_share(said, number)) is not None:
         return told
     whole = said.of_which(number)[0]
+    whole = whole or _whole_before(said, number)
     if is_count and whole is not None and number.readings[0][0] > max(value for value, _ in whole.readings):
         return False  # "8 of the 6"
     if is_count and said.context.subjects and (_OF_THEM.match(after) or (not subjects and _VERB.match(after))):
@@ -196,8 +194,11 @@ def number(said: Said, number: Number) -> bool | None:
         if said.plain.rstrip().endswith("?"):
             return None
         return _is_selection(said, number, subjects) or _was_written(said, number, subjects)
-    if is_count and _EXTREME.match(after) and any(len(m) == number.readings[0][0] for m in said.mentions().values()):
-        return True  # "your two best sellers": as many as are named
+    if is_count and _EXTREME.search(after):
+        if any(len(m) == number.readings[0][0] for m in said.mentions().values()):
+            return True  # "your two best sellers": as many as are named
+        if said.plain.endswith(":\n"):
+            return None  # as many as the list below has
     figure = in_data(said, number, left, right, subjects, said.meant_by_it(before + after))
     if figure is not None and is_count and "change" not in figure.traits and _MORE_THAN.match(after):
         figure = None  # "2 orders more than yesterday" are not two orders
@@ -211,6 +212,16 @@ def number(said: Said, number: Number) -> bool | None:
     if figure is not None:
         said.meant[number.start] = figure
     return figure is not None or _was_written(said, number, subjects)
+
+
+def _whole_before(said: Said, number: Number) -> Number | None:
+    """ "Of the 66 orders, 12 are open": for 12 the 66."""
+    first = said.numbers[0]
+    is_whole = first.currencies is None and not first.percent and _OF_ALL.search(said.masked, 0, first.start)
+    return first if is_whole and first is not number and "change" not in said.told else None
+
+
+_OF_ALL = re.compile(r"(?:^|[:!.,] )\W*(?:of (?:the|your)|von (?:den|deinen|ihren))(?: insgesamt)? $")
 
 
 def _makes_up_share(said: Said, number: Number) -> bool:
@@ -293,7 +304,9 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
         return True  # "from 21 in the month before"
     is_count = number.currencies is None and not number.percent
     is_whole = number.readings[0][1] >= 1  # "4.8 stars" is a rating
-    is_of_store = any(talk and number.end <= s.start < number.end + talk.end() for s in said.subjects)
+    is_of_store = subjects == {"day"} or any(
+        talk and number.end <= s.start < number.end + talk.end() for s in said.subjects
+    )
     if talk and is_count and is_whole and not is_of_store:
         return False
     clause = before + said.masked[number.start : number.end] + after
@@ -390,13 +403,15 @@ def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:
     """The noun after the number, else the one before it."""
     whole, _ = said.of_which(number)
     behind = whole.end if whole is not None else number.end
-    if said.periods and any(
-        period.start >= number.end
-        and said.masked[number.end : period.start].strip() in ("", "out")
+    days = _DAYS.match(said.masked, behind)
+    is_of_days = any(
+        0 <= period.start - number.end < 9
+        and said.masked[number.end : period.start].strip() in ("", "out", "days", "tagen", "tage")
         and _OF_DAYS.match(period.text)
         for period in said.periods
-    ):
-        return frozenset({"day"})
+    )
+    if (is_of_days and not days) or (days and (is_of_days or whole) and not _NONE.search(said.masked)):
+        return frozenset({"day"})  # "on 5 of the last 7 days", "on 5 of 7 days"
     for name in said.names:
         is_product = any(key.startswith("product:") for key in keys(name))
         if is_product and behind <= name.start < right and _AMOUNT_OF.fullmatch(said.masked[behind : name.start]):
@@ -415,6 +430,9 @@ def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:
     if before and not _ACTED.search(said.masked[before[-1].end : number.start]):
         return said.counted(before[-1])
     return frozenset()
+
+
+_DAYS, _NONE = re.compile(r" (?:days|tagen?)\b"), re.compile(r"\b(?:no|not|without|nothing|kein\w*|nichts?|ohne|more|mehr|over|über)\b")
 
 
 def _is_named_since(said: Said, noun: Mention, ends: int) -> bool:
@@ -593,7 +611,7 @@ def _place_in_time(said: Said, number: Number, around: Description) -> None:
     elif role == "later":
         around.near -= {"previous"}
         around.expected -= {"previous"}
-        if _COMPARED_WITH.search(masked, 0, min((m.start for m in (*said.periods, *said.dates)), default=0)):
+        if COMPARED_WITH.search(masked, 0, min((m.start for m in (*said.periods, *said.dates)), default=0)):
             around.spans, around.front = [], []  # "compared with May, orders rose from 4 to 5"
     elif role is None and _is_compared(said, number):
         around.neutral = frozenset({"previous"} if "refunding" not in around.wide else {"previous", "net"})

@@ -121,7 +121,7 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
         "closed": r"(?:un)?(?:closed|archived|resolved|processed|handled|concluded)|(?:un)?(?:abgewickelt|geschlossen|bearbeitet)\w*",
         "finished": r"(?:un|in)?(?:completed?|finished)|(?:un)?(?:erledigt|abgeschlossen|fertig)\w*",
         "to_do": r"fulfil|fulfill|fulfil\w*ment|fulfill?ing|ship|shipments?|shipping|send|sending|dispatch|dispatching|deliver|pack|packing|packed|packaged|post|mail|despatch|handover"
-                 r"|gepackt|eingepackt|versandfertig\w*|verschickung|\w*versand(?!t|kost|geb)\w*|\w*versend(?:en|e)?|\w*verschicken?|(?:ver|ein)?packen|ausliefern|auszuliefern|liefern|erfüllen",
+                 r"|gepackt|eingepackt|versandfertig\w*|verschickung|\w*versand(?!t|kost|geb)\w*|\w*versend(?:en|e|est)?|\w*(?:ver|los|ab)?schick(?:en?|st)|(?:ver|ein)?pack(?:en|st)|ausliefern|auszuliefern|liefern|erfüllen",
         "open": r"open|offen(?:e[nrsm]?)?|active|ongoing|progress|bearbeitung|schwebend\w*",
         "settled": r"cleared|(?:un)?paid|(?:un|ein)?bezahlt\w*|beglichen\w*|settled",
         "unsettled": r"pay|payments?|money|geld|\w*zahlung\w*|bezahlen",

@@ -214,7 +214,7 @@ _PLAN = Wording(
 )
 
 _ON_PLAN = re.compile(
-    r"(?P<not>n['’]t |\b(?:not|no longer|nicht(?: mehr)?) )?(?:\b(?:on|uses?|using|have|has|im|in dem|mit dem|auf dem|nutzt?|hat) |(?:^|[.:!,–-] ?)(?=your|ihr|dein))(?:the |your |ihr |dein |den |dem |shopify(?:['’]s)?[ -])*(?:plan |tarif |paket )?$"
+    r"(?P<not>n['’]t |\b(?:not|no longer|nicht(?: mehr)?) )?(?:\b(?:on|uses?|using|have|has|im|in dem|mit dem|auf dem|(?:nutzt?|hat|hast|haben)(?: du| sie)?(?: zurzeit| derzeit| aktuell)?) |(?:^|[.:!,–-] ?)(?=your|ihr|dein))(?:the |your |ihr |dein |den |dem |shopify(?:['’]s)?[ -])*(?:plan |tarif |paket )?$"
 )
 
 
