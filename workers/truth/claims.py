@@ -92,9 +92,14 @@ _RANK = Wording(
 _CODE = re.compile(rf"\b(?!(?:{CODE.lower()}|{SHORT})\d)[a-z]++\d[\w-]*")
 
 
+_SWISS = re.compile(r"\b([a-zäöü]*?(?:grö|mä|ie|ei|äu|blo|au(?=ssen|sser)|gro(?=sse|sst)|Gro(?=sst)))ss")
+""" "Grösser", "regelmässig", "Grossteil": as they are written in Switzerland."""
+
+
 def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
     """One sentence. `names`: what is known by name in lower case, and its keys ("product:…", "customer:…")."""
     text = with_latin_signs(text)
+    text = _SWISS.sub(r"\1ß", text) if "ss" in text else text
     plain = lowered(text)
     sentence = Sentence(text, plain)
     masked = _URL.sub(_mask, plain) if _LIKE_URL.search(plain) else plain

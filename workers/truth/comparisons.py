@@ -8,6 +8,7 @@ from functools import partial
 
 from workers.truth.figure import NOTHING, STATUSES, Change, Figure, Range, fits
 from workers.truth.figures import role_of
+from workers.truth.lexicon import WORDS
 from workers.truth.periods import SINCE, near, ranges
 from workers.truth.said import AGAINST, OF_SALES, THAN, Said, keys, kinds
 from workers.truth.sentence import Mention, Number
@@ -268,7 +269,8 @@ _COUNTED = frozenset({"order", "customer"})
 _TIMES_AS_MUCH = Wording(
     r"(?:(?P<twice>doubled|verdoppelt\w*|(?:twice|two times) as (?:many|much|busy)|(?:doppelt|zweimal) so (?:viel\w*|hoch|groß|stark))"
     r"|(?P<thrice>tripled|verdreifacht\w*|three times as (?:many|much|busy)|(?:dreimal|dreifach) so (?:viel\w*|hoch|groß|stark))"
-    r"|(?P<half>halved|halbiert\w*|half as (?:many|much|busy)|halb so (?:viel\w*|hoch|groß|stark)))(?!\w)"
+    r"|(?P<half>halved|halbiert\w*|half as (?:many|much|busy)|halb so (?:viel\w*|hoch|groß|stark))"
+    r"|(?P<times>(?:vier|fünf|sechs|sieben|acht|neun|zehn)mal|(?:four|five|six|seven|eight|nine|ten) times) (?:so|as) (?:viel\w*|hoch|groß|stark|many|much|busy))(?!\w)"
 )
 
 _THAN_THAT = re.compile(r"\b(?:more than|over|mehr als|über|(?P<less>less than|not even|weniger als|nicht einmal))\s$")
@@ -280,7 +282,7 @@ def multiples(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Orders doubled from Friday to Saturday", "Thursday had twice as many orders as Friday"."""
     for found in said.each(_TIMES_AS_MUCH, plain=True):
         clause = said.masked[said.clause_start(found.start()) : said.clause_end(found.end())]
-        sides = _days(said)
+        sides = found_ if len(found_ := _days(said)) == 2 else _times(said, EVERYWHERE)
         starts = {*(m.start for m in (*said.periods, *said.dates))}
         if said.doubts(clause) or said.supposes(clause) or {side[0] for side in sides} - starts or len(sides) != 2:
             continue
@@ -290,7 +292,7 @@ def multiples(said: Said) -> Iterable[tuple[str, bool]]:
             continue
         pairs = [(a, b) for a, b in zip(one[2](), other[2](), strict=True) if a is not None and b]
         if pairs:
-            factor = _FACTORS[found.lastgroup or ""]
+            factor = WORDS[found["times"].split()[0]] if found["times"] else _FACTORS[found.lastgroup or ""]
             than = _THAN_THAT.search(said.plain, 0, found.start())
             off = [(a / b / factor - 1) * (-1 if than and than["less"] else 1) for a, b in pairs]
             yield (
@@ -366,7 +368,9 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
                 yield words, ok and all(_is_by(said, n, pair, difference, scope) for n in beside)
             continue
         difference = _known_difference(said, found)
-        is_pace = group not in ("more", "less") or _PACE.match(found[0]) or _TAKES_OBJECT.pattern.match(masked, found.start())
+        is_pace = (
+            group not in ("more", "less") or _PACE.match(found[0]) or _TAKES_OBJECT.pattern.match(masked, found.start())
+        )
         if difference is None and is_pace:
             difference = _told_difference(said)
         if difference is not None:

@@ -432,7 +432,10 @@ def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:
     return frozenset()
 
 
-_DAYS, _NONE = re.compile(r" (?:days|tagen?)\b"), re.compile(r"\b(?:no|not|without|nothing|kein\w*|nichts?|ohne|more|mehr|over|über)\b")
+_DAYS, _NONE = (
+    re.compile(r" (?:days|tagen?)\b"),
+    re.compile(r"\b(?:no|not|without|nothing|kein\w*|nichts?|ohne|more|mehr|over|über)\b"),
+)
 
 
 def _is_named_since(said: Said, noun: Mention, ends: int) -> bool:

@@ -87,7 +87,7 @@ _FUNCTION_WORDS = re.compile(
 _CONTRACTED = re.compile(r"['’](?:s|re|ve|ll|d|m)$")
 
 _OTHER_WORDS = re.compile(
-    r"prozent|uhr|dinge|stand|update\w*|kurz\w*|shop\w*|store|january|february|march|april|may|june|july|august|september|october|november|december|januar|februar|märz|mai|juni"
+    r"prozent|uhr|dinge|stand|update\w*|kurz\w*|shop\w*|store|january|jänner|feber|february|march|april|may|june|july|august|september|october|november|december|januar|februar|märz|mai|juni"
     r"|juli|oktober|dezember|\w+tag\w*|\w+day|woche\w*|monat\w*|jahr\w*|week|month|year|zeit\w*|wert\w*|rabatt\w*|angebot\w*|daten\w*|zahl\w*|data|usd|eur|chf|gbp|jpy|sku|faq|utc"
     r"|admin|plan|tarif|name|nummer|platz|anzahl|betrag|rest|hälfte|viertel|drittel|mal|stück|euro|cent|us|eu|ad|ads|email|e-mail|newsletter|versand|lieferung\w*"
 )
@@ -420,6 +420,7 @@ def relations(said: Said) -> Iterable[tuple[str, bool]]:
     ]
     mentions += [Mention(*found.span(), found[0], "name", said.context.second) for found in said.each(_BEFORE_NEWEST)]
     yield from _of_above(said)
+    yield from _placed_by(said)
     known = said.grounds.linked
     mentions = [m for m in mentions if isinstance(m.value, frozenset) and m.value & known]
     for second in said.each(_BEFORE_NEWEST):
@@ -448,6 +449,19 @@ def relations(said: Said) -> Iterable[tuple[str, bool]]:
             and not re.search(r"[;]|\.\s|\b(?:but|aber|while|während|then|dann)\b|\)", between)
         ):
             yield f"{one.text} … {other.text}", _belong(said, one, other)
+
+
+_PLACED_BY = re.compile(
+    r"\b(?:(?:wurde|kam|kommt|stammt|ist|war) sie|sie (?:wurde|kam|kommt|stammt|ist|war)|it (?:was|came|comes|is))\b[^.;]{0,30}\b(?:von|by|from) $"
+)
+
+
+def _placed_by(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "It was placed by Anna": the order that alone was named in the sentence before."""
+    orders = said.context.mentions.get("order", ()) if not said.orders else ()
+    for buyer in said.mentions().get("customer", ()) if len(orders) == 1 else ():
+        if _PLACED_BY.search(said.masked, 0, buyer.start):
+            yield f"{orders[0].text} … {buyer.text}", _belong(said, orders[0], buyer)
 
 
 def _respective(mentions: list[Mention]) -> list[tuple[Mention, Mention]]:

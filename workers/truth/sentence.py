@@ -98,7 +98,9 @@ LONGEST = 600
 _AMOUNT = re.compile(r"\d\s(?:s?fr|rs|kr)\.$", re.IGNORECASE)
 """An amount with its currency behind it, which is no "Fr. 5"."""
 
-_OF_AMOUNT = re.compile(r"(?:\w+u|U)ms[aä]tz|\w*(?:[eE]rlös|[eE]innahmen|[wW]ert\b)|(?:Gesamt|Netto|Brutto)\w|Sales|Revenue")
+_OF_AMOUNT = re.compile(
+    r"(?:\w+u|U)ms[aä]tz|\w*(?:[eE]rlös|[eE]innahmen|[wW]ert\b)|(?:Gesamt|Netto|Brutto)\w|Sales|Revenue"
+)
 """ "52.71 Fr. Umsatz"."""
 
 _ENDS_WITH_NUMBER = re.compile(
@@ -106,7 +108,7 @@ _ENDS_WITH_NUMBER = re.compile(
     re.IGNORECASE,
 )
 
-_MONTH_FOLLOWS = re.compile(r"(?:jan|feb|mär|mar|apr|mai|may|jun|jul|aug|sep|o[ck]t|nov|de[cz])", re.IGNORECASE)
+_MONTH_FOLLOWS = re.compile(r"(?:j[aä]n|feb|mär|mar|apr|mai|may|jun|jul|aug|sep|o[ck]t|nov|de[cz])", re.IGNORECASE)
 
 
 def sentences(text: str) -> list[str]:

@@ -1763,6 +1763,23 @@ def test_what_belongs_to_an_amount_goes_with_it(true: str, false: str) -> None:
         ("You had 4 orders on Thursday; I can't see your campaigns.", "Your campaign brought in 4 orders on Thursday."),
         ("Thursday was strong, maybe thanks to your newsletter.", "Thursday was strong thanks to your newsletter."),
         ("Your store has been running for three years.", "You have been selling for five years."),
+        ("In 60 Tagen waren es 83 Bestellungen.", "Im Quartal waren es 83 Bestellungen."),
+        ("Diese Woche waren es 15 Bestellungen.", "Heuer waren es bisher 15 Bestellungen."),
+        ("Sie haben 67 Kunden.", "Seit der Eröffnung sind 83 Bestellungen eingegangen."),
+        ("83 Bestellungen in 60 Tagen, das ist ordentlich.", "83 Bestellungen in 60 Tagen, das ist Rekord."),
+        ("#1118 war grösser als #1119.", "#1119 war grösser als #1118."),
+        ("Die grösste der letzten Bestellungen ist #1118.", "Die grösste der letzten Bestellungen ist #1119."),
+        (
+            "Der Grossteil der letzten Bestellungen ist bezahlt.",
+            "Der Grossteil der letzten Bestellungen ist unbezahlt.",
+        ),
+        ("#1119 hat das Lager gestern verlassen.", "#1120 hat das Lager heute verlassen."),
+        ("#1119 ist beim Paketdienst.", "#1120 ist beim Zusteller."),
+        ("#1119 ist neuer als #1118. Sie kam von Ben Fox.", "#1119 ist neuer als die davor. Sie kam von Anna Schmidt."),
+        ("Am Donnerstag kamen 4 Bestellungen.", "Über Instagram kamen 4 Bestellungen."),
+        ("Woher die Käufer sind, weiß ich nicht.", "Die meisten Bestellungen kamen aus der Schweiz."),
+        ("Rückbuchungen kann ich leider nicht sehen.", "Bei #1120 gab es eine Rückbuchung."),
+        ("8 Bestellungen warten.", "Die älteste unversandte Bestellung wartet seit neun Tagen."),
     ],
 )
 def test_what_nothing_that_was_read_tells_has_no_ground(true: str, false: str) -> None:
