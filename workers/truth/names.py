@@ -458,7 +458,7 @@ _PLACED_BY = re.compile(
 
 def _placed_by(said: Said) -> Iterable[tuple[str, bool]]:
     """ "It was placed by Anna": the order that alone was named in the sentence before."""
-    orders = said.context.mentions.get("order", ()) if not said.orders else ()
+    orders = said.context.mentions.get("order", []) if not said.orders else []
     for buyer in said.mentions().get("customer", ()) if len(orders) == 1 else ():
         if _PLACED_BY.search(said.masked, 0, buyer.start):
             yield f"{orders[0].text} … {buyer.text}", _belong(said, orders[0], buyer)
