@@ -266,7 +266,7 @@ _NOT_BEFORE = {"new": _NEW_THING, "middle": _HALF_OF_TIME, "recent": re.compile(
 _DECIDED = {"done": ("unfulfilled", "fulfilled"), "closed": ("open", ""), "finished": ("open", "fulfilled"), "to_do": ("unfulfilled", "shipping"),
             "settled": ("unpaid", "paid"), "unsettled": ("unpaid", "loose"), "left": ("unfulfilled", "fulfilled")}  # fmt: skip
 
-_TO = re.compile(r"\b(?:(?P<waits>zum|auf(?: den)?(?: \w+en)?)|to|zu|for|den)\s$|^\W*$")
+_TO = re.compile(r"\b(?:(?P<waits>zum|auf den)(?: \w+en)?|to|zu|for|den)\s$|^\W*$")
 _AT = re.compile(r" (?:at|with|on|mit|bei)\b")
 _ASIDE = re.compile(r"\([^()\d]*\)")
 

@@ -334,6 +334,8 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
             sign = -sign
         if _DENIED_HERE.search(masked[max(0, found.start() - 24) : found.start()]):
             sign = -sign
+        if _USUAL.match(masked, found.end()):
+            group = "rise" if sign > 0 else "fall"
         words = said.text[found.start() : found.end()]
         beside = _beside(said, found)
         apart = _apart(said, found, group, scope)
@@ -829,7 +831,7 @@ def _known_difference(said: Said, found: re.Match[str]) -> float | None:
         mine = [ranking.values[key] for m in before[-1:] for key in keys(m) if key in ranking.values]
         theirs = [ranking.values[key] for m in after[:1] for key in keys(m) if key in ranking.values]
         difference = max(mine) - max(theirs) if mine and theirs and ranking.what != "newest" else 0
-        known = (difference, *mine, *theirs)
+        known = (difference, *(() if (found.lastgroup or "").startswith("beside") else (*mine, *theirs)))
         if difference and all(any(fits(number, value) for value in known) for number in said.numbers):
             return difference
     return None

@@ -103,7 +103,7 @@ _EARLIER = re.compile(
     r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag|woche|monat|jahr)", re.IGNORECASE
 )
 
-_IS_OF = re.compile(r" (?:of|von) \W*")
+_IS_OF = re.compile(r" (?:(?:of|von) )?\W*")
 
 _BESIDE = re.compile(r"(?: stück| units?| pieces?)?\s*\(\W*")
 
@@ -238,7 +238,8 @@ def _is_beaten(said: Said, number: Number, period: Mention) -> bool:
     if period.start > number.end:
         return _BEATS.search(said.masked, number.end, period.start) is not None
     between = [n for n in said.numbers if period.end <= n.start < number.start]
-    is_alike = any((n.currencies, n.percent) == (number.currencies, number.percent) for n in between)
+    kind = number.currencies is None, number.percent
+    is_alike = any((n.currencies is None, n.percent) == kind for n in between)
     return is_alike and COMPARED_WITH.search(said.masked, 0, period.start) is not None
 
 

@@ -37,7 +37,7 @@ _QUANTITY = Wording(
 )
 
 _THERE_IS = Wording(
-    r"(?:there (?:are|were|have been)|(?:gab|gibt) es|you (?:have|had|got|received|took)|(?:hattest|hast|hatten|haben) (?:du|sie)|came in|kamen|(?:are|were) placed|(?:is|are) in(?= ?[.,!;]))(?!\w)"
+    r"(?:there (?:are|were|have been)|(?:gab|gibt) es|you (?:have|had|got|received|took)|(?:hattest|hast|hatten|haben) (?:du|sie)|came in|kamen|(?:sind|gingen|trafen)(?= (?:schon |bereits )?bestellungen (?:ein|aufgegeben|herein|rein))|(?:are|were) placed|(?:is|are) in(?= ?[.,!;]))(?!\w)"
 )
 """What says, of a plural without a number, that there is some of it."""
 
@@ -174,7 +174,8 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     is_beside = bool(behind) and _ADJECTIVES.fullmatch(masked, found.end(), behind[0].start + start) is not None
     if is_some and not is_beside and not traits & _OF_MONEY:
         return None
-    if word in ("nothing", "nichts") and not traits and not said.first(ACQUIRED, start, end) and not said.names:
+    is_of_product = said.names and any(t.kind in ("stock", "sold") for t in read.traits)
+    if word in ("nothing", "nichts") and not (traits or is_of_product or said.first(ACQUIRED, start, end)):
         return None
     nouns: set[str] = {kind for s in (behind or read.subjects)[:1] for kind in kinds(s)}
     if "foreign" in nouns and not traits & _OF_MONEY:

@@ -601,10 +601,10 @@ def _is_told(said: Said, number: Number, rival: Figure, distance: float, figure:
 def _place_in_time(said: Said, number: Number, around: Description) -> None:
     """Of two compared figures, which is the earlier: "from 5 to 4", "4 after 5"; "5 vs. 4" does not say."""
     masked, role = said.masked, role_of(said, number)
-    if spans := _of_headed_month(said, number):
+    if spans := _of_headed_time(said, number):
         around.spans, around.front = spans, []
         return
-    if role and (days := _from_day_to_day(said)):
+    if role and _is_end(said, number) and (days := _from_day_to_day(said)):
         around.spans, around.front = days[role == "later"], []
         return
     if role == "earlier":
@@ -626,18 +626,18 @@ def _place_in_time(said: Said, number: Number, around: Description) -> None:
             around.near |= around.neutral
 
 
-def _of_headed_month(said: Said, number: Number) -> list[Range]:
+def _of_headed_time(said: Said, number: Number) -> list[Range]:
     """Below "February vs. January": in "5 vs. 4" the first is February's."""
     heading = said.context.heading
     if heading is None or len(heading.periods) != 2 or said.periods:
         return []
-    months = [m for m in heading.periods if m.value[0] == "calendar"]  # type: ignore[index]
+    times = heading.periods
     numbers = [n for n in said.numbers if (n.currencies is None) == (number.currencies is None) and not n.percent]
-    if not (len(months) == len(numbers) == 2 and number in numbers):
+    if not (len(numbers) == 2 and number in numbers):
         return []
-    if not all(AGAINST.fullmatch(s.masked, a.end, b.start) for s, (a, b) in ((heading, months), (said, numbers))):
+    if not all(AGAINST.fullmatch(s.masked, a.end, b.start) for s, (a, b) in ((heading, times), (said, numbers))):
         return []
-    return heading.spans_of()[months[numbers.index(number)].start]
+    return heading.spans_of()[times[numbers.index(number)].start]
 
 
 def _from_day_to_day(said: Said) -> list[list[Range]]:

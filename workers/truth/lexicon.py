@@ -117,7 +117,7 @@ _NOUNS = re.compile(
 _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
     trait: re.compile(pattern)
     for trait, pattern in {
-        "done": r"(?:un)?(?:fulfilled|shipped|delivered|dispatched|posted|mailed|despatched)|sent|(?:un)?(?:versandt|versendet|verschickt|verpackt|ausgeliefert|geliefert|erfüllt|abgeschickt|zugestellt|losgeschickt|rausgeschickt|rausgegangen|hinausgegangen|abgefertigt|abgegangen|ausgegangen)\w*|unterwegs|transit|carrier|courier|spediteur\w*|zusteller\w*|paketdienst\w*",
+        "done": r"(?:un)?(?:fulfilled|shipped|delivered|dispatched|posted|mailed|despatched)|sent|(?:un)?(?:versandt|versendet|verschickt|verpackt|ausgeliefert|geliefert|erfüllt|abgeschickt|zugestellt|losgeschickt|rausgeschickt|rausgegangen|hinausgegangen|abgefertigt|abgegangen|ausgegangen|spediert)\w*|unterwegs|transit|carrier|courier|spediteur\w*|zusteller\w*|paketdienst\w*",
         "closed": r"(?:un)?(?:closed|archived|resolved|processed|handled|concluded)|(?:un)?(?:abgewickelt|geschlossen|bearbeitet)\w*",
         "finished": r"(?:un|in)?(?:completed?|finished)|(?:un)?(?:erledigt|abgeschlossen|fertig)\w*",
         "to_do": r"fulfil|fulfill|fulfil\w*ment|fulfill?ing|ship|shipments?|shipping|send|sending|dispatch|dispatching|deliver|pack|packing|packed|packaged|post|mail|despatch|handover"
