@@ -206,8 +206,10 @@ def _words(sentence: Sentence) -> None:
             continue
         trait = found.lastgroup or ""
         trait = _decided(masked, found, trait) if trait in _DECIDED else trait
-        if trait == "gross":  # "before returns" is not of returns
-            sentence.traits = [t for t in sentence.traits if not found.start() <= t.start < found.end()]
+        if trait in ("gross", "net"):  # "before returns", "less returns" are not of returns
+            within = (t for t in sentence.traits if found.start() <= t.start < found.end())
+            lost = [t for t in within if trait == "gross" or t.kind == "reversal"]
+            sentence.traits = [t for t in sentence.traits if t not in lost]
         sentence.traits.append(Mention(found.start(), found.end(), found[0], trait))
 
 
