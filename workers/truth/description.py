@@ -569,7 +569,7 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
         if "sold" in lacking and "stock" in traits and figure.currency is None:
             return MOST
         lacking -= {"average"} if "daily" in traits else {"refunded"} if "reversal" in traits else NOTHING
-        if "unfulfilled" in traits and words.wide & {"unfulfilled", "shipping"}:
+        if "unfulfilled" in traits and words.near & {"unfulfilled", "shipping"}:
             lacking -= {"open"}  # "8 open orders wait for shipment": what is to be shipped is open
         if is_sure or (matched and words.money):
             lacking &= STATISTICS - {"largest", "smallest"} | {"price"}
@@ -716,6 +716,10 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
             apart.pop(id(spans_of[other.start]), None)
     if paired := said.paired(number, tuple(apart.values())):
         return spans_of[paired.start], [], []
+    if said.masked[left : left + 1] == "(" and said.masked[number.end : number.end + 1] == ")":
+        beside = [each for each in apart.values() if left - each.end in (0, 1) or left <= each.start < number.end]
+        if len(beside) == 1:  # "3 orders more than yesterday (5)"
+            return spans_of[beside[0].start], [], []
     first = said.numbers[0].start if said.numbers else 0
     clause = 0  # "on Friday 4 orders came in, and the mug was most popular (8 units)": not of Friday only
     if said.masked[left : left + 1] == "(":  # what is in brackets is of the time of the number before them

@@ -139,7 +139,7 @@ _UP_FROM = re.compile(
 
 _ARROW = re.compile(r"\W*(?:→|➔|➜|⇒|->|=>)\W*")
 
-_OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
+_OF_DAYS = re.compile(r" (?:out |(?P<days>days|tagen?) )?(?:of|von|der)\b", re.IGNORECASE)
 
 _TO_NUMBER = re.compile(r"^\s?[-–]\s?\d+")
 
@@ -421,15 +421,8 @@ def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:
     """The noun after the number, else the one before it."""
     whole, _ = said.of_which(number)
     behind = whole.end if whole is not None else number.end
-    days = _DAYS.match(said.masked, behind)
-    is_of_days = any(
-        0 <= period.start - number.end < 9
-        and said.masked[number.end : period.start].strip() in ("", "out", "days", "tagen", "tage")
-        and _OF_DAYS.match(period.text)
-        for period in said.periods
-    )
-    if (is_of_days and not days) or (days and (is_of_days or whole) and not _NONE.search(said.masked)):
-        return frozenset({"day"})  # "on 5 of the last 7 days", "on 5 of 7 days"
+    if _are_days(said, number, whole):
+        return frozenset({"day"})
     for name in said.names:
         is_product = any(key.startswith("product:") for key in keys(name))
         if is_product and behind <= name.start < right and _AMOUNT_OF.fullmatch(said.masked[behind : name.start]):
@@ -454,6 +447,20 @@ _DAYS, _NONE = (
     re.compile(r" (?:days|tagen?)\b"),
     re.compile(r"\b(?:no|not|without|nothing|kein\w*|nichts?|ohne|more|mehr|over|über)\b"),
 )
+
+
+def _are_days(said: Said, number: Number, whole: Number | None) -> bool:
+    """ "On 5 of the last 7 days", "on 5 of 7 days"."""
+    if _NONE.search(said.masked):
+        return False
+    if whole is not None and _DAYS.match(said.masked, whole.end):
+        return True
+    for period in said.periods:
+        begins = period.start - number.end
+        of = _OF_DAYS.match(said.masked[number.end : period.start] + period.text) if begins >= 0 else None
+        if of and of.end() > begins - 5 and (of["days"] or period.value[0] == "day"):  # type: ignore[index]
+            return True
+    return False
 
 
 def _is_named_since(said: Said, noun: Mention, ends: int) -> bool:
