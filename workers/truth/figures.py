@@ -58,8 +58,8 @@ _STATED = re.compile(
 )
 
 _TALK = re.compile(
-    r"^[\s-]*(?:(?!(?:der|die|das|the|den)\s)[a-zäöüß]+\s){0,2}?(?:steps?|tips?|ideas?|ways?|things?|options?|questions?|reasons?|points?|hours?|hrs?|minutes?|mins?|seconds?|stars?|examples?"
-    r"|suggestions?|parts?|words?|sentences?|clicks?|channels?|areas?|goals?|priorit(?:y|ies)|attempts?|tries|messages?|e?-?mails?|posts?|photos?"
+    r"^[\s-]*(?:(?!(?:der|die|das|the|den)\s)[a-zäöüß]+\s){0,2}?(?!(?:day|week|month|year) (?:on|over|to) )(?:steps?|tips?|ideas?|ways?|things?|options?|questions?|reasons?|points?|hours?|hrs?|minutes?|mins?|seconds?|stars?|examples?"
+    r"|suggestions?|parts?|words?|sentences?|clicks?|channels?|areas?|goals?|priorit(?:y|ies)|attempts?|tries|messages?|e?-?mails?|posts?|photos?|views?"
     r"|images?|pictures?|months?|weeks?|years?|days?|workdays|nights?|problems?|issues?|topics?|insights?|observations?|highlights?|takeaways?"
     r"|figures|numbers|metrics|reports?|reminders?|cents?|facts|categories|groups|currencies|facts|schritte?n?|tipps?|ideen?|möglichkeiten?|wege?|dinge?|optionen?|fragen?|gründe?n?|punkte?n?|stunden?|minuten?"
     r"|sekunden?|sterne?n?|beispiele?n?|vorschläge?n?|wörter|sätze?n?|klicks?|kanäle|bereiche|ziele?|versuche|nachrichten|mails?|beiträge|fotos|bilder"
@@ -129,7 +129,7 @@ _RANGES = Wording(r"(?:from|von|vom)\b")
 _FROM, TO = re.compile(r"\b(?:from|von|vom)\W*$"), re.compile(r"\b(?:to|at|auf)\W*$")
 
 _LATER = re.compile(
-    r"^[^.;]{0,60}\b(?:(?:up|down|back) from|statt|instead of|rather than|vs|versus|against|after|nach|gegenüber|compared (?:with|to)|verglichen mit)\W*$"
+    r"^(?:[^.;]|(?<=\d)\.(?=\d)){0,60}\b(?:(?:up|down|back)(?: (?:by )?[\d.,]+ ?(?:%|percent))? from|statt|instead of|rather than|vs|versus|against|after|nach|gegenüber|compared (?:with|to)|verglichen mit)\W*$"
 )
 
 _UP_FROM = re.compile(
@@ -175,7 +175,7 @@ def number(said: Said, number: Number) -> bool | None:
     is_count = number.currencies is None and not number.percent
     if (loyal := _is_loyal(said, number)) is not None:
         return loyal
-    if len(said.numbers) > 2 and (told := is_of_share(said, number)) is not None:
+    if (told := is_of_share(said, number)) is not None:
         return told
     whole = said.of_which(number)[0]
     whole = whole or _whole_before(said, number)
@@ -201,6 +201,8 @@ def number(said: Said, number: Number) -> bool | None:
     figure = in_data(said, number, left, right, subjects, said.meant_by_it(before + after))
     if figure is not None and is_count and "change" not in figure.traits and _MORE_THAN.match(after):
         figure = None  # "2 orders more than yesterday" are not two orders
+    if figure is not None and (rate := _PER_TIME.match(after)) and not _is_rate(figure, rate):
+        return False
     if figure is None and (is_of_named(said, number) or _makes_up_share(said, number)):
         return True
     is_of_them = is_count and _OF_THE.search(before) and (_VERB.match(after) or not after.strip(" .,;:!?"))
@@ -230,6 +232,17 @@ def _whole_before(said: Said, number: Number) -> Number | None:
 
 _OF_WHICH = re.compile(r"\b(?:davon|darunter|of (?:which|them|those)) (?:[^\W\d]+ ){0,2}$")
 _OF_ALL = re.compile(r"(?:^|[:!.,] )\W*(?:of (?:the|your)|von (?:den|deinen|ihren))(?: insgesamt)? $")
+
+
+_PER_TIME = re.compile(
+    r"[^.,;:\d]{0,24}\b(?:an?|per|each|every|pro) (?:(?P<month>month|monat)|(?P<week>week|woche)|(?P<year>year|jahr))(?!\w)"
+)
+
+
+def _is_rate(figure: Figure, rate: re.Match[str]) -> bool:
+    """ "71 orders a month": whether the figure is of so long a time."""
+    least, most = {"week": (6, 7), "month": (27, 31), "year": (360, 366)}[rate.lastgroup or ""]
+    return figure.period is not None and least <= (figure.period[1] - figure.period[0]).days <= most
 
 
 def _makes_up_share(said: Said, number: Number) -> bool:
@@ -306,6 +319,8 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
         return _GIVEN.search(before) is not None
     if _NEXT.search(before):  # "your next 50 customers"
         return False
+    if number.word and _OR_SO.search(before):  # "one or two big baskets"
+        return False
     if number.word and number.how == "over" and number.readings[0][0] == 1:  # "at least one order"
         return False
     if not number.word and any(t.kind == "previous" and number.end <= t.start < right for t in said.traits):
@@ -313,7 +328,8 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
     is_count = number.currencies is None and not number.percent
     is_whole = number.readings[0][1] >= 1  # "4.8 stars" is a rating
     is_of_store = subjects == {"day"} or any(
-        talk and number.end <= s.start < number.end + talk.end() for s in said.subjects
+        talk and number.end <= s.start < number.end + talk.end() and (s.kind != "foreign" or not number.word)
+        for s in said.subjects
     )
     if talk and is_count and is_whole and not is_of_store:
         return False
@@ -347,6 +363,8 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
     told = said.masked[max(reasons, default=0) : said.clause_end(number.end)]  # "it might help, since …"
     return not said.advises(sentence) and not said.supposes(told)
 
+
+_OR_SO = re.compile(r"\b(?:one|an?|two|three|eine[rnms]?|zwei|drei) (?:or|oder|to|bis) $")
 
 _WHICH_IS = re.compile(r",? (?:which|that) (?:is|was|are|were) (?:\w+ ){0,2}?(?:your?|the)\b")
 
@@ -621,6 +639,8 @@ def _place_in_time(said: Said, number: Number, around: Description) -> None:
         return
     if role and _is_end(said, number) and (days := _from_day_to_day(said)):
         around.spans, around.front = days[role == "later"], []
+        around.near -= {"previous"}
+        around.expected -= {"previous"}
         return
     if role == "earlier":
         around.near |= {"previous"}
@@ -674,7 +694,7 @@ def role_of(said: Said, number: Number) -> str | None:
     if len(numbers) != 2:
         if not said.has(_RANGES) and not _ARROW.search(masked):
             return None
-        ends = [(a, b) for a, b in itertools.pairwise(numbers) if number in (a, b) and _is_from_to(masked, a, b)]
+        ends = [(a, b) for a, b in itertools.pairwise(numbers) if number in (a, b) and is_from_to(masked, a, b)]
         return None if not ends else "earlier" if number is ends[0][0] else "later"
     if any(t.kind in OF_SALES and 0 <= t.start - numbers[1].end < 14 for t in said.traits):
         return None  # "$5 after $1 of returns"
@@ -696,10 +716,11 @@ def _is_end(said: Said, number: Number) -> bool:
         return False
     pairs = itertools.pairwise(said.numbers)
     alike = [(a, b) for a, b in pairs if (a.percent, a.currencies is None) == (b.percent, b.currencies is None)]
-    return any(number in pair and _is_from_to(said.masked, *pair) for pair in alike)
+    return any(number in pair and is_from_to(said.masked, *pair) for pair in alike)
 
 
-def _is_from_to(masked: str, one: Number, other: Number) -> bool:
+def is_from_to(masked: str, one: Number, other: Number) -> bool:
+    """ "From 5 to 4", "5 → 4"."""
     between = masked[one.end : other.start]
     if _ARROW.fullmatch(between):
         return True
@@ -730,8 +751,9 @@ def _candidates(said: Said, number: Number) -> Iterable[Figure]:
         if found and number.currencies is None and not number.percent:
             return found
     kinds = ["money"] if number.currencies is not None else ["percent"] if number.percent else ["count", "money"]
+    low, high = min(number.readings)[0] / 2 - 1, max(number.readings)[0] * 2 + 1  # no wording reaches farther
     among = (figure for kind in kinds for figure in said.grounds.by_kind.get(kind, ()))
-    return found + [figure for figure in among if fits(number, figure.value)]
+    return found + [figure for figure in among if low <= abs(figure.value) <= high and fits(number, figure.value)]
 
 
 def _rivals(said: Said, number: Number, subjects: frozenset[str], *, is_old: bool = False) -> Iterable[Figure]:

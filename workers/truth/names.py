@@ -48,7 +48,7 @@ _PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
 
 _ACTS = re.compile(
     r"(?:\s(?:from|aus)\s\S+)?\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:order(?:ed)?|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
-    r"|gekauft|kaufte|wartet|waits|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|did(?= .{0,4}\d)|made|earned|generated|besteht|eröffnete|moved|spent|holds|checked|bieten|bietest|hast|haben|buys?|keeps|kauft|took|takes|holte?|folgte?|follow(?:s|ed)|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|\s(?:mit|with) (?:\w+ )?(?:bestellung|order|auftrag) \ue000|'s\b|’s\b|,\s\d+ (?:verkauft|sold|units?|stück|pieces)\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d|\s\d+(?=[,.;\n]|$)"
+    r"|gekauft|kaufte|wartet|waits|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|did(?= .{0,4}\d)|made|earned|generated|besteht|eröffnete|moved|spent|holds|ranks?|checked|bieten|bietest|hast|haben|buys?|keeps|kauft|took|takes|holte?|folgte?|follow(?:s|ed)|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|\s(?:mit|with) (?:\w+ )?(?:bestellung|order|auftrag) \ue000|'s\b|’s\b|,\s\d+ (?:verkauft|sold|units?|stück|pieces)\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d|\s\d+(?=[,.;\n]|$)"
 )
 
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
@@ -87,7 +87,7 @@ _FUNCTION_WORDS = re.compile(
 _CONTRACTED = re.compile(r"['’](?:s|re|ve|ll|d|m)$")
 
 _OTHER_WORDS = re.compile(
-    r"prozent|uhr|dinge|stand|update\w*|kurz\w*|shop\w*|store|january|february|march|april|may|june|july|august|september|october|november|december|januar|februar|märz|mai|juni"
+    r"prozent|uhr|dinge|stand|update\w*|kurz\w*|shop\w*|store|january|jänner|feber|february|march|april|may|june|july|august|september|october|november|december|januar|februar|märz|mai|juni"
     r"|juli|oktober|dezember|\w+tag\w*|\w+day|woche\w*|monat\w*|jahr\w*|week|month|year|zeit\w*|wert\w*|rabatt\w*|angebot\w*|daten\w*|zahl\w*|data|usd|eur|chf|gbp|jpy|sku|faq|utc"
     r"|admin|plan|tarif|name|nummer|platz|anzahl|betrag|rest|hälfte|viertel|drittel|mal|stück|euro|cent|us|eu|ad|ads|email|e-mail|newsletter|versand|lieferung\w*"
 )
@@ -218,9 +218,13 @@ _ON_PLAN = re.compile(
 )
 
 
+_PLAN_LABEL = re.compile(r"(?:plan|tarif|paket):")
+
+
 def shops(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Your store has been open since 2021", "you are on the Advanced plan"."""
-    opened = {m.at.year for m in said.grounds.moments if m.entities == {"key:created_at"}}
+    moments = said.grounds.moments if _OPENED in said.places or _YEARS in said.places else ()
+    opened = {m.at.year for m in moments if m.entities == {"key:created_at"}}
     for found in said.each(_OPENED, plain=True) if opened else ():
         if _SHOP.search(said.plain) and not said.doubts(said.plain):
             year = found["year"] or found["since"]
@@ -238,13 +242,14 @@ def shops(said: Said) -> Iterable[tuple[str, bool]]:
         begins = found.start("before") if found["before"] else found.start()
         told = _ON_PLAN.search(said.plain, 0, begins)
         clause = said.plain[said.clause_start(found.start()) : said.clause_end(found.end())]
-        if told is None or said.doubts(clause) or said.supposes(clause) or said.advises(clause):
+        is_label = _PLAN_LABEL.match(found[0]) is not None  # "Plan: Basic"
+        if not is_label and (told is None or said.doubts(clause) or said.supposes(clause) or said.advises(clause)):
             continue
         is_it = any(
             (found["before"] or found["behind"] or found["named"] or found["alone"]) in plan
             for plan in said.grounds.plans
         )
-        yield said.text[found.start() : found.end()], is_it != bool(told["not"])
+        yield said.text[found.start() : found.end()], is_it != bool(told and told["not"])
 
 
 def names(said: Said) -> Iterable[tuple[str, bool]]:
@@ -259,6 +264,7 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
         while words and (
             _FUNCTION_WORDS.fullmatch(_CONTRACTED.sub("", words[0].lower()))
             or len(words[0]) == 1
+            or (words[0].startswith("Shopify") and len(words[0]) == len("Shopify's"))
             or _is_word(words[0].rstrip("."))
         ):
             start += len(words[0]) + 1
@@ -419,6 +425,7 @@ def relations(said: Said) -> Iterable[tuple[str, bool]]:
     ]
     mentions += [Mention(*found.span(), found[0], "name", said.context.second) for found in said.each(_BEFORE_NEWEST)]
     yield from _of_above(said)
+    yield from _placed_by(said)
     known = said.grounds.linked
     mentions = [m for m in mentions if isinstance(m.value, frozenset) and m.value & known]
     for second in said.each(_BEFORE_NEWEST):
@@ -447,6 +454,19 @@ def relations(said: Said) -> Iterable[tuple[str, bool]]:
             and not re.search(r"[;]|\.\s|\b(?:but|aber|while|während|then|dann)\b|\)", between)
         ):
             yield f"{one.text} … {other.text}", _belong(said, one, other)
+
+
+_PLACED_BY = re.compile(
+    r"\b(?:(?:wurde|kam|kommt|stammt|ist|war) sie|sie (?:wurde|kam|kommt|stammt|ist|war)|it (?:was|came|comes|is))\b[^.;]{0,30}\b(?:von|by|from) $"
+)
+
+
+def _placed_by(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "It was placed by Anna": the order that alone was named in the sentence before."""
+    orders = said.context.mentions.get("order", []) if not said.orders else []
+    for buyer in said.mentions().get("customer", ()) if len(orders) == 1 else ():
+        if _PLACED_BY.search(said.masked, 0, buyer.start):
+            yield f"{orders[0].text} … {buyer.text}", _belong(said, orders[0], buyer)
 
 
 def _respective(mentions: list[Mention]) -> list[tuple[Mention, Mention]]:

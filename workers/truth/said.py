@@ -20,7 +20,7 @@ STRICT = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refun
 OF_SALES = frozenset({"net", "gross", "discount", "reversal", "tax", "postage"})
 
 _HYPOTHETICAL = Wording(
-    r"(?:if (?!i\b)|could|would|imagine|suppose|aim|goal|target|for example|for instance|e\.g\.|such as|say,|once you(?! (?:subtract|deduct|take|account|factor)\b)|when you|as soon as"
+    r"(?:if (?!i\b)|could|would|imagine|suppose|aim|goal|target|for example|for instance|e\.g\.|such as|say,|once you(?! (?:subtract|deduct|take|account|factor)\b)|when you(?! (?:took|made|had|sold|earned|got|received|brought|were)\b)|as soon as"
     r"|wenn (?!ich\b)|falls|sobald|könnten?|würden?|angenommen|stell\w* (?:dir|sie)|zum beispiel|z\. ?b\.|etwa wenn|ziel|wie wäre)\b",
 )
 
@@ -43,7 +43,7 @@ OWNED = re.compile(
 _LATEST = re.compile(r"\b(?:latest|last|newest|recent|letzten|neuesten|jüngsten)\s$")
 
 _PART_OF = re.compile(
-    r"(?=\W*\w)\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:a total of|insgesamt)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?(?:insgesamt\s+)?"
+    r"/|(?=\W*\w)\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:a total of|insgesamt)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?(?:insgesamt\s+)?"
     r"(?:\ue000+['’]s\s+)?(?:(?:latest|last|newest|most recent|recent|letzten|neuesten|jüngsten)\s+)?",
 )
 
@@ -72,7 +72,7 @@ _AND, _BETWEEN = (
 )
 
 _UNSURE = Wording(
-    r"(?<=,\s)(?:bis|sobald)\b|(?:until|can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b",
+    r"(?<=,\s)(?:bis|sobald)\b|(?:until|can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?(?:\w+ )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b",
 )
 
 _SHARE_ASIDE = re.compile(r"[^\d.,;:(]{0,24}\([^\w.,;:(]*[\d.,]+\s?(?:%|percent|prozent)\W{0,2}\)")
@@ -92,7 +92,7 @@ _OF_IT = re.compile(r"\b(?:it|its|they|their|she|her|he|his|apiece|each(?! \w)|t
 
 
 _LABEL = re.compile(
-    r"\W*(?:(?:(?:order )?(?:total|amount|value)|customer|placed|ordered|date|status|gesamt\w*|betrag|bestellwert|kund(?:e|in)|datum)\s?:"
+    r"\W*(?:(?:(?:order )?(?:total|amount|value)|customer|units?(?: sold)?|in stock|placed|ordered|date|status|gesamt\w*|betrag|bestellwert|kund(?:e|in)|datum)\s?:"
     r"|(?:the (?:total|amount)|(?:der|die) (?:betrag|bestellwert|\w*summe)) (?:is|was|beträgt|liegt|lag|beläuft|ist|war)\b)"
 )
 

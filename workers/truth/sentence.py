@@ -108,7 +108,7 @@ _ENDS_WITH_NUMBER = re.compile(
     re.IGNORECASE,
 )
 
-_MONTH_FOLLOWS = re.compile(r"(?:jan|feb|mär|mar|apr|mai|may|jun|jul|aug|sep|o[ck]t|nov|de[cz])", re.IGNORECASE)
+_MONTH_FOLLOWS = re.compile(r"(?:j[aä]n|feb|mär|mar|apr|mai|may|jun|jul|aug|sep|o[ck]t|nov|de[cz])", re.IGNORECASE)
 
 
 def sentences(text: str) -> list[str]:
