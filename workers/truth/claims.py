@@ -95,9 +95,14 @@ _RANK = Wording(
 _CODE = re.compile(rf"\b(?!(?:{CODE.lower()}|{SHORT})\d)[a-z]++\d[\w-]*")
 
 
+_SWISS = re.compile(r"\b([a-zäöü]*?(?:grö|mä|ie|ei|äu|blo|au(?=ssen|sser)|gro(?=sse|sst)|Gro(?=sst)))ss")
+""" "Grösser", "regelmässig", "Grossteil": as they are written in Switzerland."""
+
+
 def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
     """One sentence. `names`: what is known by name in lower case, and its keys ("product:…", "customer:…")."""
     text = with_latin_signs(text)
+    text = _SWISS.sub(r"\1ß", text) if "ss" in text else text
     plain = lowered(text)
     sentence = Sentence(text, plain)
     masked = _URL.sub(_mask, plain) if _LIKE_URL.search(plain) else plain
@@ -173,6 +178,10 @@ def _words(sentence: Sentence) -> None:
                 continue
             if trait in _LEFT_OUT and _is_left_out(masked, found):
                 continue
+            if found[0].startswith("warenkorb") and (sentence.orders or sentence.traits[-1:]):
+                continue  # "the smallest basket"
+            if found[0] == "zuletzt" and any(t.kind == "previous" for t in sentence.traits):
+                continue  # "against the month before you made $5 zuletzt": no list
             if trait == "new" and _JUST_IN.search(masked[: found.end() + 2]) and not sentence.subjects:
                 continue
             if (found[0] in ("money", "geld") and not sentence.orders) or (found[0] == "apiece" and sentence.names):
@@ -199,8 +208,10 @@ def _words(sentence: Sentence) -> None:
             continue
         trait = found.lastgroup or ""
         trait = _decided(masked, found, trait) if trait in _DECIDED else trait
-        if trait == "gross":  # "before returns" is not of returns
-            sentence.traits = [t for t in sentence.traits if not found.start() <= t.start < found.end()]
+        if trait in ("gross", "net"):  # "before returns", "less returns" are not of returns
+            within = (t for t in sentence.traits if found.start() <= t.start < found.end())
+            lost = [t for t in within if trait == "gross" or t.kind == "reversal"]
+            sentence.traits = [t for t in sentence.traits if t not in lost]
         sentence.traits.append(Mention(found.start(), found.end(), found[0], trait))
 
 
@@ -236,7 +247,7 @@ _WITHOUT = re.compile(
 )
 
 _NOT_COUNTED = re.compile(
-    r"[^.,;:\d]*\b(?:not (?:counted|included)|(?:is|are)n't (?:counted|included)|excluded|left out|aside|nicht (?:mit)?(?:gezählt|eingerechnet|enthalten)|ausgenommen|ausgeschlossen|außen vor)"
+    r"[^.,;:\d]*\b(?:not (?:counted|included)|(?:is|are)n't (?:counted|included)|excluded|left out|aside|nicht (?:mit|ein)?(?:gezählt|gerechnet|enthalten)|ausgenommen|ausgeschlossen|außen vor)"
 )
 
 _COUNTED_HERE = re.compile(r"(?:\d|\b(?:no|keine?|zwei|drei|vier|fünf|sechs|two|three|four|five|six|one|eine))\s$")
@@ -264,6 +275,7 @@ _NOT_BEFORE = {"new": _NEW_THING, "middle": _HALF_OF_TIME, "recent": re.compile(
 _DECIDED = {"done": ("unfulfilled", "fulfilled"), "closed": ("open", ""), "finished": ("open", "fulfilled"), "to_do": ("unfulfilled", "shipping"),
             "settled": ("unpaid", "paid"), "unsettled": ("unpaid", "loose"), "left": ("unfulfilled", "fulfilled")}  # fmt: skip
 
+_TO = re.compile(r"\b(?:(?P<waits>zum|auf den)(?: \w+en)?|to|zu|for|den)\s$|^\W*$")
 _AT = re.compile(r" (?:at|with|on|mit|bei)\b")
 _ASIDE = re.compile(r"\([^()\d]*\)")
 
@@ -285,12 +297,8 @@ def _decided(masked: str, found: re.Match[str], trait: str) -> str:
         masked, 0, found.start()
     ):  # "gestern hast du mit 5 € abgeschlossen"
         return ""
-    if trait == "to_do" and re.search(
-        r"\b(?:to|zu|zum|for|den)\s$|^\W*$", masked[max(0, found.start() - 6) : found.start()]
-    ):
-        is_cost = found[0] in ("shipping", "versand") and not masked.endswith(
-            ("zum ", "auf ", "auf den "), 0, found.start()
-        )
+    if trait == "to_do" and (to := _TO.search(masked, 0, found.start())):
+        is_cost = found[0] in ("shipping", "versand") and not to["waits"]
         return "shipping" if is_cost else not_yet
     if found[0].startswith("un") and found[0] != "unterwegs":
         return not_yet

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from datetime import timedelta
 from functools import partial
 
+from workers.truth.description import COMPARED_WITH
 from workers.truth.figure import NOTHING, STATUSES, Change, Figure, Range, fits
 from workers.truth.figures import is_from_to, role_of
+from workers.truth.lexicon import WORDS
 from workers.truth.periods import SINCE, near, ranges
 from workers.truth.said import AGAINST, OF_SALES, THAN, Said, keys, kinds
 from workers.truth.sentence import Mention, Number
@@ -35,7 +37,7 @@ _DOUBLED = re.compile(
 )
 
 _DIRECTION = Wording(
-    r"(?:(?P<more>more|mehr|higher|höher\w*|greater|larger|bigger|größer\w*|better|besser\w*|stronger|\w*stärker\w*|busier|faster|schneller\w*|richer|pricier|dearer|teurer\w*|ahead|beat(?:s|en|ing)?|tops|topped"
+    r"(?:(?P<more>more|mehr|higher|höher\w*|greater|larger|bigger|größer\w*|better|besser\w*|stronger|\w*stärker\w*|busier|lebhafter|faster|schneller\w*|richer|pricier|dearer|teurer\w*|ahead|beat(?:s|en|ing)?|tops|topped"
     r"|outsold|overt(?:ook|akes?|aken)|outsells?|outselling|outdid|outdoes|outperform\w*|outnumber\w*|outpac\w*|outstrip\w*|outrank\w*|outweigh\w*|exceed(?:s|ed|ing)?|surpass\w*|eclips\w*|most of|die meisten|mostly|überzahl"
     r"|übertrifft|übertr[aeo]f\w*|übersteig\w*|überstieg\w*|überwieg\w*|überwog\w*|überhol\w*|überrag\w*|schlägt|schlug|toppte?n?|öfter|häufiger|more often|left(?= [\w\ue000 ]{1,24} behind)|lead(?:s|ing)? over)"
     r"|(?P<less>fewer|less|weniger|lower|niedriger\w*|tiefer\w*|geringer\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|\w*schwächer\w*|slower|langsamer\w*|quieter|ruhiger\w*|cheaper|billiger\w*|günstiger\w*|trail(?:s|ed|ing)?|lags|lagg(?:ed|ing)"
@@ -44,14 +46,14 @@ _DIRECTION = Wording(
     r"|(?P<steady>steady|stable|flat|unchanged|stabil\w*|konstant\w*|gleichmäßig\w*|unverändert\w*)"
     r"|(?P<rise>rose|risen|rising|rises?|grew|grown|growing|growth|grows?|climb(?:s|ed|ing)?|increas(?:e|es|ed|ing)|jump(?:s|ed|ing)?|leap(?:ed)?|leapt|surg(?:e|ed|ing)|soar(?:ed|ing)?|gain(?:s|ed|ing)?|improv(?:e|ed|ing|ement)|expand(?:ed|ing)?"
     r"|accelerat(?:ed|ing)|doubled|tripled|quadrupled|(?:pick|perk|edg)(?:ed|ing) up|uptick|upswing|upward|uptrend|up(?! (?:to|and running|next)\b)|stieg\w*|steigt|steigend\w*|steigen|gestiegen|anstieg\w*|angestiegen|wuchs\w*|wächst|wachsen|gewachsen|wachstum\w*"
-    r"|zugelegt|legten? \w* ?zu|zugenommen|zunahme\w*|kletter(?:n|te|ten)|geklettert|plus|zuwachs\w*|rauf|hinauf|nach oben|verbessert\w*|(?:nachfrage|umsatz|absatz|verkäufe|geschäft|bestellungen) (?:\S+ ){0,4}(?:zieht|ziehen|zog|zogen) (?:\S+ ){0,4}an|bergauf|aufwärts\w*|verdoppelt|verdreifacht|vervierfacht|erhöht\w*|(?:nahm|nimmt|nehmen|legte|legten) (?:\S+ ){0,8}zu|im plus)"
+    r"|zugelegt|legten? \w* ?zu|zugenommen|zunahme\w*|kletter(?:n|te|ten)|geklettert|plus|zuwachs\w*|rauf|hinauf|nach oben|verbessert\w*|(?:es|nachfrage|umsatz|absatz|verkäufe|geschäft|bestellungen) (?:\S+ ){0,4}(?:zieht|ziehen|zog|zogen) (?:\S+ ){0,4}an|bergauf|aufwärts\w*|verdoppelt|verdreifacht|vervierfacht|erhöht\w*|(?:nahm|nimmt|nehmen|legte|legten) (?:\S+ ){0,8}zu|im plus)"
     r"|(?P<fall>fell|falling|falls?|drop(?:s|ped|ping)?|declin(?:e|es|ed|ing)|decreas(?:e|es|ed|ing)|shrank|shrunk|shrinking|slipp(?:ed|ing)(?! (?:in|into|through)\b)|slump(?:ed|ing)?|dip(?:s|ped|ping)?|cool(?:ed|ing) (?:off|down)|eased|slid|slide|sank|sunk|plung(?:e|ed)|plummet\w*|down"
     r"|weaken(?:ed|ing)|halved|slow(?:ed|ing)(?: down)?|downward|downturn|gesunken|sank\w*|sinkt|sinken|(?:fiel(?:en)?|fällt|fallen)(?! [^.,;]{0,60}\baus\b)|gefallen|rückg[aä]ng\w*|zurückgegangen|zurückgefallen|schrumpf\w*|geschrumpft|nachgelassen|hink\w*|abgenommen|abnahme\w*|eingebrochen|einbruch"
-    r"|eingebüßt|rückläufig\w*|fallend\w*|sinkend\w*|bergab|abwärts\w*|minus|runter|hinunter|nach unten|verringert\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|blieben|bleibt|bleiben) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
+    r"|eingebüßt|rückläufig\w*|fallend\w*|sinkend\w*|bergab|abwärts\w*|minus|runter|hinunter|nach unten|ver(?:ringer|schlechter)t\w*|halbiert|(?:ging|gingen|geht|gehen|blieb|blieben|bleibt|bleiben) (?:\S+ ){0,12}zurück|(?:nahm|nimmt|nehmen|nahmen) (?:\S+ ){0,8}ab))(?!\w)"
 )
 
 _NO_DIRECTION = re.compile(
-    r"(?:\bheads-|\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s)(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:den|the) (?:schnitt|durchschnitt|average|mean) (?:nach oben|nach unten|up|down|hoch)$|\bauf [^,;\d]{0,40}\bzurück$|\bausreißer nach (?:oben|unten)$|\b(?:plan|tarif|paket) [„“\"]?grow$|\b(?:or|oder) (?:more|less|mehr|weniger|above|below|über|unter)$|\b(?:above|below|over|under|über|unter)(?= (?:or|oder)\b)$"
+    r"(?:^|[:!.] )\W*unter$|(?:\bheads-|\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s)(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:den|the) (?:schnitt|durchschnitt|average|mean) (?:nach oben|nach unten|up|down|hoch)$|\bauf [^,;\d]{0,40}\bzurück$|\bausreißer nach (?:oben|unten)$|\b(?:plan|tarif|paket) [„“\"]?grow$|\b(?:or|oder) (?:more|less|mehr|weniger|above|below|über|unter)$|\b(?:above|below|over|under|über|unter)(?= (?:or|oder)\b)$"
 )
 
 _TAKES_OBJECT = Wording(
@@ -111,7 +113,7 @@ _STANDS_AT = re.compile(r"\b(?:to|at|auf|mit|with|bei)\W*$")
 
 _BY_BEFORE = re.compile(r"\b(?:um|by)\s$")
 
-_BY = re.compile(r"\s+(?:by |um |of |von )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
+_BY = re.compile(r"(?:[\s(]*\ue000+\)?)?\s+(?:by |um |of |von )?(?:about |roughly |rund |etwa |gut |knapp )?[$€£]?\s?")
 
 
 def _within_week(said: Said, scope: Scope) -> float | None:
@@ -271,7 +273,8 @@ _COUNTED = frozenset({"order", "customer"})
 _TIMES_AS_MUCH = Wording(
     r"(?:(?P<twice>doubled|verdoppelt\w*|(?:twice|two times) as (?:many|much|busy)|(?:doppelt|zweimal) so (?:viel\w*|hoch|groß|stark))"
     r"|(?P<thrice>tripled|verdreifacht\w*|three times as (?:many|much|busy)|(?:dreimal|dreifach) so (?:viel\w*|hoch|groß|stark))"
-    r"|(?P<half>halved|halbiert\w*|half as (?:many|much|busy)|halb so (?:viel\w*|hoch|groß|stark)))(?!\w)"
+    r"|(?P<half>halved|halbiert\w*|half as (?:many|much|busy)|halb so (?:viel\w*|hoch|groß|stark))"
+    r"|(?P<times>(?:vier|fünf|sechs|sieben|acht|neun|zehn)mal|(?:four|five|six|seven|eight|nine|ten) times) (?:so|as) (?:viel\w*|hoch|groß|stark|many|much|busy))(?!\w)"
 )
 
 _THAN_THAT = re.compile(r"\b(?:more than|over|mehr als|über|(?P<less>less than|not even|weniger als|nicht einmal))\s$")
@@ -283,7 +286,7 @@ def multiples(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Orders doubled from Friday to Saturday", "Thursday had twice as many orders as Friday"."""
     for found in said.each(_TIMES_AS_MUCH, plain=True):
         clause = said.masked[said.clause_start(found.start()) : said.clause_end(found.end())]
-        sides = _days(said)
+        sides = found_ if len(found_ := _days(said)) == 2 else _times(said, EVERYWHERE)
         starts = {*(m.start for m in (*said.periods, *said.dates))}
         if said.doubts(clause) or said.supposes(clause) or {side[0] for side in sides} - starts or len(sides) != 2:
             continue
@@ -293,7 +296,7 @@ def multiples(said: Said) -> Iterable[tuple[str, bool]]:
             continue
         pairs = [(a, b) for a, b in zip(one[2](), other[2](), strict=True) if a is not None and b]
         if pairs:
-            factor = _FACTORS[found.lastgroup or ""]
+            factor = WORDS[found["times"].split()[0]] if found["times"] else _FACTORS[found.lastgroup or ""]
             than = _THAN_THAT.search(said.plain, 0, found.start())
             off = [(a / b / factor - 1) * (-1 if than and than["less"] else 1) for a, b in pairs]
             yield (
@@ -333,7 +336,7 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
             continue
         if _ONCE.match(masked, found.end()) or _NO_DIRECTION.search(masked[: found.start()][-24:] + found[0]):
             continue
-        if said.first(_LASTING, *scope, plain=True) or _USUAL.match(masked, found.end()):  # no report is of that
+        if said.first(_LASTING, *scope, plain=True) or _is_as_usual(said, found):  # no report is of that
             yield found[0], False
             continue
         if group == "steady":
@@ -345,6 +348,8 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
             sign = -sign
         if _DENIED_HERE.search(masked[max(0, found.start() - 24) : found.start()]):
             sign = -sign
+        if _USUAL.match(masked, found.end()):
+            group = "rise" if sign > 0 else "fall"
         words = said.text[found.start() : found.end()]
         beside = _beside(said, found)
         apart = _apart(said, found, group, scope)
@@ -355,7 +360,9 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
             c
             for n in beside
             for c in _changes_of(said, n, scope)
-            if n.percent or not any(o is not n and o.start in said.meant for o in said.numbers)
+            if n.percent
+            or _BY_BEFORE.search(masked[: n.start])
+            or not any(o is not n and o.start in said.meant for o in said.numbers)
         ]
         if changes:
             yield words, any(change * sign > 0 for change in changes)
@@ -379,7 +386,10 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
                 yield words, ok and all(_is_by(said, n, pair, difference, scope) for n in beside)
             continue
         difference = _known_difference(said, found)
-        if difference is None and (group not in ("more", "less") or _TAKES_OBJECT.pattern.match(masked, found.start())):
+        is_pace = (
+            group not in ("more", "less") or _PACE.match(found[0]) or _TAKES_OBJECT.pattern.match(masked, found.start())
+        )
+        if difference is None and is_pace:
             difference = _told_difference(said)
         if difference is not None:
             yield words, difference * sign > 0
@@ -391,6 +401,11 @@ def comparisons(said: Said) -> Iterable[tuple[str, bool]]:
             and (since := _since_day(said, scope)) is not None
         ):
             yield words, since * sign > 0
+
+
+def _is_as_usual(said: Said, found: re.Match[str]) -> bool:
+    """ "More than usual", and not "more than usual: 5 orders, after 4 last week"."""
+    return _USUAL.match(said.masked, found.end()) is not None and sum(n.start > found.end() for n in said.numbers) < 2
 
 
 def _apart(said: Said, found: re.Match[str], group: str, scope: Scope) -> float | None:
@@ -415,10 +430,8 @@ def _apart(said: Said, found: re.Match[str], group: str, scope: Scope) -> float 
             return None
         if after:
             one, other = before[-1], after[0]
-        elif _COMPARED_WITH.search(masked, 0, before[0][0]) or _COMPARED_WITH.search(
-            masked, before[0][1], before[1][0]
-        ):
-            is_first = _COMPARED_WITH.search(masked, 0, before[0][0]) is not None
+        elif COMPARED_WITH.search(masked, 0, before[0][0]) or COMPARED_WITH.search(masked, before[0][1], before[1][0]):
+            is_first = COMPARED_WITH.search(masked, 0, before[0][0]) is not None
             one, other = (before[1], before[0]) if is_first else (before[0], before[1])
         else:
             continue
@@ -443,7 +456,7 @@ def _change_of_days(said: Said, scope: Scope) -> float | None:
     (start, end, one), (other_start, _, other) = sides
     if _FROM_DAY.search(said.masked, 0, start) and _TO_DAY.fullmatch(said.masked, end, other_start):
         sign = -1
-    elif _COMPARED_WITH.search(said.masked, end, other_start):
+    elif COMPARED_WITH.search(said.masked, end, other_start):
         sign = 1
     else:
         return None
@@ -451,16 +464,14 @@ def _change_of_days(said: Said, scope: Scope) -> float | None:
     return found[0] if found and (all(d > 0 for d in found) or all(d < 0 for d in found)) else None
 
 
+_PACE = re.compile(r"faster|slower|busier|quieter|schneller|langsamer|lebhafter|ruhiger")
+
 _TOGETHER = re.compile(r"\b(?:together|combined|to|till|until|through|zusammen|gemeinsam|bis)\b|[–-]")
 
 _IS_HERE = re.compile(r"\b(?:is|was|are|were|ist|war|liegt|lag)\s(?:[\w\ue000]+\s)?$")
 
 _IS_BESIDE = re.compile(
     r"\b(?:is|was|are|were|came in|stayed|lies|lay|finished|liegst|lagst|liegt|lag|liegen|lagen|blieb|bleibt|ist|war)\b(?:[^.,;]|(?<=\d)[.,](?=\d)){0,40}$"
-)
-
-_COMPARED_WITH = re.compile(
-    r"\b(?:compared (?:with|to)|unlike|against|versus|vs\.?|verglichen mit|im vergleich (?:zu|zum|mit)|gegenüber|anders als|im gegensatz zu[mr]?)\b[^.,;]{0,12}$"
 )
 
 _KINDS_OF = STATUSES | {"open"}
@@ -731,7 +742,7 @@ def _compared_first(
     against = {
         which
         for start, end, which in things
-        if end <= min(pivot, pair[0].start) and _COMPARED_WITH.search(masked, 0, start)
+        if end <= min(pivot, pair[0].start) and COMPARED_WITH.search(masked, 0, start)
     }
     if len(against) == 1 and than is None:  # "compared with last week's $4, you're ahead"
         return 1 - against.pop()
@@ -830,6 +841,7 @@ def _known_difference(said: Said, found: re.Match[str]) -> float | None:
         mine = [ranking.values[key] for m in before[-1:] for key in keys(m) if key in ranking.values]
         theirs = [ranking.values[key] for m in after[:1] for key in keys(m) if key in ranking.values]
         difference = max(mine) - max(theirs) if mine and theirs and ranking.what != "newest" else 0
-        if difference and all(fits(number, difference) for number in said.numbers):
+        known = (difference, *(() if (found.lastgroup or "").startswith("beside") else (*mine, *theirs)))
+        if difference and all(any(fits(number, value) for value in known) for number in said.numbers):
             return difference
     return None

@@ -105,6 +105,8 @@ _EARLIER = re.compile(
     r"previous|day before$|tag (?:davor|zuvor)|vor(?:ig|her|angeg|tag|woche|monat|jahr)", re.IGNORECASE
 )
 
+_IS_OF = re.compile(r" (?:(?:of|von) )?\W*")
+
 _BESIDE = re.compile(r"(?: stück| units?| pieces?)?\s*\(\W*")
 
 _OTHER_SIDE = re.compile(
@@ -234,12 +236,22 @@ def description(said: Said, number: Number, left: int, right: int, subjects: fro
 
 
 def _is_beaten(said: Said, number: Number, period: Mention) -> bool:
-    """ "With 36 orders you beat last month": 36 is not of last month."""
-    return period.start > number.end and _BEATS.search(said.masked, number.end, period.start) is not None
+    """ "With 36 orders you beat last month", "against last month's 34 you have 36": 36 is not of last month."""
+    if period.start > number.end:
+        return _BEATS.search(said.masked, number.end, period.start) is not None
+    between = [n for n in said.numbers if period.end <= n.start < number.start]
+    kind = number.currencies is None, number.percent
+    is_alike = any((n.currencies is None, n.percent) == kind for n in between)
+    return is_alike and COMPARED_WITH.search(said.masked, 0, period.start) is not None
 
+
+COMPARED_WITH = re.compile(
+    r"\b(?:compared (?:with|to)|unlike|against|versus|vs\.?|verglichen mit|im vergleich (?:zu|zum|mit)|gegenüber|anders als|im gegensatz zu[mr]?)\s(?:\w+ ){0,3}$"
+)
 
 _BEATS = re.compile(
     r"\b(?:beat|beats|topped|surpass\w*|exceed\w*|outdid|match(?:ed|es)?|short of|übertr\w+|schlag\w*|fehlen)\b"
+    r"|\b(?:hinter|vor|über|unter|behind|ahead of|above|below)\s(?:dem |der |den )?$"
 )
 
 
@@ -373,7 +385,9 @@ def _of_whole(said: Said, number: Number) -> list[Mention]:
 
 
 def _is_another(said: Said, number: Number, trait: Mention) -> bool:
-    """Whether it stands right before another number: "the month before (5)", "previous: 5"."""
+    """Whether it stands right before another number: "the month before (5)", "previous: 5", "above the median of 5"."""
+    if trait.kind in ("average", "median") and trait.start >= number.end:
+        return any(_IS_OF.fullmatch(said.masked, trait.end, n.start) for n in said.numbers)
     return trait.kind == "previous" and any(
         n is not number
         and n.start >= trait.end
@@ -552,6 +566,8 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
         if "sold" in lacking and "stock" in traits and figure.currency is None:
             return MOST
         lacking -= {"average"} if "daily" in traits else {"refunded"} if "reversal" in traits else NOTHING
+        if "unfulfilled" in traits and words.near & {"unfulfilled", "shipping"}:
+            lacking -= {"open"}  # "8 open orders wait for shipment": what is to be shipped is open
         if is_sure or (matched and words.money):
             lacking &= STATISTICS - {"largest", "smallest"} | {"price"}
         if lacking & STRICT or ("price" in lacking and words.money):
@@ -697,6 +713,10 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
             apart.pop(id(spans_of[other.start]), None)
     if paired := said.paired(number, tuple(apart.values())):
         return spans_of[paired.start], [], []
+    if said.masked[left : left + 1] == "(" and said.masked[number.end : number.end + 1] == ")":
+        beside = [each for each in apart.values() if left - each.end in (0, 1) or left <= each.start < number.end]
+        if len(beside) == 1:  # "3 orders more than yesterday (5)"
+            return spans_of[beside[0].start], [], []
     first = said.numbers[0].start if said.numbers else 0
     clause = 0  # "on Friday 4 orders came in, and the mug was most popular (8 units)": not of Friday only
     if said.masked[left : left + 1] == "(":  # what is in brackets is of the time of the number before them
@@ -717,6 +737,8 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
         is_beside = between and (between[-1].currencies is None) != (number.currencies is None)
         last = last if is_beside else None  # "last month came to $5 from 4"
     is_owned = OWNED.search(said.masked[: number.start]) is not None
+    if last is not None and _is_beaten(said, number, last):
+        last = None
     for period in periods:
         spans = said.spans_of()[period.start]
         if is_owned and period.start > number.end and _ACTED_ON.match(said.masked, number.end, period.start):

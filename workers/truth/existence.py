@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from workers.truth.claims import words_of
-from workers.truth.description import is_all
+from workers.truth.description import DAY_WORD, is_all
 from workers.truth.figure import NOTHING, Figure, Range, fits
 from workers.truth.periods import near
 from workers.truth.said import IF, Said, keys, kinds
@@ -37,7 +37,7 @@ _QUANTITY = Wording(
 )
 
 _THERE_IS = Wording(
-    r"(?:there (?:are|were|have been)|(?:gab|gibt) es|you (?:have|had|got|received|took)|(?:hattest|hast|hatten|haben) (?:du|sie)|came in|kamen|(?:are|were) placed|(?:is|are) in(?= ?[.,!;]))(?!\w)"
+    r"(?:there (?:are|were|have been)|(?:gab|gibt) es|you (?:have|had|got|received|took)|(?:hattest|hast|hatten|haben) (?:du|sie)|came in|kamen|(?:sind|gingen|trafen)(?= (?:schon |bereits )?bestellungen (?:ein|aufgegeben|herein|rein))|(?:are|were) placed|(?:is|are) in(?= ?[.,!;]))(?!\w)"
 )
 """What says, of a plural without a number, that there is some of it."""
 
@@ -60,6 +60,9 @@ _SEEN = re.compile(
 _OTHERS = re.compile(
     r"\b(?:other|others|else|further|additional|another|new(?= orders)|weiter\w*|ander\w*|sonst\w*|wrong|worry|special|urgent|data|better|about|except|but|außer|besonder\w*|neues|than|als|like|wie|bigger|larger|smaller|higher|cheaper|größere\w*|kleinere\w*|höhere\w*|teurere\w*)\b"
 )
+
+_HERE = re.compile(r"\b(?:hier|dafür|daran|here|for (?:it|this one))\b")
+""" "There is nothing left to ship here": of the order that was named."""
 
 _ADJECTIVES = re.compile(
     r"\W*(?:of |von |unter )?(?:(?:the|your|these|those|them|my|our|der|den|die|deine[nrm]?|ihre[nrm]?|diese[nr]?|open|offene[nr]?|unfulfilled|unpaid|paid|pending|new|neue[nr]?|unbezahlte[nr]?|single|einzige[nrs]?|more|mehr|last|latest|newest|recent|letzten|neuesten|jüngsten|\w+e[nrs]|\w+ed|\w+ing|first|test|guest|\d+|two|three|four|five|six|seven|eight|nine|ten|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|\ue000+(?:['’]s)?) ){0,5}\W*"
@@ -142,6 +145,7 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
         _OTHERS.search(masked, found.end(), end)
         or _SEEN.search(masked, start, end)
         or any(start <= n.start < end for n in said.orders)
+        or ("order" in said.context.mentions and _HERE.search(masked, start, end))
     ):
         return None
     begins = found.start() - 5 if masked[found.start() - 5 : found.start()] == "noch " else found.start()
@@ -170,7 +174,8 @@ def _decided(said: Said, found: re.Match[str], clause: tuple[int, int], *, is_so
     is_beside = bool(behind) and _ADJECTIVES.fullmatch(masked, found.end(), behind[0].start + start) is not None
     if is_some and not is_beside and not traits & _OF_MONEY:
         return None
-    if word in ("nothing", "nichts") and not traits and not said.first(ACQUIRED, start, end) and not said.names:
+    is_of_product = said.names and any(t.kind in ("stock", "sold") for t in read.traits)
+    if word in ("nothing", "nichts") and not (traits or is_of_product or said.first(ACQUIRED, start, end)):
         return None
     nouns: set[str] = {kind for s in (behind or read.subjects)[:1] for kind in kinds(s)}
     if "foreign" in nouns and not traits & _OF_MONEY:
@@ -203,7 +208,9 @@ def _spans(said: Said, clause: tuple[int, int]) -> list[Range]:
     """The days spoken of: those named in the clause, else in the sentence; a day before a longer time. What came since
     a day came after it."""
     mentions: list[Mention] = [*said.periods, *said.dates]
-    here = [m for m in mentions if clause[0] <= m.start < clause[1]] or mentions
+    here = [m for m in mentions if clause[0] <= m.start < clause[1]]
+    if said.first(DAY_WORD, *clause) or not here:  # "on one day there were none, and that was Monday"
+        here = mentions
     spans = [span for m in here for span in said.spans_of()[m.start]]
     if any(m.kind == "period" and m.value[:1] == ("since",) for m in here):  # type: ignore[index]
         return [(start + timedelta(days=1), end) for start, end in spans]
@@ -314,7 +321,7 @@ def _every_day(said: Said) -> Iterable[tuple[str, bool]]:
         denied = _DENIED.search(said.masked, 0, found.start() if is_quiet else len(said.masked))
         if not is_order or not _is_told(said, (start, end)) or (denied and not is_quiet):
             continue
-        spans = _spans(said, (start, end))
+        spans = _spans(said, (start, end)) or said.context.spans or said.grounds.windows
         for ranking in said.grounds.rankings:
             days = sorted(name.removeprefix("date:") for name in ranking.values)
             if ranking.what == "day orders" and days and any(a.isoformat() >= days[0] for a, b in spans if a != b):

@@ -122,7 +122,9 @@ _OF_DAYS = re.compile(r"(?:of|der)\b.*(?:days|tage|seven|sieben)")
 
 _OF_PRODUCTS = re.compile(r"sell|verk[aä]uf|beliebt|renner|meistbestellt|gekauft")
 
-_SECOND = re.compile(r"\b(?:second|third)[ -]$")
+_SECOND = re.compile(
+    r"\b(?:second|third)[ -]$|\b(?:place|number|platz|rang|nummer) (?:two|three|zwei|drei|[23]) (?:der|in|of|among)\b[^.,;]{0,20}$"
+)
 
 Measure = tuple[str, ...]
 
@@ -130,6 +132,9 @@ Measure = tuple[str, ...]
 _UNREAD = Wording(
     r"(?:(?:top|best|main|biggest|largest|strongest|most important)[ -](?:countr(?:y|ies)|cit(?:y|ies)|regions?|markets?|channels?|(?:traffic )?sources?|devices?|campaigns?|referrers?)"
     r"|(?:wichtigste|stärkste|größte|beste)[rsn]? (?:land|länder|stadt|städte|region(?:en)?|markt|märkte|kanal|kanäle|quellen?|kampagnen?))(?= (?:is|are|was|were|ist|sind|war|waren)\b|:)"
+    r"|(?:bestell|kauf)\w* (?:\w+ ){0,2}(?:am|per|vom|übers?) (?:handy|smartphone|tablet|desktop|computer)|den kauf (?:\w+ )*abbrechen|brechen den (?:kauf|einkauf)"
+    r"|(?:über|dank) (?:deine[mnrs]? |ihre[mnrs]? )?(?:instagram|facebook|tiktok|google|pinterest|youtube|newsletters?|werbung) (?:kam|kamen|lief|liefen|ging|gingen|bestell\w+|kauf\w+)|rückbuchung\w*|rücklastschrift\w*|abo-?(?:verlängerung|bestellung)\w*|weihnachtsgeschäft\b(?=[^.]*\d)|letzte[nr] (?:frühling|frühjahr|sommer|herbst|winter|saison)"
+    r"|älteste[nr]? (?:\w+ )?bestellung(?=[^.;\ue000]*\bseit \w+ (?:tag|woche))|(?:verschickst|versendest|verschicken sie|versenden sie)\b[^.;]{0,30}?\b(?:innerhalb|binnen|in)\b[^.;]{0,14}\b(?:tag|stunde)|voraussichtlich\b(?=[^.;]*\b(?:an|ankommen|zugestellt|ausverkauft)\b)"
     r"|(?:(?:net |gross )?profits?|margins?|(?:rein|roh)?gewinn(?:e?s)?|\w*margen?)\b(?=[^.,;]*\s\W{0,2}\d)"
     r"|(?:(?:shipping|delivery) (?:takes|took|time)|(?:versand|lieferung) dauert\w*|lieferzeit\w*)\b(?=[^.;]*\d)"
     r"|(?:customers?|buyers?|visitors|orders?|kund(?:en?|in|innen)|käufern?|besucher|bestellung(?:en)?) (?:(?:mostly|mainly|meist|\ue000+) )?(?:(?:(?:are|is|come|came|kommt|kommen|kamen|stammen|sind|ist) )?(?:from|aus|in(?= \w+ (?:bought|ordered|spent|placed|love|like|prefer|kauf\w+|bestell\w+|lieben|mögen|bevorzugen)\b))|(?:went|go|ships?|shipped|gehen|gingen?) (?:to|nach)) (?:the )?(?P<place>[^\W\d_]+)"
@@ -164,7 +169,7 @@ _OF_ALL_TIMES = Wording(
     r"(?:best|highest|strongest|biggest|busiest|worst|slowest|weakest|beste\w*|höchste\w*|stärkste\w*|größte\w*|schwächste\w*) \w+ (?:ever|yet|so far this year|of the year|in (?:months|years)|aller zeiten|des jahres|seit (?:monaten|jahren|(?:der )?(?:eröffnung|gründung|start))|since (?:you|your|the) \w*\s?(?:open|launch|start)\w*)\b"
     r"|so (?:viele?|hoch|gut|stark) [^.,;]{0,40}\bnoch nie\b|never (?:before )?(?:had|seen|made|sold) (?:so|this|that) (?:many|much)\b"
     r"|wie (?:noch )?nie(?: zuvor)?\b|(?:mehr|stärker|besser) denn je\b|(?:more|better|stronger|busier) than ever(?: before)?\b"
-    r"|(?:new|all-time) (?:record|high)\b|neue[nr]? rekord\b|allzeithoch"
+    r"|(?:new|all-time) (?:record|high)\b|neue[nr]? rekord\b|allzeithoch|(?:das|dies) ist (?:ein )?rekord\b"
 )
 """ "Your best month ever": no report is of so long a time."""
 
@@ -190,9 +195,12 @@ def _is_habit(said: Said, found: re.Match[str]) -> bool:
 
 def _is_place(said: Said, found: re.Match[str]) -> bool:
     """ "From Berlin", and not "from guests"."""
-    return said.cased[found.start("place")].isupper() and lexeme(found["place"]) == ("", ())
+    begins = found.start("place")
+    is_name = said.cased[begins].isupper() and lexeme(found["place"]) == ("", ())
+    return is_name or _LAND.match(said.masked, begins) is not None
 
 
+_LAND = re.compile(r"(?:der|den) (?:schweiz|türkei|slowakei|ukraine|niederlanden|usa)\b")
 _CODE = re.compile(r"(?<!wie )(?<!like )\b[A-ZÄÖÜ]{3,}\d{1,3}\b")
 _CODE_WORD = re.compile(r"\b(?:\w*codes?|coupons?|vouchers?|\w*gutschein\w*)\b")
 _USED = re.compile(
@@ -211,7 +219,7 @@ def superlatives(said: Said) -> Iterable[tuple[str, bool]]:
     for found in said.each(_EXTREME):
         word = (found.lastgroup or "").partition("_")[0]
         clause = said.clause_start(found.start()), said.clause_end(found.end())
-        is_second = _SECOND.search(masked, 0, found.start()) is not None
+        is_second = _SECOND.search(said.plain, 0, found.start()) is not None
         if (not is_second and _NOT_FIRST.search(masked, max(0, found.start() - 24), found.start())) or _PART.search(
             masked
         ):
@@ -390,9 +398,9 @@ def _kind_of(word: str) -> str:
 def _measure(said: Said, kind: str, clause: str) -> Measure:
     """By which rankings it is decided."""
     if kind == "date":
-        if said.first(_MONEY):
-            return ("day totals",)
-        return ("day orders",) if _ORDERS.pattern.search(clause) else _MEASURED[kind]
+        if _ORDERS.pattern.search(clause) and not _MONEY.pattern.search(clause):
+            return ("day orders",)
+        return ("day totals",) if said.first(_MONEY) else _MEASURED[kind]
     if kind == "product" and _PRICE.search(clause):
         return ("price",)
     if kind == "product":

@@ -82,7 +82,7 @@ _OF_THEM = re.compile(r"\s*(?:of (?:them|these|those|which)|davon|von (?:ihnen|d
 _OF_THE = re.compile(r"\b(?:of (?:the|these|those)|von (?:den|diesen)|unter (?:den|diesen)|dieser)\s$")
 """ "The smallest of the ten": as many as were told before."""
 
-_MORE_THAN = re.compile(r"\s(?:[^\W\d]+\s)?(?:more|fewer|less|mehr|weniger)\s[^.,;:]*\b(?:than|als)\b")
+_MORE_THAN = re.compile(r"\s(?:[^\W\d]+\s)?(?:more|fewer|less|mehr|weniger)\s(?!los\b)[^.,;:]*\b(?:than|als)\b")
 
 _EXTREME = re.compile(
     r"\s(?:best|top|largest|biggest|highest|newest|latest|most|besten|größten|höchsten|neuesten|beliebtesten|meist\w+)\b"
@@ -136,13 +136,9 @@ _UP_FROM = re.compile(
     r"\b(?:up|down) from\b|\b(?:vs|versus|gegenüber|nach(?! (?:abzug|rabatt|erstatt|retour|steuer)))\b"
 )
 
-_COMPARED_WITH = re.compile(
-    r"\b(?:compared (?:with|to)|vs\.?|versus|verglichen mit|im vergleich (?:zu|zum|mit)|gegenüber)\s(?:dem |der )?$"
-)
-
 _ARROW = re.compile(r"\W*(?:→|➔|➜|⇒|->|=>)\W*")
 
-_OF_DAYS = re.compile(r"(?:of|out of|von|der)\b", re.IGNORECASE)
+_OF_DAYS = re.compile(r" (?:out |(?P<days>days|tagen?) )?(?:of|von|der)\b", re.IGNORECASE)
 
 _TO_NUMBER = re.compile(r"^\s?[-–]\s?\d+")
 
@@ -182,6 +178,7 @@ def number(said: Said, number: Number) -> bool | None:
     if (told := is_of_share(said, number)) is not None:
         return told
     whole = said.of_which(number)[0]
+    whole = whole or _whole_before(said, number)
     if is_count and whole is not None and number.readings[0][0] > max(value for value, _ in whole.readings):
         return False  # "8 of the 6"
     if is_count and said.context.subjects and (_OF_THEM.match(after) or (not subjects and _VERB.match(after))):
@@ -196,8 +193,11 @@ def number(said: Said, number: Number) -> bool | None:
         if said.plain.rstrip().endswith("?"):
             return None
         return _is_selection(said, number, subjects) or _was_written(said, number, subjects)
-    if is_count and _EXTREME.match(after) and any(len(m) == number.readings[0][0] for m in said.mentions().values()):
-        return True  # "your two best sellers": as many as are named
+    if is_count and _EXTREME.search(after):
+        if any(len(m) == number.readings[0][0] for m in said.mentions().values()):
+            return True  # "your two best sellers": as many as are named
+        if said.plain.endswith(":\n"):
+            return None  # as many as the list below has
     figure = in_data(said, number, left, right, subjects, said.meant_by_it(before + after))
     if figure is not None and is_count and "change" not in figure.traits and _MORE_THAN.match(after):
         figure = None  # "2 orders more than yesterday" are not two orders
@@ -213,6 +213,25 @@ def number(said: Said, number: Number) -> bool | None:
     if figure is not None:
         said.meant[number.start] = figure
     return figure is not None or _was_written(said, number, subjects)
+
+
+def _whole_before(said: Said, number: Number) -> Number | None:
+    """ "Of the 66 orders, 12 are open", "66 orders, of which 12 are open": for 12 the 66."""
+    before = [n for n in said.numbers if n.end <= number.start][-1:]
+    if (
+        before
+        and before[0].currencies is None
+        and not before[0].percent
+        and _OF_WHICH.search(said.masked, 0, number.start)
+    ):
+        return before[0]
+    first = said.numbers[0]
+    is_whole = first.currencies is None and not first.percent and _OF_ALL.search(said.masked, 0, first.start)
+    return first if is_whole and first is not number and "change" not in said.told else None
+
+
+_OF_WHICH = re.compile(r"\b(?:davon|darunter|of (?:which|them|those)) (?:[^\W\d]+ ){0,2}$")
+_OF_ALL = re.compile(r"(?:^|[:!.,] )\W*(?:of (?:the|your)|von (?:den|deinen|ihren))(?: insgesamt)? $")
 
 
 _PER_TIME = re.compile(
@@ -308,7 +327,7 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
         return True  # "from 21 in the month before"
     is_count = number.currencies is None and not number.percent
     is_whole = number.readings[0][1] >= 1  # "4.8 stars" is a rating
-    is_of_store = any(
+    is_of_store = subjects == {"day"} or any(
         talk and number.end <= s.start < number.end + talk.end() and (s.kind != "foreign" or not number.word)
         for s in said.subjects
     )
@@ -410,12 +429,7 @@ def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:
     """The noun after the number, else the one before it."""
     whole, _ = said.of_which(number)
     behind = whole.end if whole is not None else number.end
-    if said.periods and any(
-        period.start >= number.end
-        and said.masked[number.end : period.start].strip() in ("", "out")
-        and _OF_DAYS.match(period.text)
-        for period in said.periods
-    ):
+    if _are_days(said, number, whole):
         return frozenset({"day"})
     for name in said.names:
         is_product = any(key.startswith("product:") for key in keys(name))
@@ -435,6 +449,26 @@ def _about(said: Said, number: Number, left: int, right: int) -> frozenset[str]:
     if before and not _ACTED.search(said.masked[before[-1].end : number.start]):
         return said.counted(before[-1])
     return frozenset()
+
+
+_DAYS, _NONE = (
+    re.compile(r" (?:days|tagen?)\b"),
+    re.compile(r"\b(?:no|not|without|nothing|kein\w*|nichts?|ohne|more|mehr|over|über)\b"),
+)
+
+
+def _are_days(said: Said, number: Number, whole: Number | None) -> bool:
+    """ "On 5 of the last 7 days", "on 5 of 7 days"."""
+    if _NONE.search(said.masked):
+        return False
+    if whole is not None and _DAYS.match(said.masked, whole.end):
+        return True
+    for period in said.periods:
+        begins = period.start - number.end
+        of = _OF_DAYS.match(said.masked[number.end : period.start] + period.text) if begins >= 0 else None
+        if of and of.end() > begins - 5 and (of["days"] or period.value[0] == "day"):  # type: ignore[index]
+            return True
+    return False
 
 
 def _is_named_since(said: Said, noun: Mention, ends: int) -> bool:
@@ -600,10 +634,10 @@ def _is_told(said: Said, number: Number, rival: Figure, distance: float, figure:
 def _place_in_time(said: Said, number: Number, around: Description) -> None:
     """Of two compared figures, which is the earlier: "from 5 to 4", "4 after 5"; "5 vs. 4" does not say."""
     masked, role = said.masked, role_of(said, number)
-    if spans := _of_headed_month(said, number):
+    if spans := _of_headed_time(said, number):
         around.spans, around.front = spans, []
         return
-    if role and (days := _from_day_to_day(said)):
+    if role and _is_end(said, number) and (days := _from_day_to_day(said)):
         around.spans, around.front = days[role == "later"], []
         around.near -= {"previous"}
         around.expected -= {"previous"}
@@ -615,8 +649,6 @@ def _place_in_time(said: Said, number: Number, around: Description) -> None:
     elif role == "later":
         around.near -= {"previous"}
         around.expected -= {"previous"}
-        if _COMPARED_WITH.search(masked, 0, min((m.start for m in (*said.periods, *said.dates)), default=0)):
-            around.spans, around.front = [], []  # "compared with May, orders rose from 4 to 5"
     elif role is None and _is_compared(said, number):
         around.neutral = frozenset({"previous"} if "refunding" not in around.wide else {"previous", "net"})
         around.near |= around.neutral
@@ -627,31 +659,27 @@ def _place_in_time(said: Said, number: Number, around: Description) -> None:
             around.near |= around.neutral
 
 
-def _of_headed_month(said: Said, number: Number) -> list[Range]:
+def _of_headed_time(said: Said, number: Number) -> list[Range]:
     """Below "February vs. January": in "5 vs. 4" the first is February's."""
     heading = said.context.heading
     if heading is None or len(heading.periods) != 2 or said.periods:
         return []
-    months = [m for m in heading.periods if m.value[0] == "calendar"]  # type: ignore[index]
+    times = heading.periods
     numbers = [n for n in said.numbers if (n.currencies is None) == (number.currencies is None) and not n.percent]
-    if not (len(months) == len(numbers) == 2 and number in numbers):
+    if not (len(numbers) == 2 and number in numbers):
         return []
-    if not all(AGAINST.fullmatch(s.masked, a.end, b.start) for s, (a, b) in ((heading, months), (said, numbers))):
+    if not all(AGAINST.fullmatch(s.masked, a.end, b.start) for s, (a, b) in ((heading, times), (said, numbers))):
         return []
-    return heading.spans_of()[months[numbers.index(number)].start]
+    return heading.spans_of()[times[numbers.index(number)].start]
 
 
 def _from_day_to_day(said: Said) -> list[list[Range]]:
-    """ "From Thursday to Friday, from 5 to 4": the two days, if both are of the week that was read."""
+    """ "From Thursday to Friday, from 5 to 4": the two days in order, if both are of the week that was read."""
     mentions = sorted((*said.periods, *said.dates), key=lambda mention: mention.start)
     days = [spans for spans in (ranges(m, said, said.today) for m in mentions) if all(a == b for a, b in spans)]
     week = {day for r in said.grounds.rankings if r.what == "day orders" for day in r.values}
     known = [any(f"date:{a.isoformat()}" in week for a, _ in spans[:1]) for spans in days]
-    if known != [True, True]:
-        return []
-    if mentions[1].text.lower().endswith(("before", "davor", "zuvor", "vortag")):  # "yesterday, from 5 the day before"
-        return days[::-1]
-    return days if len({tuple(spans) for spans in said.spans_of().values()}) == 1 else []
+    return sorted(days) if known == [True, True] else []
 
 
 def role_of(said: Said, number: Number) -> str | None:
@@ -723,8 +751,9 @@ def _candidates(said: Said, number: Number) -> Iterable[Figure]:
         if found and number.currencies is None and not number.percent:
             return found
     kinds = ["money"] if number.currencies is not None else ["percent"] if number.percent else ["count", "money"]
+    low, high = min(number.readings)[0] / 2 - 1, max(number.readings)[0] * 2 + 1  # no wording reaches farther
     among = (figure for kind in kinds for figure in said.grounds.by_kind.get(kind, ()))
-    return found + [figure for figure in among if fits(number, figure.value)]
+    return found + [figure for figure in among if low <= abs(figure.value) <= high and fits(number, figure.value)]
 
 
 def _rivals(said: Said, number: Number, subjects: frozenset[str], *, is_old: bool = False) -> Iterable[Figure]:

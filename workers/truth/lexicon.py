@@ -108,7 +108,7 @@ _NOUNS = re.compile(
     r"|times|\w{2,6}mal|mal|twice)"
     r"|(?P<foreign>subscri(?:bers?|ptions?)|visitors?|visits?|sessions?|reviews?|suppliers?|followers?|employees?|members?"
     r"|carts?|leads?|users?|refunds?|returns|complaints?|tickets|views?|clicks|newsletter\w*|chargebacks?|disputes?|wishlists?"
-    r"|abonnent\w*|besucher\w*|bewertung\w*|lieferant\w*|mitarbeiter\w*|nutzer\w*|rezension\w*|mitglieder\w*|warenk[oö]rbe?\w*|sitzungen|aufrufen?|klicks"
+    r"|abonnent\w*|besucher\w*|bewertung\w*|lieferant\w*|mitarbeiter\w*|nutzer\w*|rezension\w*|mitglieder\w*|warenk(?:örbe?\w*|orbabbr\w+)|sitzungen|aufrufen?|klicks"
     r"|beschwerden|retouren|rückerstattungen|erstattungen|collections?|variants?|varianten|kollektionen|cards?|gutscheine?|stores|locations|filialen"
     r"|countries|länder\w*|cities|städte\w*)"
 )
@@ -117,11 +117,11 @@ _NOUNS = re.compile(
 _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
     trait: re.compile(pattern)
     for trait, pattern in {
-        "done": r"(?:un)?(?:fulfilled|shipped|delivered|dispatched|posted|mailed|despatched)|sent|(?:un)?(?:versandt|versendet|verschickt|verpackt|ausgeliefert|geliefert|erfüllt|abgeschickt|zugestellt|losgeschickt|rausgeschickt|rausgegangen|hinausgegangen|abgefertigt|abgegangen|ausgegangen)\w*|unterwegs|transit|carrier|courier|spediteur\w*",
+        "done": r"(?:un)?(?:fulfilled|shipped|delivered|dispatched|posted|mailed|despatched)|sent|(?:un)?(?:versandt|versendet|verschickt|verpackt|ausgeliefert|geliefert|erfüllt|abgeschickt|zugestellt|losgeschickt|rausgeschickt|rausgegangen|hinausgegangen|abgefertigt|abgegangen|ausgegangen|spediert)\w*|unterwegs|transit|carrier|courier|spediteur\w*|zusteller\w*|paketdienst\w*",
         "closed": r"(?:un)?(?:closed|archived|resolved|processed|handled|concluded)|(?:un)?(?:abgewickelt|geschlossen|bearbeitet)\w*",
         "finished": r"(?:un|in)?(?:completed?|finished)|(?:un)?(?:erledigt|abgeschlossen|fertig)\w*",
         "to_do": r"fulfil|fulfill|fulfil\w*ment|fulfill?ing|ship|shipments?|shipping|send|sending|dispatch|dispatching|deliver|pack|packing|packed|packaged|post|mail|despatch|handover"
-                 r"|gepackt|eingepackt|versandfertig\w*|verschickung|\w*versand(?!t)\w*|\w*versend(?:en|e)?|\w*verschicken?|(?:ver|ein)?packen|ausliefern|auszuliefern|liefern|erfüllen",
+                 r"|gepackt|eingepackt|versandfertig\w*|verschickung|\w*versand(?!t|kost|geb)\w*|\w*versend(?:en|e|est)?|\w*(?:ver|los|ab)?schick(?:en?|st)|(?:ver|ein)?pack(?:en|st)|ausliefern|auszuliefern|liefern|erfüllen",
         "open": r"open|offen(?:e[nrsm]?)?|active|ongoing|progress|bearbeitung|schwebend\w*",
         "settled": r"cleared|(?:un)?paid|(?:un|ein)?bezahlt\w*|beglichen\w*|settled",
         "unsettled": r"pay|payments?|money|geld|\w*zahlung\w*|bezahlen",
@@ -134,7 +134,7 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
         "returning": r"return(?:ing|ed)|repeat\w*|regulars?|existing|familiar|recurring|bestehend\w*|bekannte[nr]?|wiederkäufer\w*|wiederk[aä]uf\w*|wiederbesteller\w*|treuen|stamm(?:kund|käufer)\w*|wiederkehrend\w*|wiederkehrer\w*|wiederholt\w*|mehrfach\w*|bestandskund\w*|wiederholungs\w*|loyal|treue[rn]?",
         "stock": r"inventory(?:-wise)?|warehouse|shelf|shelves|regal\w*|vorräte?n?|(?:\w+-)?stock(?:ed)?|\w*lager\w*|(?:lager|waren)?best[aä]nde?[sn]?|vorrätig\w*|bestandsseitig|lagerseitig|vorrat|verfügbar\w*|available|hand",
         "sold": r"(?:out)?sold|shifted|sell(?:s|ing|ers?)?|best-?sell\w*|\w*verkauf\w+|bestseller\w*|topseller\w*|abgesetzt|absatz\w*",
-        "average": r"mean|averag\w*|avg|aov|ø|\w*durchschnitt\w*|\w*schnitt(?:swert|lich)?|mittelwert\w*|apiece",
+        "average": r"warenkorb(?:s|größe)?|mean|averag\w*|avg|aov|ø|\w*durchschnitt\w*|\w*schnitt(?:swert|lich)?|mittelwert\w*|apiece",
         "median": r"med(?:ian\w*)?|zentralwert\w*",
         "middle": r"typical(?:ly)?|typische[rn]?|üblicherweise|middle|midpoint|mid-point|midway|mitte|mittlere\w*|mittel|hälfte|half",
         "largest": r"höchstens|maximal|maximum|max|largest|biggest|highest|priciest|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*|spitzen\w*|höchst(?:wert|betrag)\w*|maximalwert\w*",
@@ -165,10 +165,10 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
 PHRASES = Wording(
     r"(?P<first_time>(?:noch )?nie(?:mals)? (?:\w+ )?(?:gekauft|bestellt|kund(?:e|in))|never (?:\w+ )?(?:bought|ordered|purchased|a customer)|first[- ]time|first ever|(?<='s )first (?:\w+ )?(?:order|purchase)|(?:sein|ihr)(?:e|en)? (?:aller)?erste\w* (?:bestellung|einkauf|kauf)|(?:only|just) once|for the first|(?:zum ersten|das erste) mal|ersten? (?:kauf|bestellung)|(?:erst|nur) einmal|(?:his|her|their) first|(?:an?|were) first (?:order|purchase)s?\b|debüt\w*|debut)"
     r"|(?P<guest>without (?:an? |any )?(?:customer )?account|(?:ohne (?:ein )?|kein )(?:kunden)?konto|(?:not|didn't|never|nicht) (?:sign|log|logged|signed|angemeldet)(?: in)?)|(?P<returning>back again|been (?:here|there) before|old friends|alte bekannte|(?:many|several|multiple) times|schon (?:oft|öfter|mehrmals)|more than (?:once|one order(?! (?:a|per|each|every)\b))|(?:ordered|bought|purchased|been here|shopped|customers)(?: (?:from|with|at) (?:you|us))? (?:again|before|already)|repeat|mehr als (?:einmal|eine)|(?:schon|bereits) (?:früher|vorher|einmal|mal|zuvor|öfter)"
-    r"|c[oa]mes? back|coming back|kommt (?:immer )?wieder|(?:kamen|kommen|kam|sind|ist) (?:[\w\ue000]+ ){0,3}(?:wieder|zurück)|(?:wieder|erneut) (?:gekauft|bestellt|da)|knew you|known to you|kannten)"
+    r"|c[oa]mes? back|coming back|kommt (?:immer )?wieder|(?:kauft|bestellt) (?:sehr )?(?:regelmäßig|häufig|öfter)|(?:kamen|kommen|kam|sind|ist) (?:[\w\ue000]+ ){0,3}(?:wieder|zurück)|(?:wieder|erneut) (?:gekauft|bestellt|da)|knew you|known to you|kannten)"
     r"|(?P<change>(?<=[\d%$€£¥] )(?:ahead|behind|voraus)\b|(?:ahead|behind) by\b|(?:dollars|euros?|francs|pounds|percent|orders|bestellungen|prozent|franken) (?:ahead|behind|voraus)\b)"
     r"|(?P<largest>(?:top|record|peak)(?= order| purchase| sale)|a high of|high(?=:))|(?P<smallest>a low of|low(?=:))"
-    r"|(?P<left>(?:has|have) left(?= ?[.,!;]|$| the| your| today| yesterday)|(?:on (?:its|their|the)|auf de[mn]) (?:way|weg|road)|zur post|aus dem haus|(?:in den|im) versand|(?:verl[aä]ss\w*|verließ\w*) (?:\w+ )?(?:lager|haus)|(?:lager|haus|depot)(?: \w+){0,3} verlassen|out the door|out of the (?:door|house)|made it to (?:its|the|their) \w+|(?:left|leave|leaving) the (?:building|warehouse|house)|(?:go|gone|went|going) out|(?:geht|gehen|ging|gingen) (?:\w+ )?raus|raus)(?!\w)"
+    r"|(?P<left>(?:has|have) left(?= ?[.,!;]|$| the| your| today| yesterday)|(?:on (?:its|their|the)|auf de[mn]) (?:way|weg|road)|zur post|aus dem haus|(?:in den|im) versand|(?:verl[aä]ss\w*|verließ\w*) (?:\w+ )?(?:lager|haus)|(?:lager|haus|depot)(?: [\w\ue000]+){0,3} verlassen|out the door|out of the (?:door|house)|made it to (?:its|the|their) \w+|(?:left|leave|leaving) the (?:building|warehouse|house)|(?:go|gone|went|going) out|(?:geht|gehen|ging|gingen) (?:\w+ )?raus|raus)(?!\w)"
     r"|(?P<open>in (?:the|der) pipeline|in the works|in arbeit)|(?P<postage>shipping (?:charges?|costs?|fees?|income))"
     r"|(?P<unpaid>payment (?:is |are )?(?:still )?pending|pending payment|awaiting payment|zahlung (?:steht|fehlt|offen)|owe(?=s? you)|owed|schulde\w*)"
     r"|(?P<refunding>return rate|retourenquote|rückgabequote|erstattungsquote)|(?P<refunded>(?:money|geld) (?:back|zurück)|sent back|zurückgeschickt|zurückgesandt)|(?P<done>(?:arrived|delivered) (?:at|with|to) (?:the|your) (?:customer|buyer)|beim (?:kund|käuf)\w+ (?:angekommen|eingetroffen))|(?P<paid>(?:got|received|have|erhalten|bekommen|haben) (?:the |das )(?:money|geld))|(?P<finished>(?:wrapp\w+|wound|tied) up|dealt with|taken care of|sorted out)|(?P<cancelled>call(?:ed|ing)? off)|(?P<gross>before (?:any |the )?(?:returns|refunds|discounts|deductions)|vor (?:\w*erstattungen|retouren|rabatten|abzug|abzügen))|(?P<previous>earlier (?:week|month|year|period|days|one)|(?:same|(?:der|dem|den)?selben|gleichen?) (?:number of days|days?|period|stretch|time|point|stage|moment|tagen?|zeit\w*|stand|stichtag))|(?P<average>basket (?:size|value)|a pop|(?:an order|eine bestellung) (?:brought|brings|came to|comes to|brachte|bringt)|each(?=\s*(?:[.,;:!?)]|$))|(?:also|oder) je(?= \W?\w{0,4}\W{0,2}\d)|per order|(?:pro|je) (?:bestellung|kauf|auftrag|einkauf)|im (?:schnitt|mittel)|each order)"

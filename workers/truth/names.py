@@ -87,7 +87,7 @@ _FUNCTION_WORDS = re.compile(
 _CONTRACTED = re.compile(r"['’](?:s|re|ve|ll|d|m)$")
 
 _OTHER_WORDS = re.compile(
-    r"prozent|uhr|dinge|stand|update\w*|kurz\w*|shop\w*|store|january|february|march|april|may|june|july|august|september|october|november|december|januar|februar|märz|mai|juni"
+    r"prozent|uhr|dinge|stand|update\w*|kurz\w*|shop\w*|store|january|jänner|feber|february|march|april|may|june|july|august|september|october|november|december|januar|februar|märz|mai|juni"
     r"|juli|oktober|dezember|\w+tag\w*|\w+day|woche\w*|monat\w*|jahr\w*|week|month|year|zeit\w*|wert\w*|rabatt\w*|angebot\w*|daten\w*|zahl\w*|data|usd|eur|chf|gbp|jpy|sku|faq|utc"
     r"|admin|plan|tarif|name|nummer|platz|anzahl|betrag|rest|hälfte|viertel|drittel|mal|stück|euro|cent|us|eu|ad|ads|email|e-mail|newsletter|versand|lieferung\w*"
 )
@@ -99,7 +99,7 @@ def orders(said: Said) -> Iterable[tuple[str, bool]]:
         name = str(order.value)
         if len(name) <= 2 and name.isdigit() and name not in known:
             continue
-        if said.supposes(said.plain) and name not in known:
+        if said.supposes(said.plain.replace("würde ich", "")) and name not in known:
             continue
         ok = name in known or any(each.endswith(name) and not each[: -len(name)][-1:].isdigit() for each in known)
         yield order.text, ok or name.lower() in said.grounds.texts
@@ -214,13 +214,14 @@ _PLAN = Wording(
 )
 
 _ON_PLAN = re.compile(
-    r"(?P<not>n['’]t |\b(?:not|no longer|nicht(?: mehr)?) )?(?:\b(?:on|uses?|using|have|has|im|in dem|mit dem|auf dem|nutzt?|hat) |(?:^|[.:!,–-] ?)(?=your|ihr|dein))(?:the |your |ihr |dein |den |dem |shopify(?:['’]s)?[ -])*(?:plan |tarif |paket )?$"
+    r"(?P<not>n['’]t |\b(?:not|no longer|nicht(?: mehr)?) )?(?:\b(?:on|uses?|using|have|has|im|in dem|mit dem|auf dem|(?:nutzt?|hat|hast|haben)(?: du| sie)?(?: zurzeit| derzeit| aktuell)?) |(?:^|[.:!,–-] ?)(?=your|ihr|dein))(?:the |your |ihr |dein |den |dem |shopify(?:['’]s)?[ -])*(?:plan |tarif |paket )?$"
 )
 
 
 def shops(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Your store has been open since 2021", "you are on the Advanced plan"."""
-    opened = {m.at.year for m in said.grounds.moments if m.entities == {"key:created_at"}}
+    moments = said.grounds.moments if _OPENED in said.places or _YEARS in said.places else ()
+    opened = {m.at.year for m in moments if m.entities == {"key:created_at"}}
     for found in said.each(_OPENED, plain=True) if opened else ():
         if _SHOP.search(said.plain) and not said.doubts(said.plain):
             year = found["year"] or found["since"]
@@ -421,6 +422,7 @@ def relations(said: Said) -> Iterable[tuple[str, bool]]:
     ]
     mentions += [Mention(*found.span(), found[0], "name", said.context.second) for found in said.each(_BEFORE_NEWEST)]
     yield from _of_above(said)
+    yield from _placed_by(said)
     known = said.grounds.linked
     mentions = [m for m in mentions if isinstance(m.value, frozenset) and m.value & known]
     for second in said.each(_BEFORE_NEWEST):
@@ -449,6 +451,19 @@ def relations(said: Said) -> Iterable[tuple[str, bool]]:
             and not re.search(r"[;]|\.\s|\b(?:but|aber|while|während|then|dann)\b|\)", between)
         ):
             yield f"{one.text} … {other.text}", _belong(said, one, other)
+
+
+_PLACED_BY = re.compile(
+    r"\b(?:(?:wurde|kam|kommt|stammt|ist|war) sie|sie (?:wurde|kam|kommt|stammt|ist|war)|it (?:was|came|comes|is))\b[^.;]{0,30}\b(?:von|by|from) $"
+)
+
+
+def _placed_by(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "It was placed by Anna": the order that alone was named in the sentence before."""
+    orders = said.context.mentions.get("order", []) if not said.orders else []
+    for buyer in said.mentions().get("customer", ()) if len(orders) == 1 else ():
+        if _PLACED_BY.search(said.masked, 0, buyer.start):
+            yield f"{orders[0].text} … {buyer.text}", _belong(said, orders[0], buyer)
 
 
 def _respective(mentions: list[Mention]) -> list[tuple[Mention, Mention]]:

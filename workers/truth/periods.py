@@ -11,11 +11,11 @@ from workers.truth.sentence import Mention, Sentence
 from workers.truth.wording import Wording
 
 _MONTHS = (
-    r"jan(?:uary|uar|vier)?|feb(?:ruary|ruar)?|février|febrero|mar(?:ch|s|zo)?|märz|a[vpb]r(?:il)?|may|mai|mayo|june?|juni?o?|juin|july?|julio?|juillet|aug(?:ust)?|août|agosto"
+    r"j[aä]n(?:uary|uar|vier|ner)?|feb(?:ruary|ruar|er)?|février|febrero|mar(?:ch|s|zo)?|märz|a[vpb]r(?:il)?|may|mai|mayo|june?|juni?o?|juin|july?|julio?|juillet|aug(?:ust)?|août|agosto"
     r"|sept?(?:ember|embre|iembre)?|o[ck]t(?:ober|obre|ubre)?|nov(?:ember|embre|iembre)?|de[cz](?:ember)?|décembre|diciembre|enero"
 )
 
-_MONTH_NUMBERS = {"jan": 1, "feb": 2, "mar": 3, "mär": 3, "apr": 4, "may": 5, "mai": 5, "jun": 6, "jul": 7, "aug": 8,
+_MONTH_NUMBERS = {"jan": 1, "jän": 1, "feb": 2, "mar": 3, "mär": 3, "apr": 4, "may": 5, "mai": 5, "jun": 6, "jul": 7, "aug": 8,
                   "sep": 9, "oct": 10, "okt": 10, "nov": 11, "dec": 12, "dez": 12,
                   "ene": 1, "fév": 2, "avr": 4, "abr": 4, "jui": 6, "aoû": 8, "ago": 8, "déc": 12, "dic": 12}  # fmt: skip
 
@@ -29,7 +29,7 @@ DATE = re.compile(
 )
 
 MAY_BE_DATE = Wording(
-    r"(?:\d\d?\d?\d?[-./]\d|jan|ene|f[eé]b|fév|m[aä]r|a[pvb]r|ma[iy]|ju[nil]|aug|août|ago|sep|o[ck]t|nov|d[eéi][cz])"
+    r"(?:\d\d?\d?\d?[-./]\d|j[aä]n|ene|f[eé]b|fév|m[aä]r|a[pvb]r|ma[iy]|ju[nil]|aug|août|ago|sep|o[ck]t|nov|d[eéi][cz])"
 )
 """What every date has: most sentences have none, and it is found in a tenth of the time."""
 
@@ -54,14 +54,14 @@ PERIOD = Wording(
     + _COUNTED.format(1) + r"\s(?:[a-zäöüß]+\s)?" + _UNIT.format(1) + r""
     r"|(?P<then>since then|since that day|seitdem|seither)\b"
     r"|(?:(?:in|of|over|aus|von|in)\s)?(?:the\s|den\s|der\s|die\s)?(?:last|past|letzten|vergangenen)\s(?P<elided>7|30|seven|thirty|sieben|dreißig)(?=\s*(?:[.,;:!?)]|$)|\s(?:was|is|war|ist|waren|were|with|mit|by|um|nach|you|we|i|sie|du|ich|wir)\b)"
-    r"|(?:in |over )?(?P<bare>7|14|28|30|60|90|365|sieben|sechzig|dreißig|seven|sixty|thirty) ?(?:(?:full|whole|complete) )?(?P<bare_unit>d|days|tagen?|t\b\.?)(?!\w)(?!\s(?:davor|before|window|zuvor))(?=\s?[:)/,.|]|$|\s?\n| (?:gab|kamen|you|up to|through|works?|means|comes?|averag\w+|bis|ending|ended))"
+    r"|(?:in |over )?(?P<bare>7|14|28|30|60|90|365|sieben|sechzig|dreißig|seven|sixty|thirty) ?(?:(?:full|whole|complete) )?(?P<bare_unit>d|days|tagen?|t\b\.?)(?!\w)(?!\s(?:davor|before|window|zuvor))(?=\s?[:)/,.|]|$|\s?\n| (?:gab|kam|komm|mach|hast|haben|waren|sind|wurden|you|up to|through|works?|means|comes?|averag\w+|bis|ending|ended))"
     r"|(?P<last>(?:im|in der|dem|der|than|than in|the) (?:letzten?|last)(?: one)?(?=\s*(?:[(.,;:!?]|nur\b|only\b|waren\b|war\b|was\b|were\b|$)))"
     r"|(?<!two\s)(?<!zwei\s)(?<!beiden\s)(?P<hyphen>\d{1,3})(?:[- ](?:day|tage)s?[- ](?:window|period|zeitraum|fenster|history|range|sales|orders|revenue|total|average|figures|umsatz)\b|-(?:day|tage)(?=[- ][a-zäöü]))"
-    r"|(?:(?P<within>in|im)\s|(?:of|for|during|over|vom)\s)?(?<!early\s)(?<!late\s)(?<!mid\s)(?<!ende\s)(?<!mitte\s)(?<!anfang\s)(?P<calendar>january|januar|february|februar|march|märz|april|june|juni|july|juli|august|september|october|oktober|november|december|dezember)(?:\b|(?=umsatz|ergebnis|wert|bestell))(?(within)|(?!\s?\d))"
+    r"|(?:(?P<within>in|im)\s|(?:of|for|during|over|vom)\s)?(?<!early\s)(?<!late\s)(?<!mid\s)(?<!ende\s)(?<!mitte\s)(?<!anfang\s)(?P<calendar>january|januar|jänner|february|februar|feber|march|märz|april|june|juni|july|juli|august|september|october|oktober|november|december|dezember)(?:s?\b|(?=umsatz|ergebnis|wert|bestell))(?(within)|(?!\s?\d))"
     r"|(?P<word>as of (?:today|now)|(?:your|the(?: past)?|ihre|deine|die|der|zur) (?:week|woche)(?! (?:before|prior|after|davor|zuvor|danach))|today so far|so far today|so far(?! (?:this|in) )|today|yesterday|wochen(?:bericht|rückblick|bilanz|überblick|zahlen)|(?:wk|weekly|wöchentlich\w*)(?= )|(?<!\w)(?:week|wk|woche|weekly|wöchentlich)(?=:| \d)|(?:this|the current|the) (?:week|month|year)(?! (?:before|prior|earlier))"
     r"|(?:(?:in|over|during) the )?(?:last|past|previous) (?:calendar |full |whole |complete )?(?:week|month|year|quarter)|all[- ]time|ever|lifetime"
     r"|this quarter|seit mitternacht|since midnight|so far in 20\d\d|since (?:you|your \w+|the \w+) (?:first )?(?:opened|launched|started)|since (?:opening|launch)|mtd|month to date|since the month (?:began|started)|(?:since|from) the (?:first|start|beginning) of (?:the|this) month|seit monats(?:anfang|beginn)|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
-    r"|am (?:(?:darauf)?folgenden|nächsten) tag|the day before(?: yesterday)?|the (?:day after|next day|following day)|(?:am |dem )?(?:tag (?:davor|zuvor|danach|darauf)|vortag)|(?:(?:im|in der|der|dem|des|den|die|das|zum|zur|vom) )?(?:(?:gesamte|ganze|volle)[nr]? )?(?:vormonats?|vorwoche|vorjahr(?:e?s)?)|yday|heutige[rnms]?|gestrige[rnms]?|heute|gestern|vorgestern|jemals|(?:in )?(?:diese[rnm]?s?|(?:der|die|das|den|dem|im) laufenden?|laufende[rns]?) (?:woche|monats?|jahre?s?|quartals?)"
+    r"|am (?:(?:darauf)?folgenden|nächsten) tag|the day before(?: yesterday)?|the (?:day after|next day|following day)|(?:am |dem |des )?(?:tag (?:davor|zuvor|danach|darauf)|vortags?)|(?:(?:im|in der|der|dem|des|den|die|das|zum|zur|vom) )?(?:(?:gesamte|ganze|volle)[nr]? )?(?:vormonats?|vorwoche|vorjahr(?:e?s)?)|yday|heutige[rnms]?|gestrige[rnms]?|heute|gestern|vorgestern|jemals|heuer|im (?:laufenden |vergangenen |letzten )?quartal|seit (?:der |deiner |ihrer )?(?:shop|laden|geschäfts)?(?:eröffnung|gründung)|(?:in )?(?:diese[rnm]?s?|(?:der|die|das|den|dem|im) laufenden?|laufende[rns]?) (?:woche|monats?|jahre?s?|quartals?)"
     r"|(?:in (?:der|den) )?(?:letzte|vergangene|vorige)[rnms]? (?:(?:volle|ganze)[nrms]? )?(?:kalender)?(?:woche|monats?|jahre?s?|quartals?)|am wochenende)\b"
     r"|(?P<monthly>monats)(?=umsatz|erlös|einnahmen|bestell)|(?P<weekly>wochen)(?=umsatz|bestell|durchschnitt|schnitt|summe|ergebnis)"
     r"|(?P<since>since|seit|ab|from(?=[^.]*\ue000 on\b))\s(?:(?:the|dem|der|mon\w*|tue\w*|wed\w*|thu\w*|fri\w*|sat\w*|sun\w*|\w+tag),?\s)?(?=\ue000)"
@@ -166,7 +166,8 @@ def period_meant(found: re.Match[str]) -> tuple[str, object] | None:
         is_english = day[:3] in WEEKDAYS and ("day" in day or len(day) == 3)
         number = WEEKDAYS.index(day[:3]) if is_english else _WOCHENTAGE[day[:2]]
         return "since" if found["since_day"] else "weekday", number
-    return "word", found["word"].lower()
+    word = found["word"].lower()
+    return "word", "dieses jahr" if word == "heuer" else "jemals" if word.endswith(("eröffnung", "gründung")) else word
 
 
 SINCE = re.compile(r"\b(?:since|seit)\s$")

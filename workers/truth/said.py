@@ -72,7 +72,7 @@ _AND, _BETWEEN = (
 )
 
 _UNSURE = Wording(
-    r"(?<=,\s)(?:bis|sobald|bevor|ehe)\b|(?:until|before (?:it|they|you) (?:runs?|sells?)|can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b",
+    r"(?<=,\s)(?:bis|sobald|bevor|ehe)\b|(?:until|before (?:it|they|you) (?:runs?|sells?)|can(?:'t|not)|don't know|unable|no way to|whether|not (?:able|enough)|could|would|might|may|if|to (?:see|tell|know|compare)|kann (?:ich )?(?:\w+ )?nicht|ob|weiß nicht|lässt sich nicht|wenn|könnte\w*|würde\w*|want|möchten?|shall|soll ich)\b",
 )
 
 _SHARE_ASIDE = re.compile(r"[^\d.,;:(]{0,24}\([^\w.,;:(]*[\d.,]+\s?(?:%|percent|prozent)\W{0,2}\)")
@@ -92,7 +92,8 @@ _OF_IT = re.compile(r"\b(?:it|its|they|their|she|her|he|his|apiece|each(?! \w)|t
 
 
 _LABEL = re.compile(
-    r"\W*(?:(?:order )?(?:total|amount|value)|customer|units?(?: sold)?|in stock|placed|ordered|date|status|gesamt\w*|betrag|bestellwert|kund(?:e|in)|datum)\s?:"
+    r"\W*(?:(?:(?:order )?(?:total|amount|value)|customer|units?(?: sold)?|in stock|placed|ordered|date|status|gesamt\w*|betrag|bestellwert|kund(?:e|in)|datum)\s?:"
+    r"|(?:the (?:total|amount)|(?:der|die) (?:betrag|bestellwert|\w*summe)) (?:is|was|beträgt|liegt|lag|beläuft|ist|war)\b)"
 )
 
 
@@ -280,6 +281,8 @@ class Said(Sentence):
                 key.startswith("product:") for name in self.names for key in keys(name)
             )
             return frozenset({"unit", "order"} if products else {"order"})
+        if subject.text == "stück" and {"open", "unfulfilled"} & self.told and not self.names:
+            return frozenset({"order"})
         return kinds(subject)
 
     def lead(self, number: Number, left: int) -> int:

@@ -98,12 +98,17 @@ LONGEST = 600
 _AMOUNT = re.compile(r"\d\s(?:s?fr|rs|kr)\.$", re.IGNORECASE)
 """An amount with its currency behind it, which is no "Fr. 5"."""
 
+_OF_AMOUNT = re.compile(
+    r"(?:\w+u|U)ms[aä]tz|\w*(?:[eE]rlös|[eE]innahmen|[wW]ert\b)|(?:Gesamt|Netto|Brutto)\w|Sales|Revenue"
+)
+""" "52.71 Fr. Umsatz"."""
+
 _ENDS_WITH_NUMBER = re.compile(
     r"(?<!\b(?:am|im|zu))(?<!\b(?:der|die|das|vom|zum|den|dem|zur))(?<!\bbeim)(?:(?<=[\w:=$€£¥₹])\s|(?<=[$€£¥₹]))\d{1,2}\.$",
     re.IGNORECASE,
 )
 
-_MONTH_FOLLOWS = re.compile(r"(?:jan|feb|mär|mar|apr|mai|may|jun|jul|aug|sep|o[ck]t|nov|de[cz])", re.IGNORECASE)
+_MONTH_FOLLOWS = re.compile(r"(?:j[aä]n|feb|mär|mar|apr|mai|may|jun|jul|aug|sep|o[ck]t|nov|de[cz])", re.IGNORECASE)
 
 
 def sentences(text: str) -> list[str]:
@@ -120,7 +125,7 @@ def sentences(text: str) -> list[str]:
         is_digit = before[-2:-1].isdecimal()
         is_number = is_digit and _ENDS_WITH_NUMBER.search(before) and not _MONTH_FOLLOWS.match(text, end)
         bare, begins = before.rstrip("\"”“»’')]"), text[end : end + 2].lstrip("\"“„»«'*")[:1]
-        is_amount = _AMOUNT.search(bare) is not None and begins.isupper()
+        is_amount = _AMOUNT.search(bare) and begins.isupper() and not _OF_AMOUNT.match(text, end)
         if "\n" not in found[0] and not is_number and not is_amount and _ABBREVIATION.search(bare[-12:]):
             continue
         if is_digit and _DAY_AND_MONTH.search(before) and not begins.isupper():

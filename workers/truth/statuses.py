@@ -53,7 +53,7 @@ def statuses(said: Said) -> Iterable[tuple[str, bool]]:
             end, each = trait.end, [whose]
         if len(said.masked[min(end, trait.start) : max(trait.start, whose.start)]) > 60:
             continue
-        denied = _DENIED.search(said.masked[max(0, trait.start - 25) : trait.start].rpartition("(")[2]) is not None
+        denied = _DENIED.search(re.split(r"[(:]", said.masked[max(0, trait.start - 25) : trait.start])[-1]) is not None
         for mention in each:
             if _NOT_IT.search(said.masked, 0, mention.start) or (
                 trait.kind != "refunded" and _PARTLY.search(said.masked, 0, trait.start)
@@ -106,11 +106,11 @@ _OF_GUEST = Wording(r"(?:the guest['’]s (?:\w+ )?order|(?:die )?bestellung (?:
 
 def _of_guest(said: Said) -> list[Mention]:
     """ "The guest's order": the only one."""
-    found = said.first(_OF_GUEST)
-    orders = [
-        k for k, told in said.grounds.statuses.items() if k.startswith("order:") and all("guest" in h for _, h in told)
-    ]
-    return [Mention(*found.span(), found[0], "name", frozenset(orders))] if found and len(orders) == 1 else []
+    if (found := said.first(_OF_GUEST)) is None:
+        return []
+    told_of = said.grounds.statuses.items()
+    orders = [k for k, told in told_of if k.startswith("order:") and all("guest" in has for _, has in told)]
+    return [Mention(*found.span(), found[0], "name", frozenset(orders))] if len(orders) == 1 else []
 
 
 _LEFT_TO_DO = frozenset({"unfulfilled", "unpaid"})

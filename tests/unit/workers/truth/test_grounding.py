@@ -1763,6 +1763,23 @@ def test_what_belongs_to_an_amount_goes_with_it(true: str, false: str) -> None:
         ("You had 4 orders on Thursday; I can't see your campaigns.", "Your campaign brought in 4 orders on Thursday."),
         ("Thursday was strong, maybe thanks to your newsletter.", "Thursday was strong thanks to your newsletter."),
         ("Your store has been running for three years.", "You have been selling for five years."),
+        ("In 60 Tagen waren es 83 Bestellungen.", "Im Quartal waren es 83 Bestellungen."),
+        ("Diese Woche waren es 15 Bestellungen.", "Heuer waren es bisher 15 Bestellungen."),
+        ("Sie haben 67 Kunden.", "Seit der Eröffnung sind 83 Bestellungen eingegangen."),
+        ("83 Bestellungen in 60 Tagen, das ist ordentlich.", "83 Bestellungen in 60 Tagen, das ist Rekord."),
+        ("#1118 war grösser als #1119.", "#1119 war grösser als #1118."),
+        ("Die grösste der letzten Bestellungen ist #1118.", "Die grösste der letzten Bestellungen ist #1119."),
+        (
+            "Der Grossteil der letzten Bestellungen ist bezahlt.",
+            "Der Grossteil der letzten Bestellungen ist unbezahlt.",
+        ),
+        ("#1119 hat das Lager gestern verlassen.", "#1120 hat das Lager heute verlassen."),
+        ("#1119 ist beim Paketdienst.", "#1120 ist beim Zusteller."),
+        ("#1119 ist neuer als #1118. Sie kam von Ben Fox.", "#1119 ist neuer als die davor. Sie kam von Anna Schmidt."),
+        ("Am Donnerstag kamen 4 Bestellungen.", "Über Instagram kamen 4 Bestellungen."),
+        ("Woher die Käufer sind, weiß ich nicht.", "Die meisten Bestellungen kamen aus der Schweiz."),
+        ("Rückbuchungen kann ich leider nicht sehen.", "Bei #1120 gab es eine Rückbuchung."),
+        ("8 Bestellungen warten.", "Die älteste unversandte Bestellung wartet seit neun Tagen."),
     ],
 )
 def test_what_nothing_that_was_read_tells_has_no_ground(true: str, false: str) -> None:
@@ -1945,3 +1962,105 @@ def test_what_it_was_before_is_told_of_before(true: str, false: str) -> None:
 def test_a_number_of_a_list_is_no_day() -> None:
     days = "Daily orders:\n1. November 20: 2\n2. November 21: 2\n"
     assert [verdict.ungrounded for verdict in check(days, grounds())] == [(), (), ()]
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        (
+            "Es warten noch 8 offene Bestellungen auf den vollständigen Versand.",
+            "Es warten noch 12 offene Bestellungen auf den vollständigen Versand.",
+        ),
+        (
+            "Der Durchschnitt der letzten 5 Bestellungen liegt mit $65.00 über dem Median von $55.00.",
+            "Der Durchschnitt der letzten 5 Bestellungen liegt mit $65.00 unter dem Median von $55.00.",
+        ),
+        (
+            "Der Durchschnitt der letzten 5 Bestellungen fällt mit $65.00 höher aus als der Median ($55.00).",
+            "Der Durchschnitt der letzten 5 Bestellungen fällt mit $55.00 höher aus als der Median ($65.00).",
+        ),
+        (
+            "Der Umsatz ist gestern gegenüber dem Vortag gestiegen, von 45,60 $ auf 175,50 $.",
+            "Der Umsatz ist gestern gegenüber dem Vortag gestiegen, von 175,50 $ auf 45,60 $.",
+        ),
+        (
+            "Am Donnerstag kamen mehr als am Freitag: 4 gegenüber 2.",
+            "Am Donnerstag kamen mehr als am Freitag: 2 gegenüber 4.",
+        ),
+        ("An 7 von sieben Tagen kam etwas herein.", "An 5 von sieben Tagen kam etwas herein."),
+        (
+            "An 7 Tagen der letzten Woche hast du etwas verkauft.",
+            "An 5 Tagen der letzten Woche hast du etwas verkauft.",
+        ),
+        (
+            "Auf Platz zwei der meistverkauften Produkte liegt Titanium Spork.",
+            "Auf Platz zwei der meistverkauften Produkte liegt Merino Hiking Socks.",
+        ),
+        ("Ja, 8 Stück warten noch auf den Versand.", "Ja, 9 Stück warten noch auf den Versand."),
+        (
+            "Vom Titanium Spork sind 232 da, da musst du nichts nachbestellen.",
+            "Vom Titanium Spork wurde nichts gekauft.",
+        ),
+        (
+            "**Gestern vs. vorgestern**\n- Umsatz: 175,50 $ vs. 45,60 $",
+            "**Gestern vs. vorgestern**\n- Umsatz: 45,60 $ vs. 175,50 $",
+        ),
+        ("#1118 ist mit 120,50 $ um 65,50 $ größer als #1119.", "#1118 ist mit 120,50 $ um 65,50 $ kleiner als #1119."),
+        (
+            "Mit 1 Bestellung liegst du heute noch hinter gestern (2).",
+            "Mit 2 Bestellungen liegst du heute noch hinter gestern (1).",
+        ),
+        (
+            "Mit 15 Bestellungen und 875,50 $ Umsatz in sieben Tagen kommst du auf rund 125 $ pro Tag.",
+            "Mit 14 Bestellungen und 875,50 $ Umsatz in sieben Tagen kommst du auf rund 125 $ pro Tag.",
+        ),
+        (
+            "Unter deinen Käufern waren diese Woche mehr Stammkunden als Neukunden, nämlich 7 gegenüber 6.",
+            "Unter deinen Käufern waren diese Woche mehr Neukunden als Stammkunden, nämlich 7 gegenüber 6.",
+        ),
+        ("Du nutzt zurzeit den Tarif Basic.", "Du nutzt zurzeit den Tarif Plus."),
+        (
+            "Der gestrige Umsatz von 175,50 $ übertraf den des Vortags (45,60 $).",
+            "Der gestrige Umsatz von 175,50 $ übertraf den des Vortags (84,00 $).",
+        ),
+        (
+            "Der Warenkorb lag in den letzten 7 Tagen bei 58,37 $.",
+            "Der Warenkorb lag in den letzten 7 Tagen bei 55,00 $.",
+        ),
+        (
+            "Abgesehen von 2 stornierten Bestellungen lief diese Woche alles rund.",
+            "Diese Woche wurden alle Bestellungen storniert.",
+        ),
+        ("Bei #1117 würde ich zuerst ansetzen.", "Bei #9421 würde ich zuerst ansetzen."),
+    ],
+)
+def test_what_words_stand_between_belongs_to_its_own_figure(true: str, false: str) -> None:
+    assert found(true, grounds()) == []
+    assert found(false, grounds()) != []
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        (
+            "In 30 Tagen waren es $1,449.00, in den 30 Tagen davor $1,000.00. Du bist also schneller unterwegs.",
+            "In 30 Tagen waren es $1,449.00, in den 30 Tagen davor $1,000.00. Du bist also langsamer unterwegs.",
+        ),
+        (
+            "Es war lebhafter als sonst: 40 Bestellungen in den letzten 30 Tagen, nach 30 in den 30 Tagen davor.",
+            "Es war ruhiger als sonst: 40 Bestellungen in den letzten 30 Tagen, nach 30 in den 30 Tagen davor.",
+        ),
+        (
+            "Der Umsatz hat sich in den letzten 30 Tagen auf 1.449,00 $ verbessert.",
+            "Der Umsatz hat sich in den letzten 30 Tagen auf 1.449,00 $ verschlechtert.",
+        ),
+    ],
+)
+def test_a_pace_is_that_of_both_figures(true: str, false: str) -> None:
+    read = grounds([counts(), sales(1449.0, 40, 1000.0, 30)])
+    assert found(true, read) == []
+    assert found(false, read) != []
+
+
+def test_what_follows_an_amount_in_francs_is_of_the_same_sentence() -> None:
+    assert len(sentences("Es waren 52,71 Fr. Umsatz. Heute waren es 5 Fr. Gut so.")) == 3
