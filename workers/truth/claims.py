@@ -210,7 +210,8 @@ def _words(sentence: Sentence) -> None:
         trait = _decided(masked, found, trait) if trait in _DECIDED else trait
         if trait in ("gross", "net"):  # "before returns", "less returns" are not of returns
             within = (t for t in sentence.traits if found.start() <= t.start < found.end())
-            lost = [t for t in within if trait == "gross" or t.kind == "reversal"]
+            is_told = masked.startswith((" of ", " von "), found.end())  # "after returns of $5"
+            lost = [t for t in within if trait == "gross" or (t.kind == "reversal" and not is_told)]
             sentence.traits = [t for t in sentence.traits if t not in lost]
         sentence.traits.append(Mention(found.start(), found.end(), found[0], trait))
 
