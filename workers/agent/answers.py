@@ -31,7 +31,7 @@ from workers.agent.prompt import ERRORS
 from workers.agent.state import TurnState
 from workers.agent.time_limits import MODEL_CALL_SECONDS
 from workers.agent.transactions import Ended, Later, Message, NewStep, NextCall, Spent, TurnTransactions
-from workers.agent.utterance import Utterance
+from workers.agent.utterance import Utterance, is_announcement
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.failpoints import failpoint
 from workers.model.client import Hear, Model
@@ -275,7 +275,13 @@ class Answers:
         dollars = known_price(spent.model, spent.input_tokens, spent.output_tokens)
         metrics.model_tokens(spent.model, state.workflow.name, spent.input_tokens, spent.output_tokens, dollars)
         announced = [step.assistant.get("content") for step in state.steps if step.assistant.get("tool_calls")]
-        only_announces = answer.text is not None and answer.text in announced
+        text = utterance.begun + (answer.text or "")
+        only_announces = answer.text in announced if answer.text else False
+        if not answer.tool_calls and is_announcement(text) and state.lacks() is None:
+            if may_call and not utterance.begun and not state.results():
+                self._go_on(state, step, answer, spent, room, utterance)
+                return None
+            only_announces = True
         if answer.tool_calls and not may_call:
             log.warning("calls of tools that were not offered are dropped", model=answer.model)
             answer, only_announces = replace(answer, tool_calls=()), True
@@ -302,6 +308,16 @@ class Answers:
         if is_kept:
             _note_words(state, before, is_first)
         return ended
+
+    def _go_on(
+        self, state: TurnState, step: int, answer: Answer, spent: Spent, room: Room | None, utterance: Utterance
+    ) -> None:
+        """Say an answer that only announces a look, and have the model go on: the merchant would wait in vain."""
+        new = self._fit_to_say(state, utterance, utterance.new(answer.text or "", whole=True))
+        with contextlib.suppress(_Outdated):
+            if new:
+                self._say(state, step, utterance, new, room, Speech.of(state.steps))
+        self._transactions.spend(state, spent)
 
     def _grounded(self, state: TurnState, answer: Answer, utterance: Utterance) -> tuple[Then, Answer, dict[str, Any]]:
         """What to do with the answer's words, the answer with what is left of them, and what is stored about claims

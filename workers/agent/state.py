@@ -198,7 +198,8 @@ class TurnState:
         spoken = [str(step.assistant.get("content") or "") for step in self.steps if not is_withdrawn(step)]
         said = " ".join([*spoken, beside])
         words, turn = demo_words.tell(self.untold(), said), self.claim.input
-        again = [demo_words.RECONNECTED] if turn.metadata.get("reconnected") else []
+        is_other, is_again = (turn.metadata.get(key) for key in ("another_store", "reconnected"))
+        again = [demo_words.ANOTHER_STORE] if is_other else [demo_words.RECONNECTED] if is_again else []
         again += [demo_words.AS_PROMISED] if turn.text.startswith(FOLLOW_UP) else []
         return " ".join([*again, words]) if words and not said.strip() else words
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workers.model.demo_words import (
+    ANOTHER_STORE,
     AS_PROMISED,
     CUT_OFF,
     INSIGHTS,
@@ -58,6 +59,7 @@ _SCRIPTED = {
     "Ready to connect your Shopify store": "Hi, I'm CJ, your support assistant. Shall we connect your Shopify store? "
     "Once it is connected, I'll tell you what I see in it.",
     f"{_EVENT} conversation_started": f"Hi, I'm CJ. {ABILITIES}",
+    f'{_EVENT} store_reconnected {{"another_store": true': ANOTHER_STORE,
     f"{_EVENT} store_reconnected": RECONNECTED,
     f"{_EVENT} account_connected": "That is connected, thank you.",
     f"{_EVENT} account_connection_failed": "That connection did not work. Shall we try again?",
@@ -190,8 +192,9 @@ def _insights(turn: Turn, tools_offered: bool) -> Script:
     for result in results.values():
         if sentence := cut_off(result):
             return Script(sentence)
-    is_again = not turn.words and any('"reconnected": true' in said for said in turn.heard)
-    opening = [RECONNECTED] if is_again else []
+    heard = " ".join(turn.heard) if not turn.words else ""
+    is_other, is_again = ('"another_store": true' in heard), ('"reconnected": true' in heard)
+    opening = [ANOTHER_STORE] if is_other else [RECONNECTED] if is_again else []
     orders = ((results.get("counts") or {}).get("data") or {}).get("orders")
     told = {name: result for name, result in results.items() if orders != 0 or name != "recent_orders"}
     if tools_offered and (calls := _next_look(turn, orders)):

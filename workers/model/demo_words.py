@@ -20,6 +20,7 @@ INSIGHTS = ("counts", "recent_orders", "overview")
 """The data types read, in this order, when a store was just connected."""
 
 RECONNECTED = "Your store is connected again."
+ANOTHER_STORE = "Your other store is connected now."
 AS_PROMISED = "I looked again, as promised."
 """How an answer begins that brings what was missing before."""
 
