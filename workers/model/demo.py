@@ -238,7 +238,7 @@ def _follow_up(turn: Turn, event: str, tools_offered: bool) -> Script:
     if "not tried again" in event or not tools_offered:
         return Script(f"I looked again several times, but I still can't see {subjects(wanted)}. Please ask me later.")
     if to_ask := tuple(name for name in wanted if name not in turn.results):
-        return Script(None, to_ask)
+        return Script(None, to_ask, _period(event))
     found = {name: turn.results[name] for name in wanted}
     has_seen_all = {*INSIGHTS} <= {name for name, result in found.items() if result["success"]}
     closing = [OFFER, CONFESSION] if has_seen_all and OFFER not in turn.before else []
@@ -249,7 +249,7 @@ def _answers(turn: Turn, tools_offered: bool) -> Script:
     """One answer to everything the merchant said in this turn."""
     told, questions = _without_data(turn)
     text = " ".join(question for question, _ in questions)
-    period = next((period for period, pattern in _PERIODS.items() if re.search(pattern, text)), None)
+    period = _period(text)
     wanted = {name: at for question, at in questions for name in _about_what(question, period)}
     is_readable = turn.is_connected and "store" not in turn.context
     results = (turn.earlier if is_readable else {}) | turn.results
@@ -300,6 +300,11 @@ def _closest(question: str, sentences: Sequence[str]) -> str:
 def _as_i_said(sentence: str) -> str:
     is_name = sentence.startswith(("I ", "Shopify "))
     return f"As I said, {sentence if is_name else sentence[:1].lower() + sentence[1:]}"
+
+
+def _period(text: str) -> str | None:
+    """The period of sales that a message names."""
+    return next((period for period, pattern in _PERIODS.items() if re.search(pattern, text.lower())), None)
 
 
 def _about_what(question: str, period: str | None) -> list[str]:
