@@ -72,7 +72,7 @@ def _about(data_type: str, result: Result) -> Iterator[str]:
                 when = f"Vom {_day(first)} bis zum {_day(last)}" if first < last else f"Am {_day(last)}"
                 if total := _money([figures["total_sales"]]):
                     yield f"{when} betrug Ihr Gesamtumsatz {total}."
-    if result.get("missing"):
+    if any(entry["part"] != "top_items" for entry in result.get("missing", ())):
         yield "Einiges davon konnte ich nicht lesen."
 
 
