@@ -93,10 +93,13 @@ def change(session: Session, id: str, values: Mapping[str, Any], *, workflow: st
     session.defer(SQL["change"], {"id": id, "values": dump(dict(values)), "workflow": workflow})
 
 
-def history(session: Session, conversation_id: str, *, before_seq: int, max_turns: int) -> list[PastTurn]:
+def history(
+    session: Session, conversation_id: str, *, before_seq: int, max_turns: int, connected_at: datetime | None = None
+) -> list[PastTurn]:
     """The last `max_turns` turns that ended before turn `before_seq`, and those that wait for a model, oldest first.
 
-    Leaves out tool calls without results: no model accepts them.
+    Leaves out tool calls without results, which no model accepts, and those from before the store was connected: they
+    may have read another one.
     """
     if before_seq == 1:
         return []
@@ -107,6 +110,8 @@ def history(session: Session, conversation_id: str, *, before_seq: int, max_turn
     which: dict[str, Any] = {"turn_ids": [turn.id for turn in turns], "conversation_id": conversation_id}
     steps: dict[int, list[StepRow]] = defaultdict(list)
     for turn_id, step, assistant, results, created_at in session.execute(SQL["steps_of_turns"], which):
+        if connected_at is not None and created_at < connected_at:
+            results = None
         if results is None and assistant.get("tool_calls") and assistant.get("content"):
             assistant = {"role": "assistant", "content": assistant["content"]}
         if results is not None or not assistant.get("tool_calls"):

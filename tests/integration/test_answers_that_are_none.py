@@ -144,8 +144,14 @@ SEVEN = "You have 7 customers."
         ([LOOKING, LOOKING, Say(None)], f" {LOOK} {TOLD}"),
         ([LOOKING, LOOKING, Say("Anything else?")], f" {LOOK} Anything else?"),
         ([*[LOOKING] * 6, Say(SEVEN, LOOKING.calls)], f" {LOOK} {SEVEN}"),
+        ([COUNTS, Say("Sure! I'll check that now.")], f"Sure! I'll check that now. {TOLD}"),
+        ([Say("Gern! Ich melde mich gleich."), COUNTS, Say("7 Kunden.")], "Gern! Ich melde mich gleich. 7 Kunden."),
+        ([Say(LOOK), COUNTS, Say(SEVEN)], f"{LOOK} {SEVEN}"),
+        ([Say(LOOK), Say(LOOK, COUNTS.calls), Say(SEVEN)], f"{LOOK} {SEVEN}"),
+        ([Say(LOOK), Say(".")], LOOK),
+        ([Say(LOOK)], LOOK),
     ],
-    ids=["announces once more", "nothing", "words", "words and a call"],
+    ids=str,
 )
 def test_a_turn_does_not_end_with_an_announcement(
     serve: Serve, hire: Hire, answers: Sequence[Answer], end: str

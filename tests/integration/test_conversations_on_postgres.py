@@ -1,5 +1,7 @@
 """Conversations on a real Postgres."""
 
+from datetime import timedelta
+
 import pytest
 
 from storage import conversations, turns
@@ -21,6 +23,30 @@ def answer(database: Database, turn_id: int, words: str) -> None:
     with database.transaction() as session:
         turns.add_step(session, claimed, 0, {"content": words})
         turns.finish(session, claimed)
+
+
+def test_what_was_read_before_the_store_was_connected_is_left_out(database: Database) -> None:
+    open_conversation(database)
+    for words in (None, "Let me look."):
+        claimed = claim(database, queue(database, "How many?"))
+        called = {"role": "assistant", "content": words, "tool_calls": [{"id": "c"}]}
+        with database.transaction() as session:
+            turns.add_step(session, claimed, 0, called)
+            turns.add_results(session, claimed, 0, [{"tool_call_id": "c", "content": {"success": True}}])
+            turns.add_step(session, claimed, 1, {"content": "7."})
+            turns.finish(session, claimed)
+    [[(between,)]] = [query(database, "SELECT clock_timestamp()")]
+    with database.transaction() as session:
+        before, since = (
+            conversations.history(session, "c1", before_seq=9, max_turns=9, connected_at=at)
+            for at in (between - timedelta(days=1), between)
+        )
+    assert [[bool(step.tool_results) for step in turn.steps] for turn in before] == [[True, False]] * 2
+    assert [[step.assistant.get("content") for step in turn.steps] for turn in since] == [
+        ["7."],
+        ["Let me look.", "7."],
+    ]
+    assert not any(step.tool_results or step.assistant.get("tool_calls") for turn in since for step in turn.steps)
 
 
 def test_opening_twice_finds_the_first(database: Database) -> None:

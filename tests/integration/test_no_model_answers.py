@@ -9,7 +9,7 @@ from storage import agui, conversations, outbox, turns
 from storage.turns import Move, TurnInput
 from tests import rows
 from tests.agent_turns import Hire, Killed, Merchant
-from workers.agent.answers import NO_MODEL, NOTED, STILL_AWAY
+from workers.agent.answers import NO_MODEL, NOTED, STILL_AWAY, UNASKED
 from workers.agent.prompt import MODEL_BACK
 from workers.delivery.sweeper import LOST, Duties
 from workers.model import litellm_call
@@ -121,7 +121,7 @@ def test_all_that_one_conversation_is_owed_is_answered_in_one_turn(merchant: Mer
     assert merchant.asks("How many customers?") == (FINISHED[0], [NOTED])
     provider.is_down = False
     looks(merchant, 31)
-    assert heard(merchant) == [AWAY, NOTED, "Here you are."]
+    assert heard(merchant) == [UNASKED, NOTED, "Here you are."]
     event = "[system event] "
     assert provider.asked == [[f"{event}show_shopify_insights", "How many customers?", f"{event}{MODEL_BACK}"]]
     looks(merchant, 400)

@@ -11,6 +11,7 @@ from tests.openai_server import Answer, Call, OpenAIServer, Received, Say, Serve
 from workers.model.client import Model
 from workers.model.response import ToolCall
 from workers.operations import timeline
+from workers.truth.languages import NOT_SEEN
 from workflows.loader import load_folder, load_text
 from workflows.workflow import Workflow, WorkflowSet
 
@@ -52,7 +53,7 @@ def corrections(server: OpenAIServer) -> list[str]:
         ([COUNTS, Say(FALSE), Say(TRUE)], TRUE, 3),
         ([COUNTS, Say(f"{TRUE} {FALSE} {WEATHER}")], f"{TRUE} {WEATHER}", 3),
         ([COUNTS, Say(f"Hello! {FALSE}")], f"Hello! {TOLD}", 3),
-        ([COUNTS, Say("Sie haben 8 Kunden.")], "Dazu sehe ich in den Daten Ihres Shops keine Angabe.", 3),
+        ([COUNTS, Say("Sie haben 8 Kunden.")], "Ich sehe in Ihrem Shop 7 Kunden und 3 Bestellungen.", 3),
         ([COUNTS, Say(FALSE), Say(None)], TOLD, 4),
         ([COUNTS, Say(f"{TRUE} {FALSE}"), Status(401)], TRUE, 3),
     ],
@@ -65,30 +66,25 @@ def test_what_the_merchant_hears(serve: Serve, hire: Hire, answers: Sequence[Ans
 
 
 @pytest.mark.parametrize(
-    ("asked", "true", "false", "instead"),
+    ("language", "asked", "true", "false"),
     [
-        ("Combien de clients avons-nous ?", "Vous avez 7\u202fclients et 3\xa0commandes.", " Vous avez 8 clients !",
-         "Je ne vois pas cela dans les données de votre boutique."),
-        ("¿Cuántos clientes tengo en la tienda?", "¡Hola! Tienes 7 clientes y 3 pedidos.", " Hay 8 pedidos.",
-         "No veo eso en los datos de tu tienda."),
-        ("お客様は何人いますか？", "お客様は７人、ご注文は３件です。", "お客様は８人です。",
-         "ストアのデータには見当たりません。"),
-        ("我有多少客户？", "您有7位客户，3个订单。", "您有8位客户。", "我在您店铺的数据中没有看到这一点。"),
-        ("كم عدد العملاء لدي؟", "هل تعلم؟ لديك ٧ عملاء و٣ طلبات.", " لديك ٨ عملاء.", "لا أرى ذلك في بيانات متجرك."),
-        ("כמה לקוחות יש לי?", "יש לך 7 לקוחות ו-3 הזמנות.", " יש לך 8 לקוחות.",
-         "אני לא רואה את זה בנתוני החנות שלך."),
+        ("fr", "Combien de clients ai-je ?", "Vous avez 7\u202fclients et 3\xa0commandes.", " Vous avez 8 clients."),
+        ("es", "¿Cuántos clientes tengo en la tienda?", "¡Hola! Tienes 7 clientes y 3 pedidos.", " Hay 8 pedidos."),
+        ("ja", "お客様は何人いますか？", "お客様は７人、ご注文は３件です。", "お客様は８人です。"),
+        ("zh", "我有多少客户？", "您有7位客户，3个订单。", "您有8位客户。"),
+        ("ar", "كم عدد العملاء لدي؟", "هل تعلم؟ لديك ٧ عملاء و٣ طلبات.", " لديك ٨ عملاء."),
+        ("he", "כמה לקוחות יש לי?", "יש לך 7 לקוחות ו-3 הזמנות.", " יש לך 8 לקוחות."),
     ],
-    ids=["fr", "es", "ja", "zh", "ar", "he"],
 )  # fmt: skip
 def test_what_merchants_hear_in_other_languages(
-    serve: Serve, hire: Hire, asked: str, true: str, false: str, instead: str
+    serve: Serve, hire: Hire, language: str, asked: str, true: str, false: str
 ) -> None:
     serve([COUNTS, Say(true)])
     assert hire().asks(asked) == (FINISHED, [true])
     serve([COUNTS, Say(true + false), Say(true + false)])
     assert hire().asks(asked) == (FINISHED, [true])
     serve([COUNTS, Say(false.strip()), Say(false.strip())])
-    assert hire().asks(asked) == (FINISHED, [instead])
+    assert hire().asks(asked) == (FINISHED, [NOT_SEEN[language]])
 
 
 def test_the_model_is_told_once_and_the_draft_is_forgotten(serve: Serve, hire: Hire) -> None:

@@ -31,7 +31,7 @@ from workers.agent.prompt import ERRORS
 from workers.agent.state import TurnState
 from workers.agent.time_limits import MODEL_CALL_SECONDS
 from workers.agent.transactions import Ended, Later, Message, NewStep, NextCall, Spent, TurnTransactions
-from workers.agent.utterance import Utterance
+from workers.agent.utterance import Utterance, is_announcement
 from workers.delivery.reply_publisher import ReplyPublisher
 from workers.failpoints import failpoint
 from workers.model.client import Hear, Model
@@ -48,6 +48,7 @@ MAX_ABSORPTIONS = 3
 
 SORRY_TIME = "Sorry, that took me too long. Please ask again."
 NO_MODEL = "I'm sorry, I could not find an answer to this. Please ask me again."
+UNASKED = "I can't think straight at the moment. I'll go on by myself as soon as I can."
 NOTED = "I have noted that, too."
 STILL_AWAY = "I still can't think straight. I'll come to this, too, as soon as I can."
 STOPPED_SHORT = "I have to stop here for now. Please ask me again for the rest."
@@ -117,19 +118,19 @@ class Answers:
         """End a turn that gets no more answers: with what was said or found so far, else with `sentence` as an error;
         `code` is for operators."""
         if (unfinished := state.unfinished()) is not None:
-            return self._break_off(state, unfinished, code, STOPPED_SHORT)
+            return self._break_off(state, unfinished, code, state.fixed(STOPPED_SHORT))
         if state.draft() is not None:
             return self._end_with(state, len(state.steps), "", code)
         if code == ModelUnavailable.code and (words := _plainly(state)):
             log.warning("no model answers; what was found is told in plain sentences")
             return self._end_with(state, len(state.steps), words, code)
         log.warning("turn ended with an error", error_code=code)
-        return self._transactions.finish(state, error=(code, sentence))
+        return self._transactions.finish(state, error=(code, state.fixed(sentence)))
 
     def later(self, state: TurnState, seconds: float) -> Ended | None:
         """End a turn that no model answers with the promise of an answer."""
         log.warning("no model answers; the turn ends with a promise")
-        return self._transactions.finish(state, later=Later(_about_outage(state), seconds))
+        return self._transactions.finish(state, later=Later(state.fixed(_about_outage(state)), seconds))
 
     def model_answers(self, workflow: Workflow) -> bool:
         """Whether a model answers in this workflow: as seen in the last seconds, else by a short question, asked by one
@@ -275,7 +276,13 @@ class Answers:
         dollars = known_price(spent.model, spent.input_tokens, spent.output_tokens)
         metrics.model_tokens(spent.model, state.workflow.name, spent.input_tokens, spent.output_tokens, dollars)
         announced = [step.assistant.get("content") for step in state.steps if step.assistant.get("tool_calls")]
-        only_announces = answer.text is not None and answer.text in announced
+        text = utterance.begun + (answer.text or "")
+        only_announces = answer.text in announced if answer.text else False
+        if not answer.tool_calls and is_announcement(text) and state.lacks() is None:
+            if may_call and not utterance.begun and not state.results():
+                self._go_on(state, step, answer, spent, room, utterance)
+                return None
+            only_announces = True
         if answer.tool_calls and not may_call:
             log.warning("calls of tools that were not offered are dropped", model=answer.model)
             answer, only_announces = replace(answer, tool_calls=()), True
@@ -302,6 +309,16 @@ class Answers:
         if is_kept:
             _note_words(state, before, is_first)
         return ended
+
+    def _go_on(
+        self, state: TurnState, step: int, answer: Answer, spent: Spent, room: Room | None, utterance: Utterance
+    ) -> None:
+        """Say an answer that only announces a look, and have the model go on: the merchant would wait in vain."""
+        new = self._fit_to_say(state, utterance, utterance.new(answer.text or "", whole=True))
+        with contextlib.suppress(_Outdated):
+            if new:
+                self._say(state, step, utterance, new, room, Speech.of(state.steps))
+        self._transactions.spend(state, spent)
 
     def _grounded(self, state: TurnState, answer: Answer, utterance: Utterance) -> tuple[Then, Answer, dict[str, Any]]:
         """What to do with the answer's words, the answer with what is left of them, and what is stored about claims
@@ -359,8 +376,9 @@ class Answers:
     @staticmethod
     def _instead(state: TurnState, text: str) -> str:
         """A plain sentence to replace one without a ground; empty if the text contains it already."""
-        told = state.plainly(text)
-        return grounding.plain(text, told, state.grounds()) if told or not state.plainly() else ""
+        if state.plainly() and not state.plainly(text):
+            return ""
+        return grounding.plain(text, lambda spoken: state.plainly(text, spoken), state.grounds())
 
     @staticmethod
     def _with_findings(state: TurnState, answer: Answer, utterance: Utterance) -> Answer:
@@ -401,6 +419,7 @@ class Answers:
         """
         if (draft := state.draft()) is not None:
             words = grounding.without(grounding.check(draft, state.grounds()), self._instead(state, draft))
+        words = state.fixed(words)
         answer, before = NewStep(step, {"role": "assistant", "content": words}), Speech.of(state.steps)
         said = Message(state.claim.message_id(step), words)
         ended = self._transactions.finish(state, answer=answer, message=said, ended_as=code)
@@ -462,7 +481,7 @@ def _after_failure(state: TurnState, error: ModelUnavailable) -> Outcome:
 def _about_outage(state: TurnState) -> str:
     """What the merchant is told when no model answers: the first time what it means, later only what is new."""
     if not state.owed:
-        return ModelUnavailable.merchant
+        return ModelUnavailable.merchant if state.asked else UNASKED
     if state.claim.input.sender == "merchant" or state.absorbed:
         return NOTED
     return "" if state.is_for_owed else STILL_AWAY

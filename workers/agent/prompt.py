@@ -67,8 +67,9 @@ CORRECTION = (
 GO_ON = {
     "role": "user",
     "content": f"{EVENT_MARK} connection_lost: your last message broke off; the merchant has read what stands above. "
-    "Continue exactly where it broke off, as one message, in the same language: no new greeting, nothing twice. If "
-    "nothing is missing, answer with a full stop. Do not mention this message.",
+    "Continue exactly where it broke off, as one message, in the same language: no new greeting, nothing twice. "
+    "Look up now what it says that you will. If nothing is missing, answer with a full stop. Do not mention this "
+    "message.",
 }
 ROOM_FOR_THE_NOTE = 100
 """Bytes reserved for the line that says what was left out."""

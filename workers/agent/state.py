@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
@@ -13,15 +13,16 @@ from storage.connections import Integration
 from storage.conversations import PastTurn
 from storage.outbox import NewReply
 from storage.sql import storable
-from storage.turns import Claim, Held, Promised, StepRow
+from storage.turns import AbsorbedTurn, Claim, Held, Promised, StepRow, TurnInput
 from workers.agent import shopify_data
 from workers.agent.cost_limits import UsedUp
 from workers.agent.decide import is_prefetched, is_unfinished, is_withdrawn
 from workers.agent.prompt import HIDDEN_CONTEXT, MODEL_BACK, Absorbed, messages
 from workers.agent.prompt_size import Message
 from workers.agent.time_limits import FIRST_LOOK_SECONDS, GRACE_SECONDS, TAKE_OVER_SECONDS
-from workers.model import demo_words
+from workers.model import demo_words, german_words
 from workers.shop.results import AWAITED, awaited
+from workers.truth import languages
 from workers.truth.grounds import Grounds
 from workflows.workflow import Workflow
 
@@ -29,6 +30,10 @@ FOLLOW_UP = "follow_up"
 """The prefix of a turn's text that marks it as a follow-up."""
 EARLIER_RESULTS = 2
 """How many results of a data type from earlier turns still count as read."""
+
+
+TELL = {"en": demo_words.tell, "other": demo_words.tell, "de": german_words.tell}
+"""What tells results without a model, by language."""
 
 
 @dataclass(frozen=True)
@@ -192,15 +197,33 @@ class TurnState:
                 break
         return found
 
-    def plainly(self, beside: str = "") -> str:
+    @property
+    def language(self) -> str:
+        """That of what the turn answers; where nobody asks, of what the merchant wrote last."""
+        past = [said for turn in self.history for said in _written(turn.input, turn.absorbed)]
+        return languages.language((), self.asked or past[-1:])
+
+    @property
+    def asked(self) -> list[str]:
+        """What the merchant wrote that the turn answers."""
+        return _written(self.claim.input, self.absorbed)
+
+    def fixed(self, sentence: str) -> str:
+        """One of the sentences that no model makes, in the merchant's language if it is known in that."""
+        return german_words.fixed(sentence) if self.language == "de" else sentence
+
+    def plainly(self, beside: str = "", language: str = "") -> str:
         """What CJ has not told yet, in fixed sentences, without what it has said in this turn or says `beside` it;
-        empty if there is nothing."""
+        empty if there is nothing, or it cannot be told in the `language`. By default, in the merchant's or English."""
+        if (tell := TELL.get(language or self.language, None if language else demo_words.tell)) is None:
+            return ""
         spoken = [str(step.assistant.get("content") or "") for step in self.steps if not is_withdrawn(step)]
         said = " ".join([*spoken, beside])
-        words, turn = demo_words.tell(self.untold(), said), self.claim.input
-        again = [demo_words.RECONNECTED] if turn.metadata.get("reconnected") else []
+        words, turn = tell(self.untold(), said), self.claim.input
+        is_other, is_again = (turn.metadata.get(key) for key in ("another_store", "reconnected"))
+        again = [demo_words.ANOTHER_STORE] if is_other else [demo_words.RECONNECTED] if is_again else []
         again += [demo_words.AS_PROMISED] if turn.text.startswith(FOLLOW_UP) else []
-        return " ".join([*again, words]) if words and not said.strip() else words
+        return " ".join([*map(self.fixed, again), words]) if words and not said.strip() else words
 
     def draft(self) -> str | None:
         """The text that the model was told to correct, if it has not answered since."""
@@ -279,10 +302,8 @@ class TurnState:
 
     def promised(self) -> Promised | None:
         """What must still be told after this turn, because it could not be read now."""
-        said = self.claim.input
-        asked = (said.sender == "merchant" and not said.cleanup_trigger) or self.absorbed
         lacks = self.lacks()
-        return lacks if asked or lacks == "data" else None
+        return lacks if self.asked or lacks == "data" else None
 
     def lacks(self) -> Promised | None:
         """The data that could not be read for what this turn answers."""
@@ -311,3 +332,9 @@ class TurnState:
     def errors(self) -> list[str | None]:
         """The error codes of the turn's failed tool calls, in order."""
         return [result.get("error_code") for result in self.results() if not result.get("success")]
+
+
+def _written(said: TurnInput, absorbed: Iterable[Absorbed | AbsorbedTurn]) -> list[str]:
+    """What the merchant wrote, of what a turn answers."""
+    heard = (said, *(item.input for item in absorbed))
+    return [said.text for said in heard if said.sender == "merchant" and not said.cleanup_trigger]

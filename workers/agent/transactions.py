@@ -351,7 +351,10 @@ class TurnTransactions:
             if begun := notices.begun(claim.input, claim.run_id):
                 replies.append(NewReply("moved", begun))
         most = workflow.limits.max_history_messages
-        history = conversations.history(session, claim.conversation_id, before_seq=claim.seq, max_turns=most)
+        since = held.integration.connected_at if held.integration is not None else None
+        history = conversations.history(
+            session, claim.conversation_id, before_seq=claim.seq, max_turns=most, connected_at=since
+        )
         again = claim.attempt > 1  # else nothing can be there
         steps = turns.steps_of(session, claim.turn_id) if again else []
         taken = turns.absorbed_by(session, claim.turn_id) if again else []

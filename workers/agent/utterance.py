@@ -19,6 +19,8 @@ CONTEXT = 4000
 UNCERTAIN = 500
 """Characters without a certain end of a sentence, from which on only a twentieth more is a reason to look again."""
 ENDS = 20
+MOST_WORDS_BESIDE = 3
+"""Words of a sentence that says nothing beside an announcement: "Of course!"."""
 LONGEST_QUESTION = 500
 """How many characters of a question are remembered."""
 
@@ -34,6 +36,15 @@ _OPEN = re.compile(
     r"|<(?=[A-Za-z/!?])|&(?:\#|[A-Za-z][A-Za-z0-9]{1,31};)",  # markup, whatever comes of it
     re.IGNORECASE,
 )
+_LOOK = r"look(?! forward)|looking(?! forward)|check\w*|pull\w*|fetch\w*|find out|get back|gather\w*|review\w*"
+_SCHAUEN = r"schaue?|sehe(?= (?:mir|nach|gleich|kurz))|prüfe|hole|rufe|melde|werfe|ermittle|checke|suche|frage"
+_ANNOUNCES = re.compile(
+    rf"\b(?:let me(?! know)|i.ll|i will|i.m|i am)\b[^.!?]{{0,30}}?\b(?:{_LOOK})\b|\blet me see\b"
+    rf"|\bich\b[^.!?]{{0,30}}?\b(?:{_SCHAUEN})\b|\b(?:{_SCHAUEN}) ich\b|\b(?:lass|lassen sie) mich\b"
+    r"|\b(?:one|a|ein\w*)(?: \w+)? (?:moment|second|minute|sec|augenblick)\b|\b(?:hold|hang) on\b|\bmoment bitte\b",
+    re.IGNORECASE,
+)
+_BEYOND_LOOKING = re.compile(r"\d|\?\W*$")
 _WORD = re.compile(r"\w")
 _SPACE = re.compile(r"\s+")
 
@@ -55,6 +66,12 @@ def last_question(text: str) -> str | None:
         if piece.rstrip("\n\t \"\u201d\u2019»')]*_\u300d\u300f").endswith(("?", "\uff1f", "\u061f"))
     ]
     return asked[-1][-LONGEST_QUESTION:] if asked else None
+
+
+def is_announcement(text: str) -> bool:
+    """Whether the text says that CJ is about to look, or will come back, and nothing else: "Sure! Let me check."."""
+    pieces = [piece for piece in sentences(text) if len(piece.split()) > MOST_WORDS_BESIDE or _ANNOUNCES.search(piece)]
+    return bool(pieces) and all(_ANNOUNCES.search(piece) and not _BEYOND_LOOKING.search(piece) for piece in pieces)
 
 
 def _is_certain(text: str, end: int) -> bool:

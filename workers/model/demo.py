@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workers.model.demo_words import (
+    ANOTHER_STORE,
     AS_PROMISED,
     CUT_OFF,
     INSIGHTS,
@@ -58,6 +59,7 @@ _SCRIPTED = {
     "Ready to connect your Shopify store": "Hi, I'm CJ, your support assistant. Shall we connect your Shopify store? "
     "Once it is connected, I'll tell you what I see in it.",
     f"{_EVENT} conversation_started": f"Hi, I'm CJ. {ABILITIES}",
+    f'{_EVENT} store_reconnected {{"another_store": true': ANOTHER_STORE,
     f"{_EVENT} store_reconnected": RECONNECTED,
     f"{_EVENT} account_connected": "That is connected, thank you.",
     f"{_EVENT} account_connection_failed": "That connection did not work. Shall we try again?",
@@ -190,8 +192,9 @@ def _insights(turn: Turn, tools_offered: bool) -> Script:
     for result in results.values():
         if sentence := cut_off(result):
             return Script(sentence)
-    is_again = not turn.words and any('"reconnected": true' in said for said in turn.heard)
-    opening = [RECONNECTED] if is_again else []
+    heard = " ".join(turn.heard) if not turn.words else ""
+    is_other, is_again = ('"another_store": true' in heard), ('"reconnected": true' in heard)
+    opening = [ANOTHER_STORE] if is_other else [RECONNECTED] if is_again else []
     orders = ((results.get("counts") or {}).get("data") or {}).get("orders")
     told = {name: result for name, result in results.items() if orders != 0 or name != "recent_orders"}
     if tools_offered and (calls := _next_look(turn, orders)):
@@ -235,7 +238,7 @@ def _follow_up(turn: Turn, event: str, tools_offered: bool) -> Script:
     if "not tried again" in event or not tools_offered:
         return Script(f"I looked again several times, but I still can't see {subjects(wanted)}. Please ask me later.")
     if to_ask := tuple(name for name in wanted if name not in turn.results):
-        return Script(None, to_ask)
+        return Script(None, to_ask, _period(event))
     found = {name: turn.results[name] for name in wanted}
     has_seen_all = {*INSIGHTS} <= {name for name, result in found.items() if result["success"]}
     closing = [OFFER, CONFESSION] if has_seen_all and OFFER not in turn.before else []
@@ -246,7 +249,7 @@ def _answers(turn: Turn, tools_offered: bool) -> Script:
     """One answer to everything the merchant said in this turn."""
     told, questions = _without_data(turn)
     text = " ".join(question for question, _ in questions)
-    period = next((period for period, pattern in _PERIODS.items() if re.search(pattern, text)), None)
+    period = _period(text)
     wanted = {name: at for question, at in questions for name in _about_what(question, period)}
     is_readable = turn.is_connected and "store" not in turn.context
     results = (turn.earlier if is_readable else {}) | turn.results
@@ -297,6 +300,11 @@ def _closest(question: str, sentences: Sequence[str]) -> str:
 def _as_i_said(sentence: str) -> str:
     is_name = sentence.startswith(("I ", "Shopify "))
     return f"As I said, {sentence if is_name else sentence[:1].lower() + sentence[1:]}"
+
+
+def _period(text: str) -> str | None:
+    """The period of sales that a message names."""
+    return next((period for period, pattern in _PERIODS.items() if re.search(pattern, text.lower())), None)
 
 
 def _about_what(question: str, period: str | None) -> list[str]:

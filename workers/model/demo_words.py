@@ -20,6 +20,7 @@ INSIGHTS = ("counts", "recent_orders", "overview")
 """The data types read, in this order, when a store was just connected."""
 
 RECONNECTED = "Your store is connected again."
+ANOTHER_STORE = "Your other store is connected now."
 AS_PROMISED = "I looked again, as promised."
 """How an answer begins that brings what was missing before."""
 
@@ -30,7 +31,7 @@ _SUBJECTS = {
     "week_orders": "the orders of the last seven days",
     "sales": "your sales reports",
 }
-_CONNECT = "No Shopify store is connected yet, so I can't look anything up. Shall we connect your store?"
+_CONNECT = "No Shopify store is connected, so I can't look anything up. Shall we connect your store?"
 _RECONNECT = "Shopify no longer accepts my access to your store. Please reconnect the store, and I'll look again."
 _OURS = (
     "I can't read your store's data right now. That is a fault on our side, not your store's, and we are repairing it."
@@ -45,7 +46,7 @@ _WHY = {
 }
 LOOKS_AGAIN = frozenset(_WHY)
 """The errors after which CJ looks again by itself."""
-_CURRENCIES = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
+CURRENCIES = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
 """Other currencies are written as their code before the amount."""
 _LEFT_OUT = "I left out "
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+")
@@ -193,7 +194,7 @@ def _counts(data: Result, window: str) -> Iterator[str]:
 def _recent_orders(data: Result, now: datetime | None, *, is_all: bool) -> Iterator[str]:
     """`is_all`: no order is too old to be read."""
     all_listed: Sequence[Result] = data["orders"]
-    orders = [order for order in all_listed if not order["test"] and not order["cancelled"]]
+    orders = real_orders(all_listed)
     if orders:
         newest, total = orders[0], _money(order["total"] for order in orders)
         name = f" ({newest['name']})" if newest["name"] else ""
@@ -218,6 +219,11 @@ def _recent_orders(data: Result, now: datetime | None, *, is_all: bool) -> Itera
     yield from _left_out(tests, data.get("cancelled_orders", len(all_listed) - len(orders) - tests))
 
 
+def real_orders(orders: Iterable[Result]) -> list[Result]:
+    """Those that are neither tests nor cancelled."""
+    return [order for order in orders if not order["test"] and not order["cancelled"]]
+
+
 def _from_customers_who_came_back(again: int, orders: int) -> str:
     which = "" if orders == 1 else "all of them " if again == orders else f"{again} of them "
     return f", {which}from {'a customer' if again == 1 else 'customers'} who ordered more than once" if again else ""
@@ -231,15 +237,17 @@ def _left_out(tests: int, cancelled: int) -> Iterator[str]:
 
 def _overview(shop: str | None, products: Sequence[Result]) -> Iterator[str]:
     place = f"at {shop}" if shop else "in your shop"
-    stocked = [
-        product
-        for product in products
-        if product.get("status", "ACTIVE") == "ACTIVE" and (product["inventory"] or 0) > 0
-    ]
+    stocked = in_stock(products)
     for product in stocked[:1]:
         yield f"Your best-stocked product {place} is “{product['title']}”, with {_many(product['inventory'], 'unit')}."
     if not stocked:
         yield f"I see products {place}, but no stock to count." if products else f"There are no products {place} yet."
+
+
+def in_stock(products: Iterable[Result]) -> list[Result]:
+    """Those that are sold and in stock."""
+    active = [product for product in products if product.get("status", "ACTIVE") == "ACTIVE"]
+    return [product for product in active if (product["inventory"] or 0) > 0]
 
 
 def _week_orders(data: Result, now: datetime | None, asked: str, *, are_items_missing: bool) -> Iterator[str]:
@@ -331,11 +339,18 @@ def _be(number: int, singular: str) -> str:
 
 def _money(amounts: Iterable[Result | None], before: str = "") -> str:
     """The sum in each currency, like "$1,512.30 and CHF 40.00"; empty if there is no amount."""
-    sums: dict[str, Decimal] = {}
-    for money in filter(None, amounts):
-        sums[money["currency"]] = sums.get(money["currency"], Decimal()) + Decimal(money["amount"])
-    told = [f"{_CURRENCIES.get(of, f'{of} ')}{sum_:,f}" for of, sum_ in sums.items()]
+    told = [
+        f"{'-' if sum_ < 0 else ''}{CURRENCIES.get(of, f'{of} ')}{abs(sum_):,f}" for of, sum_ in sums(amounts).items()
+    ]
     return before + _listed(told) if told else ""
+
+
+def sums(amounts: Iterable[Result | None]) -> dict[str, Decimal]:
+    """The sum in each currency."""
+    found: dict[str, Decimal] = {}
+    for money in filter(None, amounts):
+        found[money["currency"]] = found.get(money["currency"], Decimal()) + Decimal(money["amount"])
+    return found
 
 
 def _listed(names: Iterable[str], before_the_last: str = "and") -> str:

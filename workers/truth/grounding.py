@@ -8,7 +8,7 @@ It cannot see tone, whether advice is good, or whether a cause is the cause; nor
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from workers.truth import arithmetic, comparisons, existence, extremes, figures, foreign, names, shares, statuses
@@ -83,17 +83,25 @@ def without(verdicts: Sequence[Verdict], instead: str) -> str:
     """The text without the sentences that have a claim without a ground; `instead` of the first, if nothing else told
     of the store."""
     kept = [verdict.sentence if not verdict.ungrounded else "" for verdict in verdicts]
+    for place in reversed(range(len(kept) - 1)):  # what headed only what is left out
+        follows = next(filter(None, kept[place + 1 :]), "")
+        if not (kept[place + 1] or verdicts[place].grounded or _LISTED.match(follows)) and _HEADS.search(kept[place]):
+            kept[place] = ""
     if not any(verdict.grounded and not verdict.ungrounded for verdict in verdicts):
         place = next(place for place, verdict in enumerate(verdicts) if verdict.ungrounded)
         kept[place] = instead + (re.search(r"\s*$", verdicts[place].sentence) or [""])[0]
     return "".join(kept).strip()
 
 
-def plain(text: str, told: str, grounds: Grounds) -> str:
-    """What to say in place of an ungrounded `text`, in its language: what the data tells, in English, or that it does
-    not."""
+_HEADS, _LISTED = re.compile(r"^\s*\||:\W*\n\s*$"), re.compile(r"\s*(?:\||[-*•–]|\d{1,2}[.)]\s)")
+"""A heading or a row of a table; an item of a list or a row."""
+
+
+def plain(text: str, tell: Callable[[str], str], grounds: Grounds) -> str:
+    """What to say in place of an ungrounded `text`: what `tell` tells of the data in its language, or that the data does
+    not tell."""
     spoken = _language(_read(sentences(text), grounds), grounds)
-    return told if told and spoken in ("en", "other") else NOT_SEEN.get(spoken, NOT_SEEN["en"])
+    return tell(spoken) or NOT_SEEN.get(spoken, NOT_SEEN["en"])
 
 
 def _language(read: Iterable[Sequence[Sentence]], grounds: Grounds) -> str:

@@ -10,21 +10,21 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 NOT_SEEN: Mapping[str, str] = {
-    "en": "I don't see that in your store's data.",
-    "de": "Dazu sehe ich in den Daten Ihres Shops keine Angabe.",
-    "fr": "Je ne vois pas cela dans les données de votre boutique.",
-    "es": "No veo eso en los datos de tu tienda.",
-    "it": "Non lo vedo nei dati del tuo negozio.",
-    "pt": "Não vejo isso nos dados da sua loja.",
-    "nl": "Dat zie ik niet in de gegevens van je winkel.",
-    "sv": "Det ser jag inte i butikens data.",
-    "pl": "Nie widzę tego w danych Twojego sklepu.",
-    "tr": "Bunu mağazanızın verilerinde göremiyorum.",
-    "ja": "ストアのデータには見当たりません。",
-    "zh": "我在您店铺的数据中没有看到这一点。",
-    "ko": "스토어 데이터에서 확인되지 않습니다.",
-    "ar": "لا أرى ذلك في بيانات متجرك.",
-    "he": "אני לא רואה את זה בנתוני החנות שלך.",
+    "en": "I can't say that for certain from your store's data.",
+    "de": "Das kann ich anhand der Daten Ihres Shops nicht sicher sagen.",
+    "fr": "Je ne peux pas le dire avec certitude d'après les données de votre boutique.",
+    "es": "No puedo decirlo con certeza a partir de los datos de tu tienda.",
+    "it": "Non posso dirlo con certezza dai dati del tuo negozio.",
+    "pt": "Não posso dizer isso com certeza a partir dos dados da sua loja.",
+    "nl": "Dat kan ik op basis van de gegevens van je winkel niet met zekerheid zeggen.",
+    "sv": "Det kan jag inte säga säkert utifrån butikens data.",
+    "pl": "Nie mogę tego powiedzieć z całą pewnością na podstawie danych Twojego sklepu.",
+    "tr": "Mağazanızın verilerine bakarak bunu kesin olarak söyleyemem.",
+    "ja": "ストアのデータからは、はっきりしたことは言えません。",
+    "zh": "根据您店铺的数据，我无法确定这一点。",
+    "ko": "스토어 데이터만으로는 확실히 말씀드릴 수 없습니다.",
+    "ar": "لا أستطيع قول ذلك على وجه اليقين من بيانات متجرك.",
+    "he": "אני לא יכול לומר זאת בוודאות לפי נתוני החנות שלך.",
 }
 """What CJ says in place of what has no ground, by language."""
 

@@ -128,7 +128,7 @@ def moments(said: Said) -> Iterable[tuple[str, bool]]:
         )
         dates = {m.at.date() for m in _of(said, names)}
         is_covered = not names and any(
-            start < end and begin <= start and end <= last
+            begin <= start and end <= last and (start < end or begin == last)
             for start, end in said.spans_of()[when.start]
             for begin, last in (*said.grounds.windows, (said.grounds.opened or said.today, said.today))
         )

@@ -306,6 +306,21 @@ def _days_of_word(word: str, said: Sentence, today: date, monday: date) -> list[
     return [(today, today)]
 
 
+def dated_as(first: Mention, last: Mention) -> Mention:
+    """ "January 1 to December 31, 2024": the first day with the year that is said of the last."""
+    if first.kind != "date" or last.kind != "date":
+        return first
+    meant: Any = first.value
+    ends: Any = last.value
+    dated = {
+        (year - ((month, day or 1) > (until, end or 1)), month, day)
+        for _, month, day in meant
+        for year, until, end in ends
+        if year is not None
+    }
+    return replace(first, value=frozenset(dated)) if dated and all(year is None for year, *_ in meant) else first
+
+
 def _date_ranges(meant: tuple[int | None, int, int | None], today: date) -> list[Range]:
     year, month, day = meant
     found = []

@@ -9,7 +9,7 @@ from datetime import date
 from workers.truth.figure import NOTHING, Figure, Range
 from workers.truth.grounds import Grounds
 from workers.truth.lexicon import OFFER
-from workers.truth.periods import ranges
+from workers.truth.periods import dated_as, ranges
 from workers.truth.sentence import Mention, Number, Sentence
 from workers.truth.wording import Wording
 
@@ -358,7 +358,8 @@ class Said(Sentence):
             # "1 yesterday - today it is 2"
             is_aside = between.strip() in ("-", "–") and "word" in other.value  # type: ignore[operator]
             if _UNTIL.fullmatch(between) and not (is_list or is_aside) and "since" not in one.value:  # type: ignore[operator]
-                span = [(a, d) for a, _ in found[one.start] for _, d in found[other.start] if a <= d]
+                starts = ranges(dated_as(one, other), self, self.today)
+                span = [(a, d) for a, _ in starts for _, d in found[other.start] if a <= d]
                 found[one.start] = found[other.start] = span
         self._spans = found
         return found

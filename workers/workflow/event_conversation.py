@@ -70,7 +70,7 @@ class EventConversation:
         self._merchant_id = str(row.data["merchant_id"])
         self._is_invented = is_invented
         self._is_of_the_shop = is_of_the_shop(row)
-        self._is_reconnection = False
+        self._is_reconnection = self._is_another_store = False
         self._stored: Conversation | None = None
         """The conversation's row; None while there is none."""
 
@@ -99,6 +99,8 @@ class EventConversation:
             if self._was_greeted(conversation, integration):
                 log.info("the merchant was greeted for this connection", conversation_id=conversation.id)
                 return conversation
+            before = conversation.context.get(GREETED)
+            self._is_another_store = isinstance(before, dict) and before["shop_domain"] != integration.shop_domain
             conversation = self._merge(conversation, {GREETED: self._connection(integration)})
         if self._is_of_the_shop:
             conversation = self._begin_anew(conversation)
@@ -260,7 +262,8 @@ class EventConversation:
         return conversation
 
     def _input(self, action: ProcessMessage) -> TurnInput:
-        again = {"reconnected": True} if self._is_reconnection and action.sender == "system" else {}
+        again = {"reconnected": self._is_reconnection, "another_store": self._is_another_store}
+        again = {key: True for key, is_so in again.items() if is_so and action.sender == "system"}
         return TurnInput(
             sender=action.sender,
             text=action.text,

@@ -7,8 +7,12 @@ import pytest
 
 from storage.conversations import PastTurn
 from storage.turns import Claim, StepRow, TurnInput
+from workers.agent import answers
 from workers.agent.prompt import CROSSED
 from workers.agent.state import TurnState
+from workers.model import demo_words
+from workers.model.errors import ModelError, ModelSilent, ModelUnavailable
+from workers.model.german_words import SENTENCES
 from workers.truth.grounds import Grounds
 from workflows.loader import load_folder
 
@@ -62,6 +66,35 @@ TOLD = "You have 7 customers in your store, and 3 orders. No orders are waiting 
 def test_without_a_models_words_what_was_not_said_yet_is_told(said: TurnInput, before: str | None, told: str) -> None:
     spoken: list[Any] = [step(0, before)] if before else []
     assert state(said, *spoken, step(len(spoken), None)).plainly() == told
+
+
+TOLD_IN_GERMAN = "Ich sehe in Ihrem Shop 7 Kunden und 3 Bestellungen."
+
+
+@pytest.mark.parametrize(
+    ("said", "before", "told", "sorry"),
+    [
+        ("Wie viele Kunden habe ich?", "How many orders?", TOLD_IN_GERMAN, "Auch das habe ich mir gemerkt."),
+        ("How many customers do I have?", "Und wie viele Bestellungen habe ich?", TOLD, "I have noted that, too."),
+        (None, "Wie viele Bestellungen habe ich?", TOLD_IN_GERMAN, "Auch das habe ich mir gemerkt."),
+        (None, None, TOLD, "I have noted that, too."),
+        ("Combien de clients avons-nous ?", None, TOLD, "I have noted that, too."),
+    ],
+)
+def test_what_no_model_says_is_in_the_merchants_language(
+    said: str | None, before: str | None, told: str, sorry: str
+) -> None:
+    history = (PastTurn(1, TurnInput("merchant", before), (), ()),) if before else ()
+    now = TurnInput("merchant", said) if said else TurnInput("system", "model_back")
+    turn = state(now, step(0, None), history=history)
+    assert (turn.plainly(), turn.fixed("I have noted that, too.")) == (told, sorry)
+    assert turn.plainly(language="fr") == ""
+
+
+def test_every_fixed_sentence_that_is_known_in_german_is_said() -> None:
+    fixed = {value for module in (answers, demo_words) for value in vars(module).values() if isinstance(value, str)}
+    fixed |= {error.merchant for error in (ModelError, ModelUnavailable, ModelSilent)}
+    assert all(any(sentence.startswith(begins) for sentence in fixed) for begins in SENTENCES)
 
 
 def test_what_a_text_says_beside_it_is_not_told_again() -> None:

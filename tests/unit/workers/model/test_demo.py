@@ -170,6 +170,11 @@ def test_what_was_promised_is_looked_up_and_told() -> None:
     assert "Blue Mug" in str(told.text)
 
 
+def test_what_was_promised_is_looked_up_for_the_time_that_was_asked_about() -> None:
+    event = '[system event] follow_up: … {"asked": ["Sales last year?"], "data_types": ["sales"]}'
+    assert Talk(user(event)).ask() == Script(None, ("sales",), "last_year")
+
+
 def test_what_could_not_be_kept_is_said_without_another_promise() -> None:
     [told] = Talk(user(FOUND.replace("…", "Shopify does not give the data, and it is not tried again"))).to_the_end()
     assert told.text == (

@@ -13,6 +13,7 @@ from workers.agent.calculate_metrics import MetricsArguments, calculate
 from workers.truth.claims import parse
 from workers.truth.grounding import check, plain, ungrounded, without
 from workers.truth.grounds import Grounds
+from workers.truth.languages import NOT_SEEN
 from workers.truth.numerals import numbers
 from workers.truth.sentence import parts, sentences
 
@@ -1066,15 +1067,54 @@ def test_a_result_of_any_shape_is_read() -> None:
     assert found("You have 8 customers.", Grounds.of(odd, now=NOW)) == ["8"]
 
 
+def period(first: str, last: str, total: str, orders: int) -> dict[str, Any]:
+    money = {name: {"amount": total, "currency": "USD"} for name in ("total_sales", "net_sales")}
+    return {"from": first, "to": last, "so_far": False, "orders": orders, **money}
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("From January 1 to December 31, 2024 you made $500.00.", "From January 1 to December 31, 2023 you made $500.00."),
+        ("Vom 1. Januar bis 31. Dezember 2024 waren es 500,00 $.", "Vom 1. Januar bis 30. Juni 2024 waren es 500,00 $."),
+        ("From December 1 to January 31, 2024 you made $70.00.", "From January 1 to January 31, 2024 you made $70.00."),
+        ("On November 1, 2026 you made $84.00 in total sales.", "On November 2, 2026 you made $84.00 in total sales."),
+        ("On October 1, 2026 you made $12.00 in total sales.", "On October 1, 2026 you made $84.00 in total sales."),
+    ],
+)  # fmt: skip
+def test_a_report_is_of_its_own_days(true: str, false: str) -> None:
+    reports = [
+        (period("2025-01-01", "2025-12-31", "900.00", 9), period("2024-01-01", "2024-12-31", "500.00", 5)),
+        (period("2024-02-01", "2024-03-31", "60.00", 2), period("2023-12-01", "2024-01-31", "70.00", 3)),
+        (period("2026-11-01", "2026-11-01", "84.00", 2), period("2026-10-01", "2026-10-01", "12.00", 1)),
+    ]
+    read = grounds([result("sales", currency="USD", current=now, previous=before) for now, before in reports])
+    assert found(true, read) == []
+    assert found(false, read) != []
+
+
 def test_what_is_left_of_a_text() -> None:
     verdicts = check("Hello! You have 67 customers. You have 99 orders. Anything else?", grounds())
     assert without(verdicts, "x") == "Hello! You have 67 customers. Anything else?"
     verdicts = check("Hello! You have 99 orders. Anything else?", grounds())
     assert without(verdicts, "You have 83.") == "Hello! You have 83. Anything else?"
-    assert plain("You have 99 orders.", "", grounds()) == "I don't see that in your store's data."
-    assert (
-        plain("Sie haben 99 Bestellungen.", "told", grounds()) == "Dazu sehe ich in den Daten Ihres Shops keine Angabe."
-    )
+    assert plain("You have 99 orders.", lambda _: "", grounds()) == NOT_SEEN["en"]
+    assert plain("Sie haben 99 Bestellungen.", lambda language: language, grounds()) == "de"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Your week:\n\n- Orders: 99\n- Customers: 98\n\nNice work!", "x\nNice work!"),
+        ("Your week:\n- Customers: 67\n- Orders: 99\n\nNice work!", "Your week:\n- Customers: 67\nNice work!"),
+        ("Your week:\n- Orders: 99\n- Customers: 67", "Your week:\n- Customers: 67"),
+        ("| What | Number |\n|---|---|\n| Orders | 99 |\n| Customers | 98 |\n\nNice work!", "x\nNice work!"),
+        ("| What | Number |\n|---|---|\n| Orders | 99 |\n| Customers | 67 |", "| What | Number |\n|---|---|\n| Customers | 67 |"),
+        ("You have 67 customers:\n- 99 orders", "You have 67 customers:"),
+    ],
+)  # fmt: skip
+def test_no_heading_is_left_of_what_is_left_out(text: str, left: str) -> None:
+    assert without(check(text, grounds()), "x") == left
 
 
 FOREIGN = [line.split(" ", 2) for line in (TRUTH / "foreign.txt").read_text().splitlines() if line[0] != "#"]
@@ -1187,11 +1227,11 @@ def test_names_in_any_script(language: str, mark: str, text: str) -> None:
 
 def test_a_language_is_told_by_its_words_or_by_what_was_asked() -> None:
     spanish, german = grounds(said=["¿Cuántos pedidos hay en la tienda?"]), grounds(said=["Wie viele sind es?"])
-    assert plain("99.", "told", spanish) == "No veo eso en los datos de tu tienda."
-    assert plain("You have 99 orders.", "told", spanish) == "told"
-    assert plain("99.", "told", german) == "Dazu sehe ich in den Daten Ihres Shops keine Angabe."
-    assert plain("Сейчас 99 заказов.", "told", spanish) == "told"
-    assert plain("Сейчас есть 99 заказов.", "", spanish) == "I don't see that in your store's data."
+    assert plain("99.", lambda _: "", spanish) == NOT_SEEN["es"]
+    assert plain("You have 99 orders.", str.upper, spanish) == "EN"
+    assert plain("99.", str.upper, german) == "DE"
+    assert plain("Сейчас 99 заказов.", str.upper, spanish) == "OTHER"
+    assert plain("Сейчас есть 99 заказов.", lambda _: "", spanish) == NOT_SEEN["en"]
     assert found("No orders are open.", spanish)  # English is judged by its words, whoever asked
     assert not found("No pedidos: 12 abiertos.", spanish)
 
@@ -1222,7 +1262,7 @@ def test_questions_and_years_in_other_languages() -> None:
 def test_a_name_in_another_language_makes_no_other_language() -> None:
     read = grounds(json.loads(json.dumps(store()).replace("Titanium Spork", "Los Amigos de la Casa")), said=[])
     assert found("Los Amigos de la Casa is sold out.", read)
-    assert plain("La Casa del Té: 99 units sold today.", "told", read) == "told"
+    assert plain("La Casa del Té: 99 units sold today.", str.upper, read) == "EN"
 
 
 @pytest.mark.parametrize(
