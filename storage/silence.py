@@ -24,7 +24,7 @@ LOOK_EVERY = 1.0
 class Cursor(cursor):
     """Whose statements fail like those of a lost connection after `LIMIT` seconds without an answer."""
 
-    def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - psycopg2's name
+    def execute(self, query: Any, vars: Any = None) -> None:
         who = threading.get_ident()
         _waiting[who] = time.monotonic() + LIMIT, self.connection.fileno()
         if not _watch.is_alive():
