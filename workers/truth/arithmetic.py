@@ -26,6 +26,8 @@ _SUM = re.compile(
     r"\b(?:together|combined|in all|altogether|totals?|totall?ing|sum|add(?:s|ed)? up|(?:comes?|came|amounts?) to|zusammen(?:genommen|gerechnet|gezählt)?|gemeinsam|summe|insgesamt|gesamt\w*|macht|ergibt|ergeben)\b"
 )
 
+_SUM_FIRST = re.compile(r"\W*(?:(?:put|taken|added) )?(?:together|combined|zusammen)\b")
+
 _TOTAL = Wording(r"(?:total|sum|summe)(?!\w)")
 _TOTAL_OF = re.compile(
     r"\b(?:total|sum|summe) (?:of|der|von|deiner|ihrer) [^.,;:]{1,60} (?:is|was|ist|war|beträgt)\W*$"
@@ -53,7 +55,7 @@ _GAP_BETWEEN = re.compile(
 _THEY = re.compile(r"\b(?:they|both|the two|these|those|sie|beide)\b|\ue000 (?:is|was|are|were)\b")
 
 _LESS = re.compile(
-    r"\b(?:fewer|less|behind|short|below|under|smaller|lower|drop|decrease|weniger|unter|niedriger|hinter|fehl\w+|rückstand|rückgang)\b"
+    r"\b(?:fewer|less|behind|short|needs?|more (?:\w+ )?to|below|under|smaller|lower|drop|decrease|weniger|unter|niedriger|hinter|fehl\w+|rückstand|rückgang)\b"
 )
 
 _ASIDE = re.compile(r"[\s*]*\((?:\w+ )?[*+−-]*")
@@ -74,7 +76,7 @@ _OF_WHOLE = re.compile(
 """How the words tell by what a number was worked out."""
 
 _THAT_IS = re.compile(
-    r"\b(?:that is|i\.e\.|also|das sind|sprich|nämlich|d\. ?h\.|das heißt)\W*(?:about |around |etwa |rund )?$"
+    r"\b(?:that is|that['’]s|i\.e\.|also|das sind|sprich|nämlich|d\. ?h\.|das heißt)\W*(?:about |around |etwa |rund )?$"
 )
 """ "90% of the last ten, that is 9": a share, then how many."""
 
@@ -204,8 +206,9 @@ def _holds(whole: Figure, part: Figure) -> bool:
 def _is_share_of_days(said: Said, number: Number) -> bool:
     """ "Thursday made up 35% of the week's revenue", "On Thursday you made $5. That is 35% of the week"."""
     days = {f"date:{a.isoformat()}" for spans in said.spans_of().values() for a, b in spans if a == b}
-    before = [] if days else [figure for figure in said.context.told[-1:] if "date" in figure.kinds]
-    days |= {key for figure in before for key in figure.entities}
+    told = [] if days else [f for f in said.context.told[-1:] if f.period is not None]
+    before = [figure for figure in told if figure.kinds <= {"date"}]
+    days |= {f"date:{a}" for a, b in (f.period for f in before if f.period) if a == b}
     if not _OF_WHOLE.search(said.masked) or sum(n.percent for n in said.numbers) > 1:
         return False
     nouns = {subject.kind for subject in said.subjects}
@@ -263,7 +266,9 @@ def _is_share_of_money(said: Said, number: Number) -> bool:
 def _is_stock_value(said: Said, number: Number) -> bool:
     """ "You have 232 Sporks, $2,784 at list price": as many as there are, at their price."""
     ahead, behind = _words_beside(said, number)
-    is_value = _VALUE.search(f"{ahead}|{behind}") or _PER_PIECE.search(said.masked, number.end)
+    is_value = (
+        _VALUE.search(f"{ahead}|{behind}") or _PER_PIECE.search(said.masked, number.end) or _PER_PIECE.search(ahead)
+    )
     is_piece = _PRICED.search(ahead) or _PER_PIECE.match(said.masked, number.end + 1)
     if not number.currencies or not is_value or is_piece:
         return False
@@ -313,7 +318,11 @@ _OTHERWISE = {
 def _is_gap_or_sum(said: Said, number: Number) -> bool:
     """ "#7 is $11 more than #8", "the mug and the bowl have 46 units together"."""
     ahead, behind = _words_beside(said, number)
-    is_sum = bool(_SUM.search(ahead + behind) or (said.has(_TOTAL) and _TOTAL_OF.search(said.masked, 0, number.start)))
+    is_sum = bool(
+        _SUM.search(ahead + behind)
+        or _SUM_FIRST.match(said.masked)
+        or (said.has(_TOTAL) and _TOTAL_OF.search(said.masked, 0, number.start))
+    )
     is_gap = _is_gap(said, number, ahead, behind)
     if not is_sum and not is_gap:
         return False
@@ -465,14 +474,19 @@ def follows(said: Said, number: Number, sure: Sequence[Number], before: Sequence
 def is_of_share(said: Said, number: Number) -> bool | None:
     """ "90% of the last ten, that is 9", "3 of 13 orders (23.1%)": None if it is not told so, or is to be decided."""
     before = [n for n in said.numbers if n.end <= number.start][-2:]
-    if len(before) < 2 or said.of_which(before[0])[0] is not before[1] or before[1].percent:
+    is_next = not before and [n.percent for n in said.context.sure] == [
+        True,
+        False,
+    ]  # "50% of the ten. That's 5 orders"
+    before = said.context.sure if is_next else before
+    if len(before) < 2 or not (is_next or said.of_which(before[0])[0] is before[1]) or before[1].percent:
         return None
     if number.percent and not before[0].percent and _OF_IT_ASIDE.fullmatch(said.masked, before[1].end, number.start):
         part, whole = (n.readings[0][0] for n in before)
         return None if whole and fits(number, part * 100 / whole) else False
     if number.percent or not before[0].percent:
         return None
-    if not _THAT_IS.search(said.masked, before[1].end, number.start):
+    if not _THAT_IS.search(said.masked, 0 if is_next else before[1].end, number.start):
         return None
     share, whole = before[0].readings[0][0] / 100, before[1].readings[0][0]
     return abs(number.readings[0][0] - share * whole) <= max(0.5, whole * before[0].readings[0][1] / 200)

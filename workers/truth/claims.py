@@ -41,6 +41,9 @@ _TIMES = re.compile(r"(?<=\d)\s?[×x](?![a-z])|(?<=1 )time\b|(?<=one )time\b")
 
 _RELATIVE = re.compile(r",\s(?:die|der|das|den|who|which|that|whose) [a-zäöü]")
 
+_OF_DATE = re.compile("(?<=mon|tue|wed|thu|fri|sat|sun|day|tag|och), \ue000")
+""" "On Saturday, May 3" is one time."""
+
 _NOT_YET = re.compile(
     r"\b(?:not|never|get|getting|none|neither|nor|weder|no longer|yet|still|wait\w*|await\w*|needs?|needing|must|have to|has to|had to|to be|pending|left|remain\w*|queue\w*|backlog|outstanding|cannot|due"
     r"|nicht|nie|noch|muss|musst|müssen|wart\w*|zu|steh\w*|ausstehend\w*|offen\w*|unbezahlt\w*|fehl\w*|keine\w*)\b|n't\b"
@@ -85,7 +88,7 @@ _LIST_MARK = re.compile(
 )
 
 _RANK = Wording(
-    r"(?P<several>(?<![\d.,])\d{1,3}(?=(?:, \d{1,3})*,? (?:or|and|oder|und|to|bis) (?:\d{1,3} (?:days?|tagen?|months?|monaten?|hours?|stunden|minutes?|minuten|weeks?|wochen)|\ue000)))|(?<=previous )(?:\d{1,2}|seven|thirty)(?=\s?[:.,;!]|\s(?:by|with|was|were)\b|$)|(?:(?<![\d.,])\d{1,3}|\b(?:seven|thirty|sieben|dreißig))(?=\s(?:before|davor|zuvor)\b)|\b\d{1,3}(?=\s(?:days?|tagen?) (?:before|davor|zuvor|earlier|vorher|prior))|\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
+    r"(?P<several>(?<![\d.,])\d{1,3}(?=(?:, \d{1,3})*,? (?:or|and|oder|und|to|bis) (?:\d{1,3} (?:days?|tagen?|months?|monaten?|hours?|stunden|minutes?|minuten|weeks?|wochen)(?! (?:on|over|to) )|\ue000)))|(?<=previous )(?:\d{1,2}|seven|thirty)(?=\s?[:.,;!]|\s(?:by|with|was|were)\b|$)|(?:(?<![\d.,])\d{1,3}|\b(?:seven|thirty|sieben|dreißig))(?=\s(?:before|davor|zuvor)\b)|\b\d{1,3}(?=\s(?:days?|tagen?) (?:before|davor|zuvor|earlier|vorher|prior))|\b(?:step|schritt|tier|option|level|part|teil|punkt|phase|(?<!s )number|nummer|no\.|nr\.|top|point|tip|tipp|version|v|q|question|frage|platz|rank|rang)[\s-]?\d{1,2}\b(?!\s?[.,]\d)"
     r"|\b(?:number|nummer|platz|no\.) (?:one|two|three|eins|zwei|drei)\b|\b(?:a|one|two|three|ein|zwei|drei) (?:thirds?|quarters?|fifths?|halves|half|drittel|viertel|fünftel)\b|\b(?:of|between) the two\b|\d[\d.]* times (?:what|as|more|the|that)\b|(?:two|three|four|five|six|seven|eight|nine|ten|many|several) times (?:what|as|more|the|that|last|yesterday|\w+day['’]s)\b|\bby (?:\w+ )?half\b|\bhalf (?:of )?(?:the )?(?=[$€£¥₹])|\d[\d.,]*[- ]?mal so\b|(?=\w{2,8}mal so)\w*mal so\b|\b24/7\b|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d+(?:-\w)?-?(?:step|minute|hour|year|month|star|person|pack|part|stufig|teilig|tägig|stündig|er[- ]pack)\w*|\b(?:in|since|seit|year|jahr|from|until|till|bis|ab|of|by)\s(?:19|20)\d\ds?\b(?![.,]\d|\s?[%€$£])",
 )
 
@@ -139,7 +142,9 @@ def parse(text: str, names: Mapping[str, frozenset[str]]) -> Sentence:
     _words(sentence)
     breaks = sorted(found.start() for found in (*_BREAK.finditer(masked), *sentence.each(_BREAK_WORD)))
     sentence.breaks = [
-        place for place in breaks if not _RELATIVE.match(sentence.cased, place) or _tells(sentence, place)
+        place
+        for place in breaks
+        if not _OF_DATE.match(masked, place) and (not _RELATIVE.match(sentence.cased, place) or _tells(sentence, place))
     ]
     return sentence
 

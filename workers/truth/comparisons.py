@@ -1,5 +1,6 @@
 """More and less, up and down: whether the figures say so. Pure."""
 
+import itertools
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence, Set
@@ -7,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 
 from workers.truth.figure import NOTHING, STATUSES, Change, Figure, Range, fits
-from workers.truth.figures import role_of
+from workers.truth.figures import is_from_to, role_of
 from workers.truth.periods import SINCE, near, ranges
 from workers.truth.said import AGAINST, OF_SALES, THAN, Said, keys, kinds
 from workers.truth.sentence import Mention, Number
@@ -38,7 +39,7 @@ _DIRECTION = Wording(
     r"|outsold|overt(?:ook|akes?|aken)|outsells?|outselling|outdid|outdoes|outperform\w*|outnumber\w*|outpac\w*|outstrip\w*|outrank\w*|outweigh\w*|exceed(?:s|ed|ing)?|surpass\w*|eclips\w*|most of|die meisten|mostly|überzahl"
     r"|übertrifft|übertr[aeo]f\w*|übersteig\w*|überstieg\w*|überwieg\w*|überwog\w*|überhol\w*|überrag\w*|schlägt|schlug|toppte?n?|öfter|häufiger|more often|left(?= [\w\ue000 ]{1,24} behind)|lead(?:s|ing)? over)"
     r"|(?P<less>fewer|less|weniger|lower|niedriger\w*|tiefer\w*|geringer\w*|smaller|kleiner\w*|worse|schlechter\w*|weaker|\w*schwächer\w*|slower|langsamer\w*|quieter|ruhiger\w*|cheaper|billiger\w*|günstiger\w*|trail(?:s|ed|ing)?|lags|lagg(?:ed|ing)"
-    r"|f[ae]ll(?:s|en|ing)? short|short of|underperform\w*|unterschr[ei]+t\w*|unterbiet\w*|unterzahl|seltener|less often|(?:(?:ca|could|did)n?['’]t|can ?not|(?:could|did) not) (?:match|reach|equal|keep up with)|(?:kam|kamen|kommt|kommen|reicht|reichte) nicht(?= an\b))"
+    r"|f[ae]ll(?:s|en|ing)? short|short(?: of|(?= \ue000))|underperform\w*|unterschr[ei]+t\w*|unterbiet\w*|unterzahl|seltener|less often|(?:(?:ca|could|did)n?['’]t|can ?not|(?:could|did) not) (?:match|reach|equal|keep up with)|(?:kam|kamen|kommt|kommen|reicht|reichte) nicht(?= an\b))"
     r"|(?P<beside_more>above|darüber(?<=[%t] darüber)|over(?! (?:and|but|yet)\b)(?= )|vor|über|vorn)|(?P<beside_less>behind|darunter(?<=[%t] darunter)|below|under|beneath|hinter|unter)"
     r"|(?P<steady>steady|stable|flat|unchanged|stabil\w*|konstant\w*|gleichmäßig\w*|unverändert\w*)"
     r"|(?P<rise>rose|risen|rising|rises?|grew|grown|growing|growth|grows?|climb(?:s|ed|ing)?|increas(?:e|es|ed|ing)|jump(?:s|ed|ing)?|leap(?:ed)?|leapt|surg(?:e|ed|ing)|soar(?:ed|ing)?|gain(?:s|ed|ing)?|improv(?:e|ed|ing|ement)|expand(?:ed|ing)?"
@@ -50,7 +51,7 @@ _DIRECTION = Wording(
 )
 
 _NO_DIRECTION = re.compile(
-    r"\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:den|the) (?:schnitt|durchschnitt|average|mean) (?:nach oben|nach unten|up|down|hoch)$|\bauf [^,;\d]{0,40}\bzurück$|\bausreißer nach (?:oben|unten)$|\b(?:plan|tarif|paket) [„“\"]?grow$|\b(?:or|oder) (?:more|less|mehr|weniger|above|below|über|unter)$|\b(?:above|below|over|under|über|unter)(?= (?:or|oder)\b)$"
+    r"(?:\bheads-|\b(?:set|sign|signed|catch|follow|back|look|add|adds|added|end|pick|bring|show|come|came|comes|wr[ao]p|make|makes|made|sum|sums|break|write|let|follow\w*|shut|cool|calm|settle|track|scroll|go)\s)(?:up|down)$|\b(?:day|week|month|year) over$|an (?:\w+ )?kund\w+ zurück$|\b(?:den|the) (?:schnitt|durchschnitt|average|mean) (?:nach oben|nach unten|up|down|hoch)$|\bauf [^,;\d]{0,40}\bzurück$|\bausreißer nach (?:oben|unten)$|\b(?:plan|tarif|paket) [„“\"]?grow$|\b(?:or|oder) (?:more|less|mehr|weniger|above|below|über|unter)$|\b(?:above|below|over|under|über|unter)(?= (?:or|oder)\b)$"
 )
 
 _TAKES_OBJECT = Wording(
@@ -71,7 +72,9 @@ _PAST = re.compile(
 
 _METRIC = re.compile(r"\b(?:business|demand|traffic|figures|numbers|store|shop|things|geschäft\w*|nachfrage|zahlen)\b")
 
-_BECAUSE = re.compile(r"\b(?:because|since|as|weil|da|denn)\s(?:an?|some|the|ein|eine|einige|ein paar|mehr|die)\b")
+_BECAUSE = re.compile(
+    r"\b(?:(?:because|since|as|weil|da|denn)\s(?:an?|some|the|ein|eine|einige|ein paar|mehr|die)|(?:so|means?|meaning|suggests?)\s(?:that )?(?:a (?:few|handful|couple)|some|several))\b"
+)
 """ "… because a few orders were larger": of none of what is compared."""
 
 _BASE_FORM = re.compile(
@@ -297,6 +300,16 @@ def multiples(said: Said) -> Iterable[tuple[str, bool]]:
                 said.text[found.start() : found.end()],
                 any(o >= -STEADY and (than is not None or o <= STEADY) for o in off),
             )
+
+
+def turned(said: Said) -> Iterable[tuple[str, bool]]:
+    """ "From $5 to $4": what it was before comes first, whatever the words say of it."""
+    for one, other in itertools.pairwise(said.numbers):
+        if one.start in said.meant and other.start in said.meant and is_from_to(said.masked, one, other):
+            figures = said.meant[one.start], said.meant[other.start]
+            alike = [(f.traits - {"previous"}, f.subjects, f.currency) for f in figures]
+            if alike[0] == alike[1] and (later := _later(figures)) is not None:
+                yield said.text[one.start : other.end], later == 1
 
 
 def comparisons(said: Said) -> Iterable[tuple[str, bool]]:

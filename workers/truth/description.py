@@ -85,7 +85,9 @@ _AMONG = re.compile(
     r"\b(?:of|among|out of|an|von|unter|aus)\s(?:the |your |these |den |deinen |ihren |diesen |der |deiner |ihrer )?(?:latest |last |newest |most recent |letzten |neuesten |jüngsten )?$"
 )
 
-_ACTED_ON = re.compile(r"\s\w+ (?:haben|hatten|gaben|have|had|placed|ordered|bought|made|kauften|bestellten)\b")
+_ACTED_ON = re.compile(
+    r"\s(?!you\b|du\b|sie\b)\w+ (?:haben|hatten|gaben|have|had|placed|ordered|bought|made|kauften|bestellten)\b"
+)
 
 DAY_WORD = Wording(r"(?:day|\w*tag)\b")
 
@@ -110,7 +112,7 @@ _OTHER_SIDE = re.compile(
 )
 
 _RIGHT_BEFORE = re.compile(
-    r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?(?: \ue000+)?\s?(?:\(|:|=)\W*"
+    r"(?: (?:one|period|month|week|year|zeitraum|monat|woche|jahr|tag|day))?(?: \ue000+)?(?:\s?(?:\(|:|=)|, when (?:you|it|sales|revenue) (?:\w+ ){1,2})\W*"
 )
 
 _EARNED = Wording(
@@ -334,7 +336,9 @@ _NOT_AMONG = Wording(
 
 _BY = re.compile(r"\b(?:by|um)\s(?:\w+\s)?[$€£]?$")
 
-_MORE_THAN = re.compile(r"\s(?:\w+ )?(?:more|fewer|less|mehr|weniger)\b[^.,;]{0,30}\b(?:than|als)\b")
+_MORE_THAN = re.compile(
+    r"\s(?:\w+ )?(?:more|fewer|less|mehr|weniger)\b(?:[^.,;]{0,30}\b(?:than|als)\b|(?=\W*$|[.,;)]| to\b))"
+)
 
 _ADJECTIVES_ONLY = re.compile(r"(?:\s[^\W\d_]+(?:-[^\W\d_]+)*){0,3}\s?")
 
@@ -500,11 +504,23 @@ def _names_of(said: Said, number: Number, own: tuple[int, int], near: tuple[int,
     return found
 
 
+_BOUGHT = Wording(
+    r"(?:bought|sold|ordered|purchased|different|distinct|gekauft\w*|verkauft\w*|bestellt\w*|verschiedene\w*)(?!\w)"
+)
+
+
+def _tells_sale(said: Said, words: Description) -> bool:
+    return bool(words.names or words.spans or words.front or said.context.spans or "unit" in words.nouns or said.has(_BOUGHT))  # fmt: skip
+
+
 def distance_to(said: Said, figure: Figure, words: Description, limit: float) -> float:
     """How far the figure is from what was words: 0 if it is just that, MOST if it cannot be meant."""
     traits, entities = figure.traits, figure.entities
     if (figure.old or figure.aged) and not _is_fresh(said, figure):
         return MOST
+    is_sold = figure.subjects & {"product", "item"} and (figure.kinds or figure.period is not None)
+    if is_sold and "product" in words.nouns and not words.money and not _tells_sale(said, words):
+        return MOST  # so many were sold, not "you have 3 products"
     distance = 0.0
     # whose it is
     matched = is_sure = False
@@ -679,6 +695,9 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
     late: list[Range] = []
     spans_of = said.spans_of()
     apart = {id(spans_of[each.start]): each for each in (*said.periods, *said.dates)}  # "from May 1 to May 31" is one
+    for one, other in itertools.permutations(apart.values(), 2):  # as is "the last 7 days (from May 1 to May 7)"
+        if _ASIDE.fullmatch(said.masked, one.end, other.start):
+            apart.pop(id(spans_of[other.start]), None)
     if paired := said.paired(number, tuple(apart.values())):
         return spans_of[paired.start], [], []
     first = said.numbers[0].start if said.numbers else 0
@@ -697,7 +716,9 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
     periods = sorted((*said.periods, *said.dates), key=lambda mention: mention.start)
     last = next((period for period in reversed(periods) if period.end <= number.start), None)
     if last is not None and _OTHER_SIDE.search(said.masked[last.end : number.start]):  # "3 today against 1"
-        last = None
+        between = [n for n in said.numbers if last.end <= n.start < number.start]
+        is_beside = between and (between[-1].currencies is None) != (number.currencies is None)
+        last = last if is_beside else None  # "last month came to $5 from 4"
     is_owned = OWNED.search(said.masked[: number.start]) is not None
     for period in periods:
         spans = said.spans_of()[period.start]
@@ -722,6 +743,8 @@ def _period(said: Said, number: Number, left: int, right: int) -> tuple[list[Ran
         front = [span for a, b in front if b < said.today for span in _as_long(a, b, said.today)]
     return own, front, late
 
+
+_ASIDE = re.compile(r" \((?:from |\W)*")
 
 _NOW = re.compile(r"\b(?:now|currently|jetzt|nun|inzwischen)\b")
 """ "Last month was $5, now you're at $4"."""

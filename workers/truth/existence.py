@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from workers.truth.claims import words_of
 from workers.truth.description import is_all
-from workers.truth.figure import NOTHING, Figure, Range
+from workers.truth.figure import NOTHING, Figure, Range, fits
 from workers.truth.periods import near
 from workers.truth.said import IF, Said, keys, kinds
 from workers.truth.sentence import Mention, Sentence
@@ -19,7 +19,7 @@ from workers.truth.wording import Wording
 
 _QUANTITIES = {
     "en": (
-        ("none", r"none|nothing(?! (?:unusual|special|alarming|remarkable|out of the ordinary|to worry)\b)|nobody|no[ -]one|not (?:a single|any|one)\b|no(?![,.!]| (?:less|fewer|more|longer|matter|need|doubt|wonder|(?:customer )?accounts?)\b)|(?<!day )(?<!days )without (?:a single|any|a(?= (?:cancell?ation|refund|return)))(?! (?:customer )?account)|zilch|nada"
+        ("none", r"none|nothing(?! (?:unusual|special|alarming|remarkable|out of the ordinary|to worry)\b)|nobody|no[ -]one|not (?:a single|any|one)\b|no(?![,.!]| (?:less|fewer|more|longer|matter|need|doubt|wonder|(?:customer )?(?:account|profile|record)s?)\b)|(?<!day )(?<!days )without (?:a single|any|a(?= (?:cancell?ation|refund|return)))(?! (?:customer )?account)|zilch|nada"
                  r"|(?:(?:ai|are|ca|could|did|do|does|had|has|have|is|must|need|should|was|were|wo|would)n['’]t|not|never) (?:[\w\ue000]+ ){0,3}?(?:a single|any|anything|anyone|anybody)\b"),
         ("some", r"some(?:thing|one|body)?|a (?:few|couple|handful|number|bunch)|(?:first |quite a )few|several|plenty|(?<!how )many|numerous|various|lots|a lot|loads"),
         ("empty", r"(?:queues?|backlog|pipeline|pile|list|inbox|desk)\b[^.,;:]{0,24}?\b(?:empty|clear|cleared|gone|clean)|all caught up|nothing (?:is )?(?:left|waiting)(?! to )"),
@@ -41,7 +41,7 @@ _THERE_IS = Wording(
 )
 """What says, of a plural without a number, that there is some of it."""
 
-_EVERY_DAY = Wording(r"(?:(?:on )?(?:every|each)(?: single)? day|(?:every|each)(?:(?: single)? one)? of (?=\ue000)|each (?=\ue000)|an jedem(?: einzelnen)? (?=\ue000)|jeden(?: einzelnen)? tag|an alle[nr] (?:der )?(?=\ue000)|an allen tagen|tag für tag|day (?:after|in,? day) \w+)(?!\w)")  # fmt: skip
+_EVERY_DAY = Wording(r"(?:(?:on )?(?:every|each)(?: single)? day|(?:every|each)(?:(?: single)? one)? (?=\ue000)|(?P<without>days? (?:without|with (?:no|zero)) (?:a single |any |an? )?(?:orders?|sales?)|tage? ohne (?:eine |eine einzige )?bestellung(?:en)?)|an jedem(?: einzelnen)? (?=\ue000)|jeden(?: einzelnen)? tag|an alle[nr] (?:der )?(?=\ue000)|an allen tagen|tag für tag|day (?:after|in,? day) \w+)(?!\w)")  # fmt: skip
 
 _DENIED = re.compile(r"\b(?:not|never|no|none|neither|nothing|nobody|hardly|without|weder|nicht|nie|kein\w*|niemand|nichts|ohne|bis auf|except|but|außer)\b|n['’]t\b")  # fmt: skip
 
@@ -303,15 +303,21 @@ _COMPARING = re.compile(
 
 
 def _every_day(said: Said) -> Iterable[tuple[str, bool]]:
-    """ "Orders came in every day of the last seven"."""
-    is_counted = any(n.how != "over" or n.readings[0][0] != 1 for n in said.numbers)  # "at least one order each day"
-    for found in () if is_counted or said.names else said.each(_EVERY_DAY):
+    """ "Orders came in every day of the last seven", "one day without a sale"."""
+    for found in () if said.names else said.each(_EVERY_DAY):
         start, end = said.clause_start(found.start()), said.clause_end(found.end())
-        is_order = any(s.kind == "order" for s in said.subjects) or said.first(ACQUIRED) is not None
-        if not is_order or not _is_told(said, (start, end)) or _DENIED.search(said.masked):
+        is_quiet = found["without"] is not None
+        days_told = [n for n in said.numbers if is_quiet and 0 <= found.start() - n.end < 2]
+        if any(n not in days_told and (n.how != "over" or n.readings[0][0] != 1) for n in said.numbers):
+            continue  # but "at least one order each day"
+        is_order = any(s.kind in ("order", "sale") for s in said.subjects) or said.first(ACQUIRED) is not None
+        denied = _DENIED.search(said.masked, 0, found.start() if is_quiet else len(said.masked))
+        if not is_order or not _is_told(said, (start, end)) or (denied and not is_quiet):
             continue
         spans = _spans(said, (start, end))
         for ranking in said.grounds.rankings:
             days = sorted(name.removeprefix("date:") for name in ranking.values)
             if ranking.what == "day orders" and days and any(a.isoformat() >= days[0] for a, b in spans if a != b):
-                yield found[0], all(ranking.values.values())
+                quiet = sum(not value for value in ranking.values.values())
+                is_so = any(fits(n, quiet) for n in days_told) if days_told else bool(quiet)
+                yield found[0], is_so != bool(denied) if is_quiet else not quiet

@@ -22,8 +22,8 @@ _EXTREMES = {
         ("trailer", r"(?:is|was|comes|came|sits) (?:in )?(?:last place|dead last|at the bottom)|brings? up the rear|(?:ranks?|ranked|came|comes|finished|is|was) (?:dead )?last(?! (?:week|month|night|year|\\w+day|\\ue000))|tail[- ]?ender"),
         ("most", r"most(?! of\b)"),
         ("least", r"fewest|least"),
-        ("top", r"busiest|best(?:-sell\w+|seller)?|strongest|top(?:-sell\w+)?|biggest|highest|largest|greatest|hottest|liveliest|(?<!on )record|peak|high point|priciest|dearest|fullest|richest|deepest"),
-        ("bottom", r"quietest|slowest|weakest|worst(?:-sell\w+)?|smallest|lowest|calmest|poorest|lightest|scarcest|emptiest|deadest|cheapest|softest|tiniest|thinnest|low point"),
+        ("top", r"busiest|best(?:-sell\w+|seller)?|strongest|top(?:-sell\w+)?|biggest|highest|largest|greatest|hottest|liveliest|(?<!on )record|peak|high point|priciest|dearest|fullest|richest|deepest|peaked(?= (?:on|at)\b)|hit (?:its|their) (?:high|peak)"),
+        ("bottom", r"quietest|slowest|weakest|worst(?:-sell\w+)?|smallest|lowest|calmest|poorest|lightest|scarcest|emptiest|deadest|cheapest|softest|tiniest|thinnest|low point|hit (?:its|their) low"),
     ),
     "de": (
         ("newest", r"(?:aller)?(?:neueste|jüngste|aktuellste)[nrsm]?|(?:aller)?letzter?(?= \w*bestellung\b| auftrag\b| kauf\b)|zuletzt(?= bestellt)"),
@@ -62,7 +62,7 @@ _APART = re.compile(
 )
 
 _KINDS = Wording(
-    r"(?:(?P<date>days?|(?!\w*tagen\b)\w*tage?s?|date|weekday)"
+    r"(?:(?P<date>days?|daily|(?!\w*tagen\b)\w*tage?s?|date|weekday)"
     r"|(?P<order>orders?|one|purchases?|sale|basket|\w*bestellung(?:en)?|auftrag|aufträge\w*|einkauf|bestellwert)"
     r"|(?P<product>products?|items?|sellers?|articles?|\w*artikeln?|\w*produkte?[ns]?|things?|stock|inventory)"
     r"|(?P<customer>customers?|buyers?|shoppers?|clients?|\w*kund(?:e|en|in|innen)|käufer\w*))(?!\w)"
@@ -76,6 +76,8 @@ _MEASURED = {
 }
 
 _MONEY = Wording(r"(?:money|revenues?|sales|turnover|takings|income|earn\w*|value|worth|geld|\w*ums[aä]tz\w*|einnahmen|eingenommen|erlöse?|wert\w*|terms of money)(?!\w)")  # fmt: skip
+
+_REVENUE = re.compile(r"\b(?:revenue|turnover|income|money|\w*umsatz|einnahmen|erlöse?)\b")
 
 _ORDERS = Wording(r"(?:orders|purchases|checkouts|bestellungen|käufe|aufträge)(?!\w)")
 
@@ -107,7 +109,7 @@ _LESS = re.compile(r"\b(?:fewer|less|worse|weaker|quieter|behind|lower|smaller|w
 _CLOSE = re.compile(r"\b(?:close|near|match\w*|equal\w*|heran\w*|mithalten|reicht\w*)\b")
 
 _FIRST_PLACE = Wording(
-    r"(?:(?:auf )?(?:platz|nummer|rang) eins|number one|first place|(?:auf )?(?:platz|rang) 1|(?:an|auf) (?:dem )?erste[rn] (?:stelle|rang|platz)|erster (?:beim|im|in))\b"
+    r"(?:(?:auf )?(?:platz|nummer|rang) eins|number one|first place|(?:ranks?|ranked|comes|came|is|sits) (?:in )?first(?= (?:in|among|by|on|for)\b|[.,;!]|$)|(?:auf )?(?:platz|rang) 1|(?:an|auf) (?:dem )?erste[rn] (?:stelle|rang|platz)|erster (?:beim|im|in))\b"
 )
 
 _ADJECTIVE = re.compile(r"\s(?:loyal|active|frequent|valuable|expensive|important|successful|profitable)\b")
@@ -130,16 +132,18 @@ _UNREAD = Wording(
     r"|(?:wichtigste|stärkste|größte|beste)[rsn]? (?:land|länder|stadt|städte|region(?:en)?|markt|märkte|kanal|kanäle|quellen?|kampagnen?))(?= (?:is|are|was|were|ist|sind|war|waren)\b|:)"
     r"|(?:(?:net |gross )?profits?|margins?|(?:rein|roh)?gewinn(?:e?s)?|\w*margen?)\b(?=[^.,;]*\s\W{0,2}\d)"
     r"|(?:(?:shipping|delivery) (?:takes|took|time)|(?:versand|lieferung) dauert\w*|lieferzeit\w*)\b(?=[^.;]*\d)"
-    r"|(?:customers?|buyers?|visitors|orders?|kund(?:en?|in|innen)|käufern?|besucher|bestellung(?:en)?) (?:(?:mostly|mainly|meist|\ue000+) )?(?:(?:(?:are|is|come|came|kommt|kommen|kamen|stammen|sind|ist) )?(?:from|aus|in(?= \w+ (?:bought|ordered|spent|placed|love|like|prefer|kauf\w+|bestell\w+|lieben|mögen|bevorzugen)\b))|(?:went|go|gehen|gingen?) (?:to|nach)) (?P<place>[^\W\d_]+)"
+    r"|(?:customers?|buyers?|visitors|orders?|kund(?:en?|in|innen)|käufern?|besucher|bestellung(?:en)?) (?:(?:mostly|mainly|meist|\ue000+) )?(?:(?:(?:are|is|come|came|kommt|kommen|kamen|stammen|sind|ist) )?(?:from|aus|in(?= \w+ (?:bought|ordered|spent|placed|love|like|prefer|kauf\w+|bestell\w+|lieben|mögen|bevorzugen)\b))|(?:went|go|ships?|shipped|gehen|gingen?) (?:to|nach)) (?:the )?(?P<place>[^\W\d_]+)"
     r"|(?:come|came|kommen|kamen|arrive) (?:\w+ ){0,3}(?:through|via|über) (?:instagram|facebook|tiktok|google|pinterest|youtube|e-?mail|social media|(?:die )?werbung|ads|(?:den )?newsletter)\b"
-    r"|(?:paid|pay|bezahlt|bezahlen|zahl(?:t|en|te|ten)|(?:shipped|sent|versandt|versendet|verschickt)) (?:with|by|via|mit|per|über) (?:paypal|klarna|stripe|visa|mastercard|(?:apple|google|shop) pay|credit card|kreditkarte|rechnung|dhl|ups|fedex|usps|dpd|gls|hermes|(?:royal|der) (?:mail|post))\b"
+    r"|(?:paid|pay|bezahlt|bezahlen|zahl(?:t|en|te|ten)|(?:shipped|sent|went out|versandt|versendet|verschickt)) (?:with|by|via|mit|per|über) (?:paypal|klarna|stripe|visa|mastercard|(?:apple|google|shop) pay|credit card|kreditkarte|rechnung|dhl|ups|fedex|usps|dpd|gls|hermes|(?:royal|der) (?:mail|post))\b"
     r"|(?:mit|per|über) (?:paypal|klarna|kreditkarte|dhl|ups|fedex|dpd|gls|hermes|(?:der )?post) (?:bezahlt|versandt|versendet|verschickt)\b"
     r"|(?:thanks|driven|caused|fue?ll?ed|due|down|came|come|brought) (?:in )?(?:to|by|from) (?:your|the|an?) (?:\w+ )?(?:newsletter|campaigns?|e-?mails?|ads?|posts?|influencers?|promotions?|holidays?)\b"
-    r"|(?:instagram|facebook|tiktok|google|pinterest|youtube|newsletter|campaigns?|ads) (?:accounts?|accounted|brought|brings?|drove|drives?|generated?s?|made up|makes? up|contributed?s?|delivered|is responsible|are responsible)\b"
+    r"|(?:instagram|facebook|tiktok|google|pinterest|youtube|newsletter|campaigns?|ads)(?: channel| ads?| campaign)? (?:accounts?|accounted|brought|brings?|drove|drives?|generated?s?|made up|makes? up|contributed?s?|delivered|is responsible|are responsible)\b"
     r"|(?:most|half|majority|percent) (?:of )?(?:your |the )?(?:traffic|visitors?|visits|sessions)\b"
     r"|(?:customers|buyers|shoppers) (?:are|were) (?:mostly|mainly|predominantly) (?:women|men|female|male|young|older|local|mobile|on mobile)\b"
     r"|(?:(?:conversion|bounce|click|open)[ -]?rate|absprungrate|klickrate|öffnungsrate) (?:is|was|ist|war|liegt) (?:\w+ )?(?:high|low|good|great|healthy|solid|strong|weak|hoch|niedrig|gut|stark|schwach|solide)\b"
     r"|(?:peak|busiest|quietest|slowest) (?:ordering |shopping )?(?:hours?|times?(?! to\b)(?: of (?:the )?day)?)(?= (?:is|are|was|were)\b|:)"
+    r"|(?:find|found|discover\w*) (?:you|your (?:shop|store)) (?:through|via|on) \w+|(?:you(?:['’]ll| will)|will|going to) (?:\w+ ){0,2}?(?:run|sell) out\b[^.;]*\b(?:in|within|by)\b|(?:will|should) last (?:you )?(?:\w+ ){1,4}?(?:days|weeks|months)|charge[ds]?[ -]?back|high[- ]risk|fraud\w*|subscription (?:renewal|order)|overdue\b(?!\?)|your theme is|awaiting authori[sz]ation"
+    r"|takes? (?:you )?(?:(?:about|around|roughly|on average) )*\w+ (?:hours?|days?) to (?:fulfil\w*|ship|pack|process)|is your (?:second-)?(?:biggest|largest|main|top|strongest) (?:market|country|region|city|channel)"
     r"|(?:wohnt|lebt|lives|resides|is based|is located) in\b"
 )
 
@@ -169,6 +173,7 @@ def unread(said: Said) -> Iterable[tuple[str, bool]]:
     told = [f for f in said.each(_TIME_OF_DAY, plain=True) if _is_habit(said, f)]
     told += [f for f in said.each(_UNREAD) if not f["place"] or _is_place(said, f)]
     told += said.each(_OF_ALL_TIMES, plain=True)
+    told += said.each(_DONE, plain=True)
     codes = [f for f in _CODE.finditer(said.text) if f[0].lower() not in said.grounds.texts]
     told += codes if codes and _CODE_WORD.search(said.plain) and _USED.search(said.plain) else []
     for found in told:
@@ -187,6 +192,12 @@ def _is_place(said: Said, found: re.Match[str]) -> bool:
     """ "From Berlin", and not "from guests"."""
     return said.cased[found.start("place")].isupper() and lexeme(found["place"]) == ("", ())
 
+
+_DONE = Wording(
+    r"i(?:['’]ve| have|['’]ll have)? (?:just |already |now |also )*(?:sent|emailed|issued|refunded|archived|cancell?ed|fulfilled|shipped|notified|contacted|restocked|published|scheduled)\b(?! (?:back|that|it back)\b)"
+    r"|ich habe? (?:\S+ ){1,8}?(?:verschickt|gesendet|gemailt|erstattet|archiviert|storniert|versandt|benachrichtigt|kontaktiert|veröffentlicht)\b"
+)
+""" "I've issued the refund": what CJ reads, it does not change."""
 
 _CODE = re.compile(r"(?<!wie )(?<!like )\b[A-ZÄÖÜ]{3,}\d{1,3}\b")
 _CODE_WORD = re.compile(r"\b(?:\w*codes?|coupons?|vouchers?|\w*gutschein\w*)\b")
@@ -251,7 +262,8 @@ def _claim(
     said: Said, found: re.Match[str], word: str, clause: tuple[int, int], *, is_second: bool = False
 ) -> Iterable[tuple[str, bool]]:
     masked = said.masked
-    head = next((h for h in said.each(_KINDS, found.end(), min(clause[1], found.end() + 48))), None)
+    ends = found.end() if masked.startswith(":", found.end()) else min(clause[1], found.end() + 48)
+    head = next((h for h in said.each(_KINDS, found.end(), ends)), None)
     kind = head.lastgroup if head else None
     days = next((p for p in said.periods if 0 <= p.start - found.end() < 12 and _OF_DAYS.match(p.text.lower())), None)
     if _OF_PRODUCTS.search(found[0]):
@@ -295,6 +307,9 @@ def _claim(
         kind = next((k for k in ("order", "product", "date", "customer") if _nearest(said, found, k)), None)
     if kind is None or (kind == "order" and _is_of_some(said, found, head)):
         return  # of those that are open, say, nothing is known
+    if kind == "product" and _REVENUE.search(masked, *clause):  # what is read of products is units
+        yield found[0], False
+        return
     count = _how_many(said, found)
     is_among = head is not None and re.search(r"\b(?:of|der|von|unter)\b", masked[found.end() : head.start()])
     if count == 1 and head is not None and _MANY.fullmatch(head[0]) and not is_among:
@@ -478,7 +493,7 @@ def _nearest(said: Said, found: re.Match[str], kind: str) -> frozenset[str]:
     wanted = (kind, "customer") if kind == "order" else (kind,)
     fitting = [
         (
-            not clause[0] <= start < max(clause[1], found.end() + 6) and start > found.start(),
+            not clause[0] <= start < max(clause[1], found.end() + 7) and start > found.start(),
             abs(start - found.start()),
             theirs,
         )

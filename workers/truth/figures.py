@@ -58,8 +58,8 @@ _STATED = re.compile(
 )
 
 _TALK = re.compile(
-    r"^[\s-]*(?:(?!(?:der|die|das|the|den)\s)[a-zäöüß]+\s){0,2}?(?:steps?|tips?|ideas?|ways?|things?|options?|questions?|reasons?|points?|hours?|hrs?|minutes?|mins?|seconds?|stars?|examples?"
-    r"|suggestions?|parts?|words?|sentences?|clicks?|channels?|areas?|goals?|priorit(?:y|ies)|attempts?|tries|messages?|e?-?mails?|posts?|photos?"
+    r"^[\s-]*(?:(?!(?:der|die|das|the|den)\s)[a-zäöüß]+\s){0,2}?(?!(?:day|week|month|year) (?:on|over|to) )(?:steps?|tips?|ideas?|ways?|things?|options?|questions?|reasons?|points?|hours?|hrs?|minutes?|mins?|seconds?|stars?|examples?"
+    r"|suggestions?|parts?|words?|sentences?|clicks?|channels?|areas?|goals?|priorit(?:y|ies)|attempts?|tries|messages?|e?-?mails?|posts?|photos?|views?"
     r"|images?|pictures?|months?|weeks?|years?|days?|workdays|nights?|problems?|issues?|topics?|insights?|observations?|highlights?|takeaways?"
     r"|figures|numbers|metrics|reports?|reminders?|cents?|facts|categories|groups|currencies|facts|schritte?n?|tipps?|ideen?|möglichkeiten?|wege?|dinge?|optionen?|fragen?|gründe?n?|punkte?n?|stunden?|minuten?"
     r"|sekunden?|sterne?n?|beispiele?n?|vorschläge?n?|wörter|sätze?n?|klicks?|kanäle|bereiche|ziele?|versuche|nachrichten|mails?|beiträge|fotos|bilder"
@@ -129,7 +129,7 @@ _RANGES = Wording(r"(?:from|von|vom)\b")
 _FROM, TO = re.compile(r"\b(?:from|von|vom)\W*$"), re.compile(r"\b(?:to|at|auf)\W*$")
 
 _LATER = re.compile(
-    r"^[^.;]{0,60}\b(?:(?:up|down|back) from|statt|instead of|rather than|vs|versus|against|after|nach|gegenüber|compared (?:with|to)|verglichen mit)\W*$"
+    r"^(?:[^.;]|(?<=\d)\.(?=\d)){0,60}\b(?:(?:up|down|back)(?: (?:by )?[\d.,]+ ?(?:%|percent))? from|statt|instead of|rather than|vs|versus|against|after|nach|gegenüber|compared (?:with|to)|verglichen mit)\W*$"
 )
 
 _UP_FROM = re.compile(
@@ -179,7 +179,7 @@ def number(said: Said, number: Number) -> bool | None:
     is_count = number.currencies is None and not number.percent
     if (loyal := _is_loyal(said, number)) is not None:
         return loyal
-    if len(said.numbers) > 2 and (told := is_of_share(said, number)) is not None:
+    if (told := is_of_share(said, number)) is not None:
         return told
     whole = said.of_which(number)[0]
     if is_count and whole is not None and number.readings[0][0] > max(value for value, _ in whole.readings):
@@ -201,6 +201,8 @@ def number(said: Said, number: Number) -> bool | None:
     figure = in_data(said, number, left, right, subjects, said.meant_by_it(before + after))
     if figure is not None and is_count and "change" not in figure.traits and _MORE_THAN.match(after):
         figure = None  # "2 orders more than yesterday" are not two orders
+    if figure is not None and (rate := _PER_TIME.match(after)) and not _is_rate(figure, rate):
+        return False
     if figure is None and (is_of_named(said, number) or _makes_up_share(said, number)):
         return True
     is_of_them = is_count and _OF_THE.search(before) and (_VERB.match(after) or not after.strip(" .,;:!?"))
@@ -211,6 +213,17 @@ def number(said: Said, number: Number) -> bool | None:
     if figure is not None:
         said.meant[number.start] = figure
     return figure is not None or _was_written(said, number, subjects)
+
+
+_PER_TIME = re.compile(
+    r"[^.,;:\d]{0,24}\b(?:an?|per|each|every|pro) (?:(?P<month>month|monat)|(?P<week>week|woche)|(?P<year>year|jahr))(?!\w)"
+)
+
+
+def _is_rate(figure: Figure, rate: re.Match[str]) -> bool:
+    """ "71 orders a month": whether the figure is of so long a time."""
+    least, most = {"week": (6, 7), "month": (27, 31), "year": (360, 366)}[rate.lastgroup or ""]
+    return figure.period is not None and least <= (figure.period[1] - figure.period[0]).days <= most
 
 
 def _makes_up_share(said: Said, number: Number) -> bool:
@@ -287,13 +300,18 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
         return _GIVEN.search(before) is not None
     if _NEXT.search(before):  # "your next 50 customers"
         return False
+    if number.word and _OR_SO.search(before):  # "one or two big baskets"
+        return False
     if number.word and number.how == "over" and number.readings[0][0] == 1:  # "at least one order"
         return False
     if not number.word and any(t.kind == "previous" and number.end <= t.start < right for t in said.traits):
         return True  # "from 21 in the month before"
     is_count = number.currencies is None and not number.percent
     is_whole = number.readings[0][1] >= 1  # "4.8 stars" is a rating
-    is_of_store = any(talk and number.end <= s.start < number.end + talk.end() for s in said.subjects)
+    is_of_store = any(
+        talk and number.end <= s.start < number.end + talk.end() and (s.kind != "foreign" or not number.word)
+        for s in said.subjects
+    )
     if talk and is_count and is_whole and not is_of_store:
         return False
     clause = before + said.masked[number.start : number.end] + after
@@ -326,6 +344,8 @@ def _is_claim(said: Said, number: Number, before: str, after: str, subjects: fro
     told = said.masked[max(reasons, default=0) : said.clause_end(number.end)]  # "it might help, since …"
     return not said.advises(sentence) and not said.supposes(told)
 
+
+_OR_SO = re.compile(r"\b(?:one|an?|two|three|eine[rnms]?|zwei|drei) (?:or|oder|to|bis) $")
 
 _WHICH_IS = re.compile(r",? (?:which|that) (?:is|was|are|were) (?:\w+ ){0,2}?(?:your?|the)\b")
 
@@ -585,6 +605,8 @@ def _place_in_time(said: Said, number: Number, around: Description) -> None:
         return
     if role and (days := _from_day_to_day(said)):
         around.spans, around.front = days[role == "later"], []
+        around.near -= {"previous"}
+        around.expected -= {"previous"}
         return
     if role == "earlier":
         around.near |= {"previous"}
@@ -625,8 +647,11 @@ def _from_day_to_day(said: Said) -> list[list[Range]]:
     days = [spans for spans in (ranges(m, said, said.today) for m in mentions) if all(a == b for a, b in spans)]
     week = {day for r in said.grounds.rankings if r.what == "day orders" for day in r.values}
     known = [any(f"date:{a.isoformat()}" in week for a, _ in spans[:1]) for spans in days]
-    is_one = len({tuple(spans) for spans in said.spans_of().values()}) == 1
-    return days if known == [True, True] and is_one else []
+    if known != [True, True]:
+        return []
+    if mentions[1].text.lower().endswith(("before", "davor", "zuvor", "vortag")):  # "yesterday, from 5 the day before"
+        return days[::-1]
+    return days if len({tuple(spans) for spans in said.spans_of().values()}) == 1 else []
 
 
 def role_of(said: Said, number: Number) -> str | None:
@@ -641,7 +666,7 @@ def role_of(said: Said, number: Number) -> str | None:
     if len(numbers) != 2:
         if not said.has(_RANGES) and not _ARROW.search(masked):
             return None
-        ends = [(a, b) for a, b in itertools.pairwise(numbers) if number in (a, b) and _is_from_to(masked, a, b)]
+        ends = [(a, b) for a, b in itertools.pairwise(numbers) if number in (a, b) and is_from_to(masked, a, b)]
         return None if not ends else "earlier" if number is ends[0][0] else "later"
     if any(t.kind in OF_SALES and 0 <= t.start - numbers[1].end < 14 for t in said.traits):
         return None  # "$5 after $1 of returns"
@@ -663,10 +688,11 @@ def _is_end(said: Said, number: Number) -> bool:
         return False
     pairs = itertools.pairwise(said.numbers)
     alike = [(a, b) for a, b in pairs if (a.percent, a.currencies is None) == (b.percent, b.currencies is None)]
-    return any(number in pair and _is_from_to(said.masked, *pair) for pair in alike)
+    return any(number in pair and is_from_to(said.masked, *pair) for pair in alike)
 
 
-def _is_from_to(masked: str, one: Number, other: Number) -> bool:
+def is_from_to(masked: str, one: Number, other: Number) -> bool:
+    """ "From 5 to 4", "5 → 4"."""
     between = masked[one.end : other.start]
     if _ARROW.fullmatch(between):
         return True

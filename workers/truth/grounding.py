@@ -109,7 +109,7 @@ _CURRENT = Wording(
 )
 
 _AGED_WORDS = Wording(
-    r"(?:cached|stale|outdated|(?<!for )older(?! than)|old (?:data|figures)|as of (?!(?:right |just )?(?:now|today|this))|(?:seen|read|saved|from) earlier|earlier (?:data|figures|today)|last (?:saw|read|known|checked|updated)|last time i|saw (?:on|at)|not (?:current|live|fresh|up[- ]to[- ]date)"
+    r"(?:cached|stale|outdated|(?<!for )older(?! than| orders?)|old (?:data|figures)|as of (?!(?:right |just )?(?:now|today|this))|(?:seen|read|saved|from) earlier|earlier (?:data|figures|today)|last (?:saw|read|known|checked|updated)|last time i|saw (?:on|at)|not (?:current|live|fresh|up[- ]to[- ]date)"
     r"|when i (?:last )?(?:looked|checked|saw)|(?:read|fetched|checked|saved|data is|figures are|from) (?:\w+ )?(?:\d+|an?|two|three|a few) (?:minutes?|hours?|days?) (?:ago|old)|hours? old|days? old|may have changed|from (?:before|yesterday)|could not be (?:read|reached)|(?:does not|doesn't|did not|didn't) (?:answer|respond)"
     r"|(?:mit |dem )?stand (?:von |vom |am |um )(?!dieser|heute|jetzt)|veraltet\w*|älter\w*|zwischengespeichert\w*|stunden alt|tage alt|(?:stammen|daten|zahlen)\b.{0,40}\bvor \d|zuletzt (?:gelesen|gesehen|geladen|aktualisiert)|früher\w* (?:daten|zahlen|stand)|vorhin|nicht (?:mehr )?aktuell|(?:daten|zahlen|werte) (?:sind )?(?:vom|von gestern)|antwortet (?:gerade |derzeit |im moment )?nicht)\b",
 )
@@ -123,6 +123,7 @@ _CLAIMS = (
     names.names,
     extremes.superlatives,
     extremes.unread,
+    comparisons.turned,
     comparisons.comparisons,
     comparisons.multiples,
     names.relations,

@@ -139,7 +139,7 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
         "middle": r"typical(?:ly)?|typische[rn]?|üblicherweise|middle|midpoint|mid-point|midway|mitte|mittlere\w*|mittel|hälfte|half",
         "largest": r"höchstens|maximal|maximum|max|largest|biggest|highest|priciest|größte\w*|höchste\w*|teuerste\w*|wertvollste\w*|spitzen\w*|höchst(?:wert|betrag)\w*|maximalwert\w*",
         "smallest": r"mindestens|minimal|minimum|min|smallest|lowest|cheapest|kleinste\w*|niedrigste\w*|günstigste\w*|billigste\w*|geringste\w*|(?:niedrigst|tiefst|kleinst|mindest|minimal)(?:wert|betrag)\w*",
-        "price": r"pric(?:es?|ed|ing)|costs?|costing|\w*preise?s?n?|koste[tn]|priciest",
+        "price": r"pric(?:es?|ed|ing)|costs?|costing|\w*preise?s?n?|koste[tn]",
         "daily": r"daily|täglich\w*|tages(?:schnitt|durchschnitt|mittel)\w*",
         "revenue": r"revenue|sales|turnover|earn\w*|income|takings|proceeds|total(?:l?ing|l?ed|s)?|worth|combined|together|altogether|made|sum"
                    r"|\w*umsatz\w*|\w*umsätze\w*|erlös\w*|einnahmen|\w*gesamt\w*|insgesamt|zusammen|summe|summieren|belaufen|verdien\w*|eingenommen|umgesetzt|eingebracht",
@@ -163,9 +163,9 @@ _TRAITS_OF_WORDS: Mapping[str, re.Pattern[str]] = {
 """What a word says of a figure; `done`, `to_do`, `settled` and `unsettled` are decided by the words around."""
 
 PHRASES = Wording(
-    r"(?P<first_time>(?:noch )?nie(?:mals)? (?:\w+ )?(?:gekauft|bestellt|kund(?:e|in))|never (?:\w+ )?(?:bought|ordered|purchased|a customer)|first[- ]time|first ever|(?<='s )first (?:\w+ )?(?:order|purchase)|(?:sein|ihr)(?:e|en)? (?:aller)?erste\w* (?:bestellung|einkauf|kauf)|(?:only|just) once|for the first|(?:zum ersten|das erste) mal|ersten? (?:kauf|bestellung)|(?:erst|nur) einmal|(?:his|her|their) first|debüt\w*|debut)"
+    r"(?P<first_time>(?:noch )?nie(?:mals)? (?:\w+ )?(?:gekauft|bestellt|kund(?:e|in))|never (?:\w+ )?(?:bought|ordered|purchased|a customer)|first[- ]time|first ever|(?<='s )first (?:\w+ )?(?:order|purchase)|(?:sein|ihr)(?:e|en)? (?:aller)?erste\w* (?:bestellung|einkauf|kauf)|(?:only|just) once|for the first|(?:zum ersten|das erste) mal|ersten? (?:kauf|bestellung)|(?:erst|nur) einmal|(?:his|her|their) first|(?:an?|were) first (?:order|purchase)s?\b|debüt\w*|debut)"
     r"|(?P<guest>without (?:an? |any )?(?:customer )?account|(?:ohne (?:ein )?|kein )(?:kunden)?konto|(?:not|didn't|never|nicht) (?:sign|log|logged|signed|angemeldet)(?: in)?)|(?P<returning>back again|been (?:here|there) before|old friends|alte bekannte|(?:many|several|multiple) times|schon (?:oft|öfter|mehrmals)|more than (?:once|one order(?! (?:a|per|each|every)\b))|(?:ordered|bought|purchased|been here|shopped|customers)(?: (?:from|with|at) (?:you|us))? (?:again|before|already)|repeat|mehr als (?:einmal|eine)|(?:schon|bereits) (?:früher|vorher|einmal|mal|zuvor|öfter)"
-    r"|c[oa]mes? back|coming back|kommt (?:immer )?wieder|(?:kamen|kommen|kam|sind|ist) (?:[\w\ue000]+ ){0,3}(?:wieder|zurück)|(?:wieder|erneut) (?:gekauft|bestellt|da)|knew you|kannten)"
+    r"|c[oa]mes? back|coming back|kommt (?:immer )?wieder|(?:kamen|kommen|kam|sind|ist) (?:[\w\ue000]+ ){0,3}(?:wieder|zurück)|(?:wieder|erneut) (?:gekauft|bestellt|da)|knew you|known to you|kannten)"
     r"|(?P<change>(?<=[\d%$€£¥] )(?:ahead|behind|voraus)\b|(?:ahead|behind) by\b|(?:dollars|euros?|francs|pounds|percent|orders|bestellungen|prozent|franken) (?:ahead|behind|voraus)\b)"
     r"|(?P<largest>(?:top|record|peak)(?= order| purchase| sale)|a high of|high(?=:))|(?P<smallest>a low of|low(?=:))"
     r"|(?P<left>(?:has|have) left(?= ?[.,!;]|$| the| your| today| yesterday)|(?:on (?:its|their|the)|auf de[mn]) (?:way|weg|road)|zur post|aus dem haus|(?:in den|im) versand|(?:verl[aä]ss\w*|verließ\w*) (?:\w+ )?(?:lager|haus)|(?:lager|haus|depot)(?: \w+){0,3} verlassen|out the door|out of the (?:door|house)|made it to (?:its|the|their) \w+|(?:left|leave|leaving) the (?:building|warehouse|house)|(?:go|gone|went|going) out|(?:geht|gehen|ging|gingen) (?:\w+ )?raus|raus)(?!\w)"

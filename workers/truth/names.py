@@ -48,7 +48,7 @@ _PLAN_FOLLOWS = re.compile(r"[”“\"]?[\s-](?:plan|tarif|paket)\b")
 
 _ACTS = re.compile(
     r"(?:\s(?:from|aus)\s\S+)?\s(?:(?:has|have|had|just|is|was|hat|hatte|ist|war|wurde) )?(?:\w+ )?(?:order(?:ed)?|bought|purchased|placed|spent|returned|paid|sold|sells?|leads?|starts?|stands|costs?|belongs|outsold|has|have|had|hat|is|was|ist|war|wurde|bestellte?|bestellt"
-    r"|gekauft|kaufte|wartet|waits|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|did(?= .{0,4}\d)|made|earned|generated|besteht|eröffnete|moved|spent|holds|checked|bieten|bietest|hast|haben|buys?|keeps|kauft|took|takes|holte?|folgte?|follow(?:s|ed)|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|\s(?:mit|with) (?:\w+ )?(?:bestellung|order|auftrag) \ue000|'s\b|’s\b|,\s\d+ (?:verkauft|sold|units?|stück|pieces)\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d|\s\d+(?=[,.;\n]|$)"
+    r"|gekauft|kaufte|wartet|waits|verkauft\w*|kostet|steht|führt|liegt|lief|läuft|gehört|gab|gibt es|nutzt|runs|uses|opened|did(?= .{0,4}\d)|made|earned|generated|besteht|eröffnete|moved|spent|holds|ranks?|checked|bieten|bietest|hast|haben|buys?|keeps|kauft|took|takes|holte?|folgte?|follow(?:s|ed)|comes?|came|kam|kommt|ging|brachte|brought)\b|,\s(?:who|whose|which|that|with|on the|im|mit|auf dem|von der|von dem|bei der|der|die|das)\b|\s(?:mit|with) (?:\w+ )?(?:bestellung|order|auftrag) \ue000|'s\b|’s\b|,\s\d+ (?:verkauft|sold|units?|stück|pieces)\b|\s(?:with|mit|at|bei)\s.{0,4}\d|\s?\(|:\s\D{0,3}\d+ (?:units|pieces|stück|auf lager|in stock|sold|verkauft|×|x\b)|\s[—–-]\s.{0,4}\d|\s\d+(?=[,.;\n]|$)"
 )
 
 _QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"\n]{2,80})[”“»«\"]")
@@ -218,6 +218,9 @@ _ON_PLAN = re.compile(
 )
 
 
+_PLAN_LABEL = re.compile(r"(?:plan|tarif|paket):")
+
+
 def shops(said: Said) -> Iterable[tuple[str, bool]]:
     """ "Your store has been open since 2021", "you are on the Advanced plan"."""
     opened = {m.at.year for m in said.grounds.moments if m.entities == {"key:created_at"}}
@@ -238,13 +241,14 @@ def shops(said: Said) -> Iterable[tuple[str, bool]]:
         begins = found.start("before") if found["before"] else found.start()
         told = _ON_PLAN.search(said.plain, 0, begins)
         clause = said.plain[said.clause_start(found.start()) : said.clause_end(found.end())]
-        if told is None or said.doubts(clause) or said.supposes(clause) or said.advises(clause):
+        is_label = _PLAN_LABEL.match(found[0]) is not None  # "Plan: Basic"
+        if not is_label and (told is None or said.doubts(clause) or said.supposes(clause) or said.advises(clause)):
             continue
         is_it = any(
             (found["before"] or found["behind"] or found["named"] or found["alone"]) in plan
             for plan in said.grounds.plans
         )
-        yield said.text[found.start() : found.end()], is_it != bool(told["not"])
+        yield said.text[found.start() : found.end()], is_it != bool(told and told["not"])
 
 
 def names(said: Said) -> Iterable[tuple[str, bool]]:
@@ -259,6 +263,7 @@ def names(said: Said) -> Iterable[tuple[str, bool]]:
         while words and (
             _FUNCTION_WORDS.fullmatch(_CONTRACTED.sub("", words[0].lower()))
             or len(words[0]) == 1
+            or (words[0].startswith("Shopify") and len(words[0]) == len("Shopify's"))
             or _is_word(words[0].rstrip("."))
         ):
             start += len(words[0]) + 1

@@ -22,7 +22,7 @@ _MONTH_NUMBERS = {"jan": 1, "feb": 2, "mar": 3, "mär": 3, "apr": 4, "may": 5, "
 DATE = re.compile(
     rf"(?P<iso>\b(?P<iy>\d{{4}})-(?P<im>\d\d)-(?P<id>\d\d)(?:[t ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:z|[+-]\d\d:?\d\d)?)?)"
     rf"|\b(?<!\bim )(?<!\bin )(?P<md_m>{_MONTHS})\.?\s(?P<md_d>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s(?P<md_y>(?:19|20)\d\d))?(?![\d.,]*\d)"
-    rf"|\b(?P<dm_d>\d{{1,2}})(?:\.|st|nd|rd|th|er)?\s(?:of\s|de\s)?(?P<dm_m>{_MONTHS})\b\.?(?:,?\s(?P<dm_y>(?:19|20)\d\d))?"
+    rf"|\b(?!\d\d?\.\s\w+\.?\s\d\d?(?:st|nd|rd|th)?(?:, \d{{4}})?:)(?P<dm_d>\d{{1,2}})(?:\.|st|nd|rd|th|er)?\s(?:of\s|de\s)?(?P<dm_m>{_MONTHS})\b\.?(?:,?\s(?P<dm_y>(?:19|20)\d\d))?"
     r"|(?<![\d.,/$€£])(?P<n1>[0-3]?\d)(?P<nm>[./])(?P<n2>[01]?\d)(?P=nm)(?P<ny>(?:19|20)?\d\d)(?![\d/])"
     r"|(?<![\d.,$€£])(?P<d1>[0-3]?\d)\.(?P<d2>[01]?\d)\.(?!\d|\s(?:19|20)\d\d\b(?![.,]))"
     rf"|\b(?P<my_m>{_MONTHS})\.?\s(?P<my_y>(?:19|20)\d\d)\b",
@@ -42,25 +42,25 @@ TIME = re.compile(
     r"|\s?(?P<ap2>[ap]\.?m\.?)(?!\w)(?!\s(?:\d{1,2}\.|\ue000|(?:mon|diens|mitt|donners|frei|sams|sonn)\w*tag))|(?:\.(?P<m2>[0-5]\d))?\s?(?:uhr|o'clock)\b)",
 )
 
-_COUNTED = r"(?P<n{0}>\d{{1,3}}|(?!calendar\b|full\b|whole\b|complete\b|volle|ganze)[a-zäöüß]+(?:-[a-z]+)?)"
+_COUNTED = r"(?P<n{0}>\d{{1,3}}|(?!calendar\b|last\b|full\b|whole\b|complete\b|volle|ganze)[a-zäöüß]+(?:-[a-z]+)?)"
 
 _UNIT = (
     r"(?P<u{0}>minutes?|mins?|hours?|days?|weeks?|months?|years?|minuten?|stunden?|tage?n?|wochen?|monate?n?|jahre?n?)"
 )
 
 PERIOD = Wording(
-    r"(?P<included>(?:stand:? heute|today included|including today|einschließlich heute|heute eingeschlossen|inklusive heute|(?<!\ue000 )(?<!tag )(?<!woch )(?<!\. )bis (?:einschließlich )?(?:heute|dato)))|(?:(?:in|over|for|within|during|of|from|innerhalb|während|aus|über)\s)?(?:the\s|den\s|der\s|die\s)?"
+    r"(?P<included>(?:stand:? heute|today included|incl(?:uding|\.)? today|einschließlich heute|heute eingeschlossen|inklusive heute|(?<!\ue000 )(?<!tag )(?<!woch )(?<!\. )bis (?:einschließlich )?(?:heute|dato)))|(?:(?:in|over|for|within|during|of|from|innerhalb|während|aus|über)\s)?(?:the\s|den\s|der\s|die\s)?"
     r"(?:last|past|previous|trailing|letzte[nr]?|vergangene[nr]?|vorige[nr]?)\s"
     + _COUNTED.format(1) + r"\s(?:[a-zäöüß]+\s)?" + _UNIT.format(1) + r""
     r"|(?P<then>since then|since that day|seitdem|seither)\b"
     r"|(?:(?:in|of|over|aus|von|in)\s)?(?:the\s|den\s|der\s|die\s)?(?:last|past|letzten|vergangenen)\s(?P<elided>7|30|seven|thirty|sieben|dreißig)(?=\s*(?:[.,;:!?)]|$)|\s(?:was|is|war|ist|waren|were|with|mit|by|um|nach|you|we|i|sie|du|ich|wir)\b)"
-    r"|(?:in |over )?(?P<bare>7|14|28|30|60|90|365|sieben|sechzig|dreißig|seven|sixty|thirty) ?(?P<bare_unit>d|days|tagen?|t\b\.?)(?!\w)(?!\s(?:davor|before|window|zuvor))(?=\s?[:)/,.|]|$|\s?\n| (?:gab|kamen|you|up to|bis|ending|ended))"
+    r"|(?:in |over )?(?P<bare>7|14|28|30|60|90|365|sieben|sechzig|dreißig|seven|sixty|thirty) ?(?:(?:full|whole|complete) )?(?P<bare_unit>d|days|tagen?|t\b\.?)(?!\w)(?!\s(?:davor|before|window|zuvor))(?=\s?[:)/,.|]|$|\s?\n| (?:gab|kamen|you|up to|through|works?|means|comes?|averag\w+|bis|ending|ended))"
     r"|(?P<last>(?:im|in der|dem|der|than|than in|the) (?:letzten?|last)(?: one)?(?=\s*(?:[(.,;:!?]|nur\b|only\b|waren\b|war\b|was\b|were\b|$)))"
     r"|(?<!two\s)(?<!zwei\s)(?<!beiden\s)(?P<hyphen>\d{1,3})(?:[- ](?:day|tage)s?[- ](?:window|period|zeitraum|fenster|history|range|sales|orders|revenue|total|average|figures|umsatz)\b|-(?:day|tage)(?=[- ][a-zäöü]))"
     r"|(?:(?P<within>in|im)\s|(?:of|for|during|over|vom)\s)?(?<!early\s)(?<!late\s)(?<!mid\s)(?<!ende\s)(?<!mitte\s)(?<!anfang\s)(?P<calendar>january|januar|february|februar|march|märz|april|june|juni|july|juli|august|september|october|oktober|november|december|dezember)(?:\b|(?=umsatz|ergebnis|wert|bestell))(?(within)|(?!\s?\d))"
     r"|(?P<word>as of (?:today|now)|(?:your|the(?: past)?|ihre|deine|die|der|zur) (?:week|woche)(?! (?:before|prior|after|davor|zuvor|danach))|today so far|so far today|so far(?! (?:this|in) )|today|yesterday|wochen(?:bericht|rückblick|bilanz|überblick|zahlen)|(?:wk|weekly|wöchentlich\w*)(?= )|(?<!\w)(?:week|wk|woche|weekly|wöchentlich)(?=:| \d)|(?:this|the current|the) (?:week|month|year)(?! (?:before|prior|earlier))"
     r"|(?:(?:in|over|during) the )?(?:last|past|previous) (?:calendar |full |whole |complete )?(?:week|month|year|quarter)|all[- ]time|ever|lifetime"
-    r"|this quarter|seit mitternacht|since midnight|mtd|month to date|since the month (?:began|started)|(?:since|from) the (?:first|start|beginning) of (?:the|this) month|seit monats(?:anfang|beginn)|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
+    r"|this quarter|seit mitternacht|since midnight|so far in 20\d\d|since (?:you|your \w+|the \w+) (?:first )?(?:opened|launched|started)|since (?:opening|launch)|mtd|month to date|since the month (?:began|started)|(?:since|from) the (?:first|start|beginning) of (?:the|this) month|seit monats(?:anfang|beginn)|monat bisher|bisher in diesem monat|(?:this )?(?:morning|afternoon|evening)|tonight|(?:over )?the weekend|last night"
     r"|am (?:(?:darauf)?folgenden|nächsten) tag|the day before(?: yesterday)?|the (?:day after|next day|following day)|(?:am |dem )?(?:tag (?:davor|zuvor|danach|darauf)|vortag)|(?:(?:im|in der|der|dem|des|den|die|das|zum|zur|vom) )?(?:(?:gesamte|ganze|volle)[nr]? )?(?:vormonats?|vorwoche|vorjahr(?:e?s)?)|yday|heutige[rnms]?|gestrige[rnms]?|heute|gestern|vorgestern|jemals|(?:in )?(?:diese[rnm]?s?|(?:der|die|das|den|dem|im) laufenden?|laufende[rns]?) (?:woche|monats?|jahre?s?|quartals?)"
     r"|(?:in (?:der|den) )?(?:letzte|vergangene|vorige)[rnms]? (?:(?:volle|ganze)[nrms]? )?(?:kalender)?(?:woche|monats?|jahre?s?|quartals?)|am wochenende)\b"
     r"|(?P<monthly>monats)(?=umsatz|erlös|einnahmen|bestell)|(?P<weekly>wochen)(?=umsatz|bestell|durchschnitt|schnitt|summe|ergebnis)"
@@ -171,7 +171,7 @@ def period_meant(found: re.Match[str]) -> tuple[str, object] | None:
 
 SINCE = re.compile(r"\b(?:since|seit)\s$")
 _BY_THEN = re.compile(
-    r"\b(?:by|at) (?:this|the same) (?:point|time|stage|date|day) (?:(?:in|of) )?(?:the )?last month\b"
+    r"\b(?:by|at) (?:this|the same) (?:point|time|stage|date|day) (?:(?:in|of) )?(?:the )?last month\b|\blast month\b.* by (?:this|the same) (?:point|time|date|day)\b"
 )
 _LENGTHS = {"month": r"month|monat", "week": r"week|woche", "year": r"year|jahr"}
 
@@ -257,7 +257,7 @@ def ranges(period: Mention, said: Sentence, today: date) -> list[Range]:
 
 def _days_of_word(word: str, said: Sentence, today: date, monday: date) -> list[Range]:
     day = timedelta(days=1)
-    if re.search(r"ever|all|lifetime|jemals", word):
+    if re.search(r"ever|all|lifetime|jemals|since (?:you|opening|launch)|opened|launched", word):
         return [EVER]
     if re.search(r"vorgestern|day before|vortag|tag (?:davor|zuvor)", word):
         backs = (1,) if re.search(r"today|heut", said.plain) else (1, 2)
@@ -294,6 +294,8 @@ def _days_of_word(word: str, said: Sentence, today: date, monday: date) -> list[
             return [(last.replace(day=1), last.replace(day=min(today.day, last.day)))]
         spans = [(last.replace(day=1), last), (today - 30 * day, today)]
         return [(first, today)] if is_current else [(first, today), *spans] if word.endswith("the month") else spans
+    if found := re.search(r"in (20\d\d)", word):
+        return [(date(int(found[1]), 1, 1), min(today, date(int(found[1]), 12, 31)))]
     if re.search(r"year|jahr", word):
         year = today.replace(month=1, day=1)
         before = [(year.replace(year=year.year - 1), year - day), (today - 365 * day, today)]

@@ -20,7 +20,7 @@ STRICT = frozenset({"open", "unfulfilled", "fulfilled", "paid", "unpaid", "refun
 OF_SALES = frozenset({"net", "gross", "discount", "reversal", "tax", "postage"})
 
 _HYPOTHETICAL = Wording(
-    r"(?:if (?!i\b)|could|would|imagine|suppose|aim|goal|target|for example|for instance|e\.g\.|such as|say,|once you(?! (?:subtract|deduct|take|account|factor)\b)|when you|as soon as"
+    r"(?:if (?!i\b)|could|would|imagine|suppose|aim|goal|target|for example|for instance|e\.g\.|such as|say,|once you(?! (?:subtract|deduct|take|account|factor)\b)|when you(?! (?:took|made|had|sold|earned|got|received|brought|were)\b)|as soon as"
     r"|wenn (?!ich\b)|falls|sobald|könnten?|würden?|angenommen|stell\w* (?:dir|sie)|zum beispiel|z\. ?b\.|etwa wenn|ziel|wie wäre)\b",
 )
 
@@ -43,7 +43,7 @@ OWNED = re.compile(
 _LATEST = re.compile(r"\b(?:latest|last|newest|recent|letzten|neuesten|jüngsten)\s$")
 
 _PART_OF = re.compile(
-    r"(?=\W*\w)\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:a total of|insgesamt)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?(?:insgesamt\s+)?"
+    r"/|(?=\W*\w)\s+(?:(?:of|out of|von|aus|unter)\s+)?(?:(?:a total of|insgesamt)\s+)?(?:(?:your|the|these|those|my|all|deine[rnms]?|ihre[rnms]?|der|den|die|diese[rn]?|allen?)\s+)?(?:insgesamt\s+)?"
     r"(?:\ue000+['’]s\s+)?(?:(?:latest|last|newest|most recent|recent|letzten|neuesten|jüngsten)\s+)?",
 )
 
@@ -92,7 +92,7 @@ _OF_IT = re.compile(r"\b(?:it|its|they|their|she|her|he|his|apiece|each(?! \w)|t
 
 
 _LABEL = re.compile(
-    r"\W*(?:(?:order )?(?:total|amount|value)|customer|placed|ordered|date|status|gesamt\w*|betrag|bestellwert|kund(?:e|in)|datum)\s?:"
+    r"\W*(?:(?:order )?(?:total|amount|value)|customer|units?(?: sold)?|in stock|placed|ordered|date|status|gesamt\w*|betrag|bestellwert|kund(?:e|in)|datum)\s?:"
 )
 
 

@@ -9,7 +9,7 @@ from workers.truth.periods import near
 from workers.truth.said import Said
 from workers.truth.wording import Wording
 
-_ALL = r"(?:all(?![- ]time)|every(?! (?:second|third|other)\b)|each|alle[nrs]?|allesamt|ausnahmslos|everything|sämtliche[nr]?|jede[rns]?(?! (?:zweit|dritt)))"
+_ALL = r"(?:all(?![- ]time)|every(?! (?:second|third|other|two|three|four|five|six|ten|\d+)\b)|each|alle[nrs]?|allesamt|ausnahmslos|everything|sämtliche[nr]?|jede[rns]?(?! (?:zweit|dritt)))"
 _HALF = r"(?:half|(?:die |der )?hälfte)"
 _OF = r"(?= (?:of|der|deiner|ihrer|von|aller|des|deines|ihres)\b)"
 _PARTS: Mapping[str, tuple[float, float, str]] = {
@@ -32,7 +32,7 @@ _PART = Wording(rf"(?:{'|'.join(f'(?P<{name}>{words})' for name, (_, _, words) i
 
 _NOT = re.compile(r"\b(?:not|nicht)\s$")
 _VAGUELY = re.compile(
-    r"\b(?:than|over|under|less|about|around|roughly|nearly|almost|als|über|unter|etwa|rund|gut|knapp|fast)\s(?:the )?$"
+    r"\b(?:(?P<about>about|around|roughly|some|etwa|rund|ungefähr)|than|over|under|less|nearly|almost|als|über|unter|gut|knapp|fast)\s(?:the )?$"
 )
 _KINDS = STATUSES | {"open"}
 
@@ -53,8 +53,10 @@ def shares(said: Said) -> Iterable[tuple[str, bool]]:
             continue  # "21% of all orders": the whole
         if word == "all" and (said.first(ALL_BUT) or (found[0].startswith("alles") and said.orders)):
             continue  # "bis auf eine", "mit #7 ist alles erledigt"
-        if _NOT.search(before) or (word not in ("all", "almost_all", "most", "few") and _VAGUELY.search(before)):
+        vaguely = _VAGUELY.search(before) if word not in ("all", "almost_all", "most", "few") else None
+        if _NOT.search(before) or (vaguely and not vaguely["about"]):
             continue
+        least, most = (least - 0.05, most + 0.05) if vaguely else (least, most)
         told = [(n, said.of_which(n)[0]) for n in said.numbers] if word in ("most", "few") else []
         if numbers := [n.readings[0][0] / whole.readings[0][0] for n, whole in told if whole and whole.readings[0][0]]:
             yield found[0], least <= numbers[0] <= most

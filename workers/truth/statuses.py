@@ -84,7 +84,7 @@ _NOT_IT = re.compile(r"\b(?:except|but|besides|(?:apart|aside) from|other than|a
 _PARTLY = re.compile(r"\b(?:part(?:ly|ially)|in part|teilweise|zum teil)\s$")
 
 _IT = re.compile(
-    r"\W*(?:(?:and|but|so|und|aber)\s)?(?:it|(?:this|that|the) (?:order|one)|(?:diese|die) (?:bestellung)|sie)\s(?:is|was|has|hasn't|isn't|still|ist|wurde|hat|muss)\b"
+    r"\W*(?:(?:and|but|so|und|aber)\s)?(?:it|(?:this|that|the) (?:order|one)|(?:diese|die) (?:bestellung)|sie)\s(?:is|was|has|hasn't|isn't|totals|c[oa]mes? to|still|ist|wurde|hat|muss)\b"
 )
 
 
@@ -117,6 +117,9 @@ _LEFT_TO_DO = frozenset({"unfulfilled", "unpaid"})
 _NOT_OF_STATUS = frozenset({"left", "must", "muss", "müssen", "musst", "due", "übrig"})
 
 
+_BEFORE_IT = re.compile(r"\b(?:before|bevor|ehe|damit|so that|in case)\b")
+
+
 def sold_out(said: Said) -> Iterable[tuple[str, bool]]:
     """ "The Spork is out of stock"."""
     products = said.mentions().get("product", ())
@@ -124,6 +127,8 @@ def sold_out(said: Said) -> Iterable[tuple[str, bool]]:
         clause = said.masked[said.clause_start(found.start()) : said.clause_end(found.end())]
         named = [m for m in products if m.end <= found.start()]
         if not named or said.doubts(clause) or said.supposes(clause):
+            continue
+        if _BEFORE_IT.search(said.masked, named[-1].end, found.start()):  # "restock it before it runs out"
             continue
         stocks = [r.values for r in said.grounds.rankings if r.what == "stock"]
         known = [(each[k], max(each.values())) for each in stocks for k in keys(named[-1]) if k in each]

@@ -1863,3 +1863,85 @@ def test_a_report_is_told_in_its_own_words(true: str, false: str) -> None:
     read = grounds([counts(), sales(1449.0, 40, 1000.0, 30)])
     assert found(true, read) == []
     assert found(false, read) != []
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        (
+            "Unfulfilled orders make up 40% of your 5 most recent orders. In numbers, that's 2 orders.",
+            "Unfulfilled orders make up 40% of your 5 most recent orders. In numbers, that's 5 orders.",
+        ),
+        (
+            "You have 232 Titanium Sporks. At $12.00 apiece that's $2,784.00 tied up in one product.",
+            "You have 232 Titanium Sporks. At $12.00 apiece that's $2,748.00 tied up in one product.",
+        ),
+        (
+            "Put together, the last two orders (#1120 and #1119) brought $139.00.",
+            "Put together, the last two orders (#1120 and #1119) brought $138.00.",
+        ),
+        (
+            "Your largest recent order is #1118 for $120.50; the newest one, #1120, is $84.00.",
+            "Your largest recent order is #1120 for $84.00; the newest one, #1118, is $120.50.",
+        ),
+        (
+            "Out of the last 5 orders, the priciest came to $120.50 and the cheapest to $19.90.",
+            "Out of the last 5 orders, the priciest came to $19.90 and the cheapest to $120.50.",
+        ),
+        ("- Revenue (7 days, incl. today): $875.50", "- Revenue (7 days, incl. today): $876.50"),
+        ("15 orders in seven days works out to about 2.14 a day.", "83 orders in seven days works out to 2.14 a day."),
+        ("Restock the Titanium Spork before it runs out.", "The Titanium Spork has run out."),
+        ("Your plan: Basic.", "Plan: Unlimited."),
+        ("You're on Shopify's Basic plan.", "You're on Shopify's Starter Max plan."),
+        ("12 of 83 orders are open.", "About half of your orders are open."),
+        ("83 orders came in over the last 60 days.", "You get 83 orders a month."),
+        ("15 orders came in this week.", "15 orders so far in 2026."),
+        ("I see no revenue by product.", "The Titanium Spork brought in the most revenue."),
+        ("You have 232 Titanium Sporks in stock.", "You'll run out of the Titanium Spork in 12 days."),
+        ("#1120 has been paid.", "#1120 has been charged back."),
+        ("#1120 has not been shipped yet.", "I've shipped #1120."),
+        ("Shall I draft a mail about #1120?", "I've emailed you the report."),
+        ("I can't tell how long shipping takes you.", "It takes you about two days to fulfil an order."),
+        (
+            "You had sales on every one of the last 7 days.",
+            "There was one day without a single order in the last seven days.",
+        ),
+    ],
+)
+def test_what_follows_from_the_words_before_is_told_and_what_nobody_read_is_not(true: str, false: str) -> None:
+    assert found(true, grounds()) == []
+    assert found(false, grounds()) != []
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        (
+            "Sales climbed 44.9% month over month, from $1,000.00 to $1,449.00.",
+            "Sales climbed 44.9% month over month, from $1,449.00 to $1,000.00.",
+        ),
+        (
+            "Orders went from 30 to 40, that's an increase of 33.3%.",
+            "Orders went from 40 to 30, that's an increase of 33.3%.",
+        ),
+        (
+            "You made $1,449.00 in the last 30 days, up 44.9% from $1,000.00 in the 30 days before.",
+            "You made $1,449.00 in the last 30 days, up 44.9% from $1,304.10 in the 30 days before.",
+        ),
+        (
+            "You made $1,449.00 in the last 30 days. That's up 44.9% on the 30 days before, when you made $1,000.00.",
+            "You made $1,449.00 in the last 30 days. That's up 44.9% on the 30 days before, when you made $1,304.10.",
+        ),
+        ("Heads-up: sales fell to $1,000.00 from $1,449.00.", "Heads-up: sales fell to $1,449.00 from $1,000.00."),
+    ],
+)
+def test_what_it_was_before_is_told_of_before(true: str, false: str) -> None:
+    now, before = (1000.0, 1449.0) if true.startswith("Heads-up") else (1449.0, 1000.0)
+    read = grounds([counts(), sales(now, 40, before, 30)])
+    assert found(true, read) == []
+    assert found(false, read) != []
+
+
+def test_a_number_of_a_list_is_no_day() -> None:
+    days = "Daily orders:\n1. November 20: 2\n2. November 21: 2\n"
+    assert [verdict.ungrounded for verdict in check(days, grounds())] == [(), (), ()]
