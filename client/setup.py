@@ -12,7 +12,7 @@ from pathlib import Path
 from setuptools import setup
 
 HERE = Path(__file__).resolve().parent
-STORAGE = ("__init__", "connections", "database", "errors", "inbox", "merchants", "sql", "vault")
+STORAGE = ("__init__", "connections", "database", "errors", "inbox", "merchants", "silence", "sql", "vault")
 IMPORT = re.compile(r"^(\s*(?:from|import) )(events|storage)\b", re.MULTILINE)
 RENAMED = {"events": "hirecj", "storage": "hirecj.storage"}
 

@@ -43,6 +43,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, Opera
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from storage import silence
 from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
 from storage.sql import PREPARED, Prepared
 
@@ -274,6 +275,8 @@ class Database:
             hide_parameters=True,
             connect_args={
                 "connection_factory": _Driver,
+                # Without limits at the server (a migration), silence means nothing.
+                "cursor_factory": silence.Cursor if self._session_settings else None,
                 "connect_timeout": CONNECT_TIMEOUT,
                 **CLIENT_ENCODING,
                 "application_name": self._application_name,

@@ -106,7 +106,9 @@ LEFT JOIN LATERAL (
 WHERE e.key = :key AND e.status = 'received'
 
 -- fragment: next_in_line
-new.key = ({first_in_line}) AND new.status = 'received' AND new.run_after <= clock_timestamp()
+-- What was received at a time still to come was received before Postgres' clock went back.
+new.key = ({first_in_line}) AND new.status = 'received'
+AND (new.run_after <= clock_timestamp() OR new.received_at > clock_timestamp())
 
 -- name: is_left
 SELECT 1 FROM events new WHERE {next_in_line}

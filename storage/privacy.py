@@ -291,9 +291,9 @@ def request(session: Session, id: str) -> PrivacyRequest | None:
 
 
 def prune(session: Session, *, limit: int = PRUNE_BATCH) -> Pruned:
-    """Delete what ended over DAYS ago, at most `limit` of each: turns with their steps and replies, events, and empty
-    conversations."""
-    values = {"days": DAYS, "limit": limit}
+    """Delete what ended over DAYS ago by both Postgres' and this process's clock, at most `limit` of each: turns with
+    their steps and replies, events, and empty conversations."""
+    values = {"days": DAYS, "limit": limit, "clock": time.time()}
     ended = _count(session.execute(SQL["prune_turns"], values))
     waiting = _count(session.execute(SQL["prune_waiting"], values))
     events = _count(session.execute(SQL["prune_events"], values))

@@ -143,11 +143,15 @@ SELECT {request_columns} FROM events
 WHERE type = 'customers_data_request' AND status = 'processed' AND data ->> 'shop_domain' IS NOT NULL AND id = :id
 ORDER BY key DESC LIMIT 1
 
+-- fragment: long_ago
+-- By Postgres' clock and by the process's: one that is years ahead must not delete everything.
+least((SELECT clock_timestamp()), to_timestamp(:clock)) - make_interval(days => :days)
+
 -- name: prune_turns
 -- Small batches: nobody waits for one, and vacuum keeps up. Steps and replies go with their turn, acked or not.
 DELETE FROM turns WHERE id = ANY (ARRAY (
     SELECT t.id FROM turns t
-    WHERE t.status IN ('done', 'dead') AND t.finished_at < (SELECT clock_timestamp()) - make_interval(days => :days)
+    WHERE t.status IN ('done', 'dead') AND t.finished_at < {long_ago}
     ORDER BY t.finished_at LIMIT :limit
     FOR UPDATE SKIP LOCKED))
 
@@ -155,7 +159,7 @@ DELETE FROM turns WHERE id = ANY (ARRAY (
 -- The age of a turn that waits for its merchant to reconnect is that of its message.
 DELETE FROM turns WHERE id = ANY (ARRAY (
     SELECT t.id FROM turns t
-    WHERE t.status = 'queued' AND t.created_at < (SELECT clock_timestamp()) - make_interval(days => :days)
+    WHERE t.status = 'queued' AND t.created_at < {long_ago}
     ORDER BY t.created_at LIMIT :limit
     FOR UPDATE SKIP LOCKED))
 
@@ -164,7 +168,7 @@ DELETE FROM turns WHERE id = ANY (ARRAY (
 -- those it reads all turns.
 DELETE FROM events WHERE key = ANY (ARRAY (
     SELECT e.key FROM events e
-    WHERE e.status IN ('processed', 'rejected') AND e.processed_at < (SELECT clock_timestamp()) - make_interval(days => :days)
+    WHERE e.status IN ('processed', 'rejected') AND e.processed_at < {long_ago}
       AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.event_key = e.key OFFSET 0)
     ORDER BY e.processed_at LIMIT :limit
     FOR UPDATE SKIP LOCKED))
@@ -172,7 +176,7 @@ DELETE FROM events WHERE key = ANY (ARRAY (
 -- name: prune_conversations
 DELETE FROM conversations WHERE id = ANY (ARRAY (
     SELECT c.id FROM conversations c
-    WHERE c.updated_at < (SELECT clock_timestamp()) - make_interval(days => :days)
+    WHERE c.updated_at < {long_ago}
       AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.conversation_id = c.id OFFSET 0)
     ORDER BY c.updated_at LIMIT :limit
     FOR UPDATE SKIP LOCKED))

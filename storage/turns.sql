@@ -8,6 +8,10 @@ t.seq = (
     SELECT o.seq FROM turns o WHERE o.conversation_id = t.conversation_id AND o.status IN ('queued', 'running')
     ORDER BY o.seq LIMIT 1)
 
+-- fragment: due
+-- What was made at a time still to come was made before Postgres' clock went back, and is not meant to wait so long.
+(t.run_after <= clock_timestamp() OR t.created_at > clock_timestamp())
+
 -- fragment: running_of_merchant
 (SELECT count(*) FROM turns m WHERE m.merchant_id = t.merchant_id AND m.status = 'running')
 
@@ -98,7 +102,7 @@ WITH claimed AS (
         started_at = coalesce(started_at, clock_timestamp())
     WHERE id = (
         SELECT t.id FROM turns t
-        WHERE t.id = :turn_id AND t.status = 'queued' AND t.run_after <= clock_timestamp()
+        WHERE t.id = :turn_id AND t.status = 'queued' AND {due}
           AND {first_in_conversation} AND {running_of_merchant} < :per_merchant
         FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING *
@@ -122,7 +126,7 @@ FROM turns t WHERE t.status = 'done' AND t.waits_for IN ('model', 'data', 'time'
 
 -- name: due_in
 SELECT extract(epoch FROM t.run_after - clock_timestamp()) FROM turns t
-WHERE t.id = :turn_id AND t.status = 'queued' AND t.run_after > clock_timestamp() AND {first_in_conversation}
+WHERE t.id = :turn_id AND t.status = 'queued' AND NOT {due} AND {first_in_conversation}
 
 -- name: hold(turn_id bigint, attempt integer)
 -- The turn first, then its conversation. `last_turn` is read after locking, not as of the statement's start: Postgres
@@ -411,7 +415,7 @@ WITH candidates AS (
 ), chosen AS (
     SELECT t.id FROM turns t
     WHERE t.id = ANY (ARRAY (SELECT id FROM candidates)) AND t.merchant_id = :merchant_id
-      AND t.status = 'queued' AND t.run_after <= clock_timestamp() AND {first_in_conversation}
+      AND t.status = 'queued' AND {due} AND {first_in_conversation}
     ORDER BY t.conversation_id = :conversation_id DESC, t.started_at IS NULL, t.run_after, t.id
     LIMIT greatest(:per_merchant, 1)
 ), free AS (

@@ -5,15 +5,18 @@ import traceback
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from sqlalchemy import TextClause, text
 from sqlalchemy.exc import ProgrammingError
 
 from storage import database as storage_database
-from storage import sql
+from storage import silence, sql
 from storage.database import Database, Session
 from storage.errors import SchemaMissing, StorageError, StorageRefused, StorageUnavailable
+from tests.chaos.ground import SOCKET
+from tests.proxy import Proxy
 from tests.rows import at_once, execute, query
 from tests.servers import crash, fast_folder
 from tests.tcp import closed_port
@@ -243,6 +246,22 @@ def test_a_server_without_a_free_connection_is_unavailable() -> None:
             first.dispose()
             assert query(second, "SELECT 1") == [(1,)]
             second.dispose()
+
+
+def test_a_server_that_falls_silent_holds_no_thread_for_ever(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a pooler whose server has vanished: the connection stays open, so TCP notices nothing."""
+    monkeypatch.setattr(silence, "LIMIT", 0.3)
+    monkeypatch.setattr(silence, "LOOK_EVERY", 0.05)
+    folder = parse_qs(urlsplit(database_url).query)["host"][0]
+    behind = database_url.replace(quote(folder), quote(str(tmp_path)))
+    with Proxy.of_socket(Path(folder) / SOCKET, tmp_path / SOCKET) as door, Database(behind) as database:
+        assert query(database, "SELECT pg_sleep(0.1)") == [("",)]
+        with door.silence():
+            [error] = at_once(lambda _: error_of(database), range(1))
+        assert isinstance(error, StorageUnavailable)
+        assert query(database, "SELECT 1") == [(1,)]
 
 
 def test_a_server_that_became_a_standby_is_left(database: Database) -> None:

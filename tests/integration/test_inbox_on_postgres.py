@@ -2,6 +2,7 @@
 
 import hashlib
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
@@ -149,6 +150,16 @@ def test_a_postponed_event_is_not_due_and_what_follows_waits(database: Database)
     again = take(database, second)
     assert again is not None
     assert (again.id, again.attempts) == ("one", 1)
+
+
+def test_what_was_received_before_the_clock_went_back_does_not_wait_until_then(database: Database) -> None:
+    key = store_event(database, new_event())
+    execute(
+        database,
+        "UPDATE events SET received_at = received_at + :by, run_after = run_after + :by",
+        by=timedelta(hours=2),
+    )
+    assert take(database, key) is not None
 
 
 def test_what_nobody_handled_is_found_once_in_a_while(database: Database) -> None:

@@ -1,5 +1,6 @@
 """What is older than 30 days is deleted, acked or not; what is young stays."""
 
+import time
 from typing import Any
 
 import pytest
@@ -96,7 +97,9 @@ def test_what_is_old_is_found_by_index(database: Database, database_url: str) ->
         session.execute(text("SET LOCAL enable_seqscan = on"))  # as behind PgBouncer
         for name in ("prune_turns", "prune_waiting", "prune_events", "prune_conversations"):
             explained = f"EXPLAIN {privacy.SQL[name].text}"
-            plan = "\n".join(session.execute(text(explained), {"days": 30, "limit": privacy.PRUNE_BATCH}).scalars())
+            plan = "\n".join(
+                session.execute(text(explained), {"days": 30, "limit": privacy.PRUNE_BATCH, "clock": 2e9}).scalars()
+            )
             assert "Index Cond: (" in plan.split("LockRows")[1].split("SubPlan")[0], plan
             assert "Seq Scan" not in plan, plan
 
@@ -104,6 +107,23 @@ def test_what_is_old_is_found_by_index(database: Database, database_url: str) ->
 def test_what_ended_lately_stays(database: Database, ended: int) -> None:
     age(database, 29)
     assert prune(database) == Pruned(turns=0, events=0)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "days", "deleted"),
+    [
+        pytest.param(3650, 29, 0, id="the process's clock is ahead, and Postgres' is right"),
+        pytest.param(-3650, 31, 0, id="Postgres' clock is ahead, and the process's is right"),
+        pytest.param(-2, 33, 1, id="a little"),
+    ],
+)
+def test_one_wrong_clock_deletes_nothing(
+    database: Database, ended: int, monkeypatch: pytest.MonkeyPatch, ahead: int, days: int, deleted: int
+) -> None:
+    age(database, days)
+    now = time.time()
+    monkeypatch.setattr("storage.privacy.time.time", lambda: now + ahead * 86400)
+    assert prune(database) == Pruned(turns=deleted, events=deleted)
 
 
 def test_a_gateway_that_stays_away_keeps_nothing(database: Database, ended: int) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -131,6 +132,13 @@ def test_a_dead_turn_does_not_stop_the_conversation(database: Database) -> None:
 @pytest.mark.parametrize("turn_id", [-1, 0, 10**12])
 def test_an_unknown_turn_is_left_alone(database: Database, turn_id: int) -> None:
     assert try_claim(database, turn_id) is None
+
+
+def test_what_was_queued_before_the_clock_went_back_does_not_wait_until_then(database: Database) -> None:
+    turn_id = queue(database, "hello")
+    set_back = "UPDATE turns SET created_at = created_at + :by, run_after = run_after + :by, wake_at = wake_at + :by"
+    execute(database, set_back, by=timedelta(hours=2))
+    assert isinstance(try_claim(database, turn_id), Claim)
 
 
 def test_a_released_turn_is_due_later_and_its_attempt_is_no_failure(database: Database) -> None:

@@ -204,6 +204,7 @@ def _ask(step: int, may_call: bool, seconds_left: float, fruitless: int) -> Move
 def _pause(last: StepRow, limits: LimitsSection, now: datetime) -> Pause | None:
     if not last.assistant.get("content"):
         return None
-    waited = max((now - last.created_at).total_seconds(), 0.0)  # the two clocks differ by a few milliseconds
+    # Before the step: by a few milliseconds, since two clocks differ; by much, since Postgres' went back.
+    waited = abs((now - last.created_at).total_seconds())
     left = limits.pause_between_messages_seconds - waited
     return Pause(left) if left > 0 else None

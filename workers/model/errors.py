@@ -276,22 +276,29 @@ def _retry_after(error: Exception) -> float | None:
         if milliseconds is not None:
             return milliseconds / 1000
         if (value := headers.get("retry-after")) is not None:
-            return _seconds(str(value))
+            return _seconds(str(value), since=_moment(headers.get("date")))
     delay = re.search(r"[\"']retryDelay[\"']\s*:\s*[\"']([0-9.]{1,12})s", told_by(error)[:_READ])
     return _seconds(delay[1]) if delay else None
 
 
-def _seconds(value: str) -> float | None:
+def _seconds(value: str, *, since: datetime | None = None) -> float | None:
+    """`since`: now by the provider's clock, which its dates are meant by; without it this machine's must do."""
     try:
         seconds = float(value)
     except ValueError:
-        try:
-            at = parsedate_to_datetime(value)
-        except (ValueError, TypeError, OverflowError):
+        if (at := _moment(value)) is None:
             return None
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        seconds = (at - datetime.now(UTC)).total_seconds()
+        seconds = (at - (since or datetime.now(UTC))).total_seconds()
     return max(seconds, 0.0) if math.isfinite(seconds) else None
+
+
+def _moment(value: object) -> datetime | None:
+    """An HTTP date."""
+    try:
+        at = parsedate_to_datetime(str(value))
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _why_no_connection(error: BaseException) -> str | None:

@@ -64,7 +64,9 @@ def test_after_the_last_round_the_model_is_asked_without_tools() -> None:
     assert move(calling(0, done=True), calling(1, done=True)) == AskModel(2, with_tools=False)
 
 
-@pytest.mark.parametrize(("waited", "expected"), [(0.0, Pause(1.0)), (0.25, Pause(0.75)), (1.0, RunTools(0))])
+@pytest.mark.parametrize(
+    ("waited", "expected"), [(0.0, Pause(1.0)), (0.25, Pause(0.75)), (1.0, RunTools(0)), (-3600.0, RunTools(0))]
+)
 def test_words_are_left_to_be_read_before_the_next_call_begins(waited: float, expected: object) -> None:
     assert move(calling(0, text="You have 7 customers"), now=NOW + timedelta(seconds=waited)) == expected
 

@@ -126,6 +126,11 @@ def test_retry_after_as_a_date() -> None:
     assert math.isclose(wait, 90, abs_tol=5)
 
 
+def test_a_date_is_meant_by_the_clock_of_the_provider() -> None:
+    headers = {"retry-after": "Wed, 21 Oct 2015 07:28:30 GMT", "date": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    assert failure(ProviderError(503, litellm_response_headers=headers)).retry_after == 30
+
+
 def test_without_the_header_no_wait_is_known() -> None:
     assert failure(ProviderError(429, litellm_response_headers=None)).retry_after is None
 

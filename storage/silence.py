@@ -1,0 +1,60 @@
+"""Ends connections on which Postgres has said nothing for too long.
+
+libpq waits for an answer without limit, and TCP's keepalives reach only the next hop: behind a pooler or proxy whose
+server has vanished, a thread would wait for ever. Every statement has a limit at the server, so a longer silence means
+that no answer will come.
+"""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from typing import Any
+
+from psycopg2.extensions import cursor
+
+#: Seconds; as long as it takes TCP to notice a peer that vanished (`database.KEEPALIVES`), and four times as long as a
+#: statement may take.
+LIMIT = 20.0
+#: Seconds between two looks.
+LOOK_EVERY = 1.0
+
+
+class Cursor(cursor):
+    """Whose statements fail like those of a lost connection after `LIMIT` seconds without an answer."""
+
+    def execute(self, query: Any, vars: Any = None) -> None:
+        who = threading.get_ident()
+        _waiting[who] = time.monotonic() + LIMIT, self.connection.fileno()
+        if not _watch.is_alive():
+            _start()
+        try:
+            super().execute(query, vars)
+        finally:
+            _waiting.pop(who, None)
+
+
+#: Thread → until when it waits, and on which file descriptor.
+_waiting: dict[int, tuple[float, int]] = {}
+
+
+def _run() -> None:
+    while True:
+        time.sleep(LOOK_EVERY)
+        for who, entry in _waiting.copy().items():
+            if entry[0] < time.monotonic() and _waiting.get(who) is entry:
+                del _waiting[who]
+                # Not close: the waiting thread still uses the descriptor, and reads the end of the stream from it.
+                with contextlib.suppress(OSError), socket.socket(fileno=os.dup(entry[1])) as connection:
+                    connection.shutdown(socket.SHUT_RDWR)
+
+
+def _start() -> None:
+    """Also in a process that was forked from one that had it: threads do not survive that."""
+    global _watch
+    _watch = threading.Thread(target=_run, name="silence of Postgres", daemon=True)
+    _watch.start()
+
+
+_watch = threading.Thread()  # not started
