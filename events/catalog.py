@@ -252,8 +252,6 @@ REQUESTS = ("stop_requested", "replies_requested")
 #: Shopify's privacy webhooks; those that delete what is stored never reach a conversation.
 DELETIONS = frozenset({"customers_redact", "shop_redact"})
 PRIVACY = DELETIONS | {"customers_data_request"}
-#: Their `time` decides which connection they are about.
-TIMED = frozenset(name for name, data in CATALOG.items() if data.timed)
 
 
 def fields(event_type: str, *, personal: bool = False) -> Mapping[str, Kind]:

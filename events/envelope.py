@@ -12,6 +12,7 @@ Each returns a valid Event or raises InvalidEvent, and nothing else.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Unpack
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
@@ -20,6 +21,9 @@ from events import strict_json
 from events.catalog import EventData, data_class
 from events.errors import InvalidEvent
 from events.fields import EventId, Identifier, Time, Traceparent, is_identifier, validated
+
+#: How far ahead of this machine's clock an event's time may be.
+FUTURE_LIMIT = timedelta(days=1)
 
 
 class Attributes(BaseModel):
@@ -114,9 +118,9 @@ class Event:
         return self.data.content_hash(self.type)
 
 
-def parse(raw: bytes) -> Event:
+def parse(raw: bytes, *, now: datetime | None = None) -> Event:
     """The event in `raw`. Raises InvalidEvent."""
-    return _event(strict_json.loads(raw))
+    return _event(strict_json.loads(raw), now)
 
 
 def parse_object(obj: object) -> Event:
@@ -128,9 +132,9 @@ def parse_object(obj: object) -> Event:
     return _event(obj)
 
 
-def decode(body: object) -> Event:
+def decode(body: object, *, now: datetime | None = None) -> Event:
     """The event in a message's body, whatever form the transport gave it. Raises InvalidEvent."""
-    return _event(decode_json(body))
+    return _event(decode_json(body), now)
 
 
 def decode_json(body: object, **limits: Unpack[strict_json.Limits]) -> Any:
@@ -145,19 +149,22 @@ def decode_json(body: object, **limits: Unpack[strict_json.Limits]) -> Any:
     return body
 
 
-def _event(value: object) -> Event:
+def _event(value: object, now: datetime | None = None) -> Event:
     try:
-        return _valid_event(value)
+        return _valid_event(value, now or datetime.now(UTC))
     except InvalidEvent as error:
         raise _identified(error, value) from None
 
 
-def _valid_event(value: object) -> Event:
+def _valid_event(value: object, now: datetime) -> Event:
     envelope = validated(Envelope, value)
     expected = data_class(envelope.type)
     if envelope.time is None and expected.timed:
         why = f"{envelope.type} needs the time at which it happened (Shopify's X-Shopify-Triggered-At)"
         raise InvalidEvent("event.missing_field", f"time is missing: {why}")
+    if envelope.time is not None and envelope.time - now > FUTURE_LIMIT:
+        ahead = f"more than {FUTURE_LIMIT.days} day ahead of the clock"
+        raise InvalidEvent("event.from_future", f"time {envelope.time.isoformat()} is {ahead}")
     return Event(envelope, validated(expected, envelope.data, private=expected.private))
 
 

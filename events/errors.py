@@ -22,6 +22,7 @@ Codes of InvalidEvent. Shown with their message as `code: message`.
     event.bad_type          text where true or false is wanted, and the like
     event.unknown_type      no such event type
     event.bad_time          not an RFC 3339 time with a UTC offset
+    event.from_future       more than a day ahead of the clock
     event.bad_shop_domain   not <name>.myshopify.com
 """
 

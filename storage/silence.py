@@ -32,22 +32,31 @@ class Cursor(cursor):
         try:
             super().execute(query, vars)
         finally:
-            _waiting.pop(who, None)
+            if _waiting.pop(who, None) is None:
+                with _ending:  # until its descriptor is no longer needed
+                    pass
 
 
 #: Thread → until when it waits, and on which file descriptor.
 _waiting: dict[int, tuple[float, int]] = {}
+#: Held while a connection is ended.
+_ending = threading.Lock()
 
 
 def _run() -> None:
     while True:
         time.sleep(LOOK_EVERY)
         for who, entry in _waiting.copy().items():
-            if entry[0] < time.monotonic() and _waiting.get(who) is entry:
-                del _waiting[who]
-                # Not close: the waiting thread still uses the descriptor, and reads the end of the stream from it.
-                with contextlib.suppress(OSError), socket.socket(fileno=os.dup(entry[1])) as connection:
-                    connection.shutdown(socket.SHUT_RDWR)
+            if entry[0] < time.monotonic():
+                with _ending:
+                    _end(who, entry)
+
+
+def _end(who: int, entry: tuple[float, int]) -> None:
+    if _waiting.get(who) is entry and _waiting.pop(who, None) is entry:
+        # Not close: the waiting thread still uses the descriptor, and reads the end of the stream from it.
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(entry[1])) as connection:
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 def _start() -> None:

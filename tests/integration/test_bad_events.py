@@ -8,9 +8,9 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from celery import Celery
@@ -20,7 +20,7 @@ from kombu.message import Message
 from pydantic import SecretStr
 
 from events.broker.consumer import Delivery
-from storage import inbox, merchants
+from storage import merchants
 from storage.database import Database
 from storage.vault import Vault, new_key_text
 from tests import rows
@@ -29,7 +29,6 @@ from tests.rows import uninstall
 from tests.servers import PostgresForTests
 from workers.delivery.wake_ups import WakeUps, broker_breaker
 from workers.intake.accept import Intake
-from workers.workflow import privacy
 from workers.workflow.handler import handle
 from workflows.loader import load_folder
 from workflows.workflow import WorkflowSet
@@ -130,9 +129,9 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "no time": (oauth(time="yesterday"), NO_TIME + '"yesterday"'),
     "time as a number": (oauth(time=1_700_000_000), NO_TIME + "1700000000"),
-    "an uninstall from the future": (
-        oauth(type="app_uninstalled", time=FAR_AHEAD.isoformat()),
-        f"event.from_future: time {FAR_AHEAD.isoformat()} is more than 1 day ahead of Postgres' clock",
+    "from the future": (
+        oauth(time=FAR_AHEAD.isoformat()),
+        f"event.from_future: time {FAR_AHEAD.isoformat()} is more than 1 day ahead of the clock",
     ),
     # data
     "no provider": (oauth({"provider": DELETE}), "event.missing_field: provider is missing"),
@@ -203,7 +202,6 @@ ACCEPTED: dict[str, tuple[bytes, dict[str, Any]]] = {
         MESSAGE | {"text": "{{7*7}} {0.__class__} {{shop_domain}}"},
     ),
     "from 1970": (oauth(time="1970-01-01T00:00:00Z"), OAUTH),
-    "from the future": (oauth(time=FAR_AHEAD.isoformat()), OAUTH),
     "id of no known shape": (oauth(id="'; DROP TABLE events; --"), OAUTH),
 }
 
@@ -301,13 +299,21 @@ def test_what_only_looks_odd_is_accepted(case: Case, body: bytes, data: dict[str
     assert case.refused() == []
 
 
-def test_a_sender_whose_clock_is_wrong_decides_no_time(case: Case) -> None:
-    case.comes(oauth(MESSAGE, id="said", type="message_received", time=FAR_AHEAD.isoformat()))
-    [(key,)] = rows.query(case.database, "SELECT key FROM events")
-    with case.database.transaction() as session:
-        row = inbox.take(session, int(key))
-    assert row is not None
-    assert privacy.happened_at(row) == row.received_at
+class Behind(datetime):
+    """A machine that has not set its clock yet."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) - timedelta(days=30)
+
+
+def test_an_intake_whose_clock_is_behind_takes_todays_events(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("events.envelope.datetime", Behind)
+    case.comes(oauth(id="today", time=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"))
+    case.comes(oauth(id="too far", time=f"{FAR_AHEAD:%Y-%m-%dT%H:%M:%SZ}"))
+    assert [(id, status) for id, status, _ in case.accepted()] == [("today", "received")]
+    [(error,)] = case.refused()
+    assert error.startswith("event.from_future")
 
 
 @pytest.mark.parametrize(
@@ -318,6 +324,10 @@ def test_a_sender_whose_clock_is_wrong_decides_no_time(case: Case) -> None:
             "I can't read that message. Please send at most 8000 characters of plain text.",
         ),
         ({"time": "2026-11-22"}, "Sorry, something went wrong on our side, and I did not get that."),
+        (
+            {"time": f"{FAR_AHEAD:%Y-%m-%dT%H:%M:%SZ}"},
+            "Sorry, something went wrong on our side, and I did not get that.",
+        ),
     ],
 )
 def test_merchants_are_asked_to_mend_only_what_they_wrote(case: Case, changed: dict[str, Any], says: str) -> None:

@@ -17,7 +17,8 @@ SENTENCES = {
     "event.not_connected": "Your store isn't connected yet. Please connect it again.",
     "event.shop_merchant_mismatch": "That store belongs to another account. Please connect the store of this one.",
     "event.erased": "The data of this account was deleted. Please connect your store again.",
-    # A gateway's format, nothing that the merchant wrote.
+    # A gateway's clock or format, nothing that the merchant wrote.
+    "event.from_future": OTHERWISE,
     "event.bad_time": OTHERWISE,
 }
 UNREADABLE = f"I can't read that message. Please send at most {MAX_TEXT} characters of plain text."

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from events.catalog import CATALOG, DELETIONS, PRIVACY, REQUESTS, TIMED
+from events.catalog import CATALOG, DELETIONS, PRIVACY, REQUESTS
 from storage import connections, conversations, inbox, merchants, outbox, snapshots, turns
 from storage.connections import Integration
 from storage.conversations import Conversation
@@ -163,7 +163,6 @@ class _Handler:
         self._turns.waiting = self._known.waiting
         integration = self._known.integration
         if self._row.progress is None:  # otherwise it has passed these checks already
-            self._check_time()
             if self._is_erased():
                 return
             integration = self._claimed(merchant_id, integration)
@@ -240,13 +239,6 @@ class _Handler:
         left = at.left - count if len(some) == SENT_TOGETHER else 0
         self._effects.sent_again = SentAgain(last["turn"], int(last["sequence"]), left)
         self._effects.event_key = self._row.key
-
-    def _check_time(self) -> None:
-        """An event whose time decides what it ends or erases is refused if that time cannot be right."""
-        time = self._row.time
-        if time is not None and self._row.type in TIMED and privacy.is_from_future(self._row):
-            ahead = f"more than {privacy.FUTURE_LIMIT.days} day ahead of Postgres' clock"
-            raise Refused("event.from_future", f"time {time.isoformat()} is {ahead}")
 
     def _is_erased(self) -> bool:
         """Whether to ignore the event because all of the merchant's data was erased after it."""

@@ -27,8 +27,6 @@ log = logs.get(__name__)
 
 ERASED = "event.erased"
 """Error code of an event that arrived after its merchant's data was erased."""
-FUTURE_LIMIT = timedelta(days=1)
-"""How far the clock of an event's sender may be ahead of Postgres'."""
 REDACT_AFTER = timedelta(hours=48)
 """Shopify sends shop_redact this long after an uninstall, or later."""
 
@@ -123,13 +121,8 @@ def forget_contacts(session: Session, row: InboxRow) -> None:
 
 
 def happened_at(row: InboxRow) -> datetime:
-    """When the event happened or, without a credible `time`, when it was received, by Postgres' clock."""
-    return row.received_at if row.time is None or is_from_future(row) else row.time
-
-
-def is_from_future(row: InboxRow) -> bool:
-    """Whether the event's `time` was still to come when the event was received: its sender's clock is wrong."""
-    return row.time is not None and row.time - row.received_at > FUTURE_LIMIT
+    """When the event happened or, without `time`, when it was received."""
+    return row.time or row.received_at
 
 
 def _walk(session: Session, row: InboxRow) -> Walk:
