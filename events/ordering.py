@@ -7,9 +7,9 @@ replies after the gap are shown; if the missing one still arrives it is shown la
 with turn 0 is a whole run by itself and waits for nothing; neither does a repeated one.
 """
 
-from bisect import bisect_left, insort
+from bisect import insort
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from heapq import heappop, heappush
 from typing import TypeVar
@@ -65,12 +65,15 @@ class ReplyOrder:
 
     def offer(self, reply: Reply, now: float) -> Offer:
         """Take a reply that arrived at `now` (seconds of any steady clock)."""
+        whose = conversation(reply)
         if identity(reply) in self._shown:
             self._shown.move_to_end(identity(reply))
             return Offer.SHOWN
-        if not self._waiting.setdefault(conversation(reply), _Queue()).add(reply, now):
+        if (waiting := self._waiting.get(whose)) is None:
+            waiting = self._waiting[whose] = _Queue()
+        if not waiting.add(reply, now):
             return Offer.WAITING
-        self._look_at(conversation(reply))
+        self._look_at(whose)
         return Offer.NEW
 
     def due(self, now: float) -> Reply | None:
@@ -140,9 +143,10 @@ class ReplyOrder:
         return self._patience[0][0] if self._patience else None
 
     def _stop_waiting(self, reply: Reply) -> None:
-        waiting = self._waiting.get(conversation(reply))
+        whose = conversation(reply)
+        waiting = self._waiting.get(whose)
         if waiting is not None and waiting.remove(reply):
-            del self._waiting[conversation(reply)]
+            del self._waiting[whose]
 
 
 def conversation(reply: Reply) -> Conversation:
@@ -160,18 +164,13 @@ def _stands_apart(reply: Reply) -> bool:
     return reply.turn == APART or reply.repeats is not None
 
 
-@dataclass(frozen=True, order=True)
-class _Waiting:
-    place: tuple[int, int]
-    arrived: float
-    reply: Reply = field(compare=False)
-
-
 class _Queue:
     """The waiting replies of one conversation, never empty for long."""
 
     def __init__(self) -> None:
-        self._items: list[_Waiting] = []
+        self._items: list[tuple[tuple[int, int], int, Reply]] = []
+        """By place, then in the order of arrival."""
+        self._count = 0
         self._arrived: dict[Identity, float] = {}
         self._arrivals: deque[tuple[float, Identity]] = deque()
 
@@ -185,25 +184,24 @@ class _Queue:
     @property
     def first(self) -> Reply:
         """The reply with the lowest place."""
-        return self._items[0].reply
+        return self._items[0][2]
 
     def add(self, reply: Reply, now: float) -> bool:
         """Add a reply; False if it was already waiting."""
-        if identity(reply) in self._arrived:
+        key = identity(reply)
+        if key in self._arrived:
             return False
-        self._arrived[identity(reply)] = now
-        self._arrivals.append((now, identity(reply)))
-        insort(self._items, _Waiting(reply.place, now, reply))
+        self._arrived[key] = now
+        self._arrivals.append((now, key))
+        self._count += 1
+        insort(self._items, (reply.place, self._count, reply))
         return True
 
     def remove(self, reply: Reply) -> bool:
         """Remove a reply; True if none is left."""
-        arrived = self._arrived.pop(identity(reply), None)
-        if arrived is not None:
-            place = bisect_left(self._items, _Waiting(reply.place, arrived, reply))
-            while identity(self._items[place].reply) != identity(reply):
-                place += 1
-            del self._items[place]
+        key = identity(reply)
+        if self._arrived.pop(key, None) is not None:  # as a rule the first
+            del self._items[next(index for index, (_, _, item) in enumerate(self._items) if identity(item) == key)]
         return not self._items
 
 

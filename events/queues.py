@@ -4,9 +4,12 @@ Everything is published to the default exchange, with the queue's name as routin
 set of bindings in a separate key: after a flush it is gone, and publishing to it loses messages without an error.
 """
 
+import base64
+import json
 import re
 import select
 import ssl
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from socket import socket
@@ -272,17 +275,58 @@ def purge(name: str, channel: Any) -> None:
             client.delete(keys["unacked_key"], keys["unacked_index_key"])
 
 
-def put(producer: Producer, queue: str, body: bytes, content_type: str = CONTENT_TYPE) -> None:
-    """Publish `body`, persistent, on the plain queue. One try; raises the transport's errors."""
-    producer.publish(
-        body,
-        exchange="",
-        routing_key=queue,
-        content_type=content_type,
-        content_encoding="utf-8",
-        delivery_mode=_PERSISTENT,
-        retry=False,
-    )
+def put(
+    producer: Producer,
+    queue: str,
+    *bodies: bytes,
+    content_type: str = CONTENT_TYPE,
+    confirm_timeout: float | None = None,
+) -> None:
+    """Publish `bodies`, persistent, on the plain queue. One try; raises the transport's errors.
+
+    On Redis all of them or none, in one command; on RabbitMQ each is confirmed, for which `confirm_timeout` seconds are
+    waited at most (None: as long as the connection allows).
+    """
+    channel: Any = producer.channel
+    if hasattr(channel, "conn_or_acquire"):
+        if bodies:
+            with channel.conn_or_acquire() as client:
+                tags = uuid.uuid4()
+                client.lpush(
+                    queue,
+                    *(_redis_item(queue, body, content_type, f"{tags}.{n}") for n, body in enumerate(bodies)),
+                )
+        return
+    for body in bodies:
+        producer.publish(
+            body,
+            exchange="",
+            routing_key=queue,
+            content_type=content_type,
+            content_encoding="utf-8",
+            delivery_mode=_PERSISTENT,
+            retry=False,
+            confirm_timeout=confirm_timeout,
+        )
+
+
+def _redis_item(queue: str, body: bytes, content_type: str, tag: str) -> bytes:
+    """What kombu's producer puts on a list, which takes it six times as long."""
+    return json.dumps(
+        {
+            "body": base64.b64encode(body).decode(),
+            "content-encoding": "utf-8",
+            "content-type": content_type,
+            "headers": {},
+            "properties": {
+                "delivery_mode": _PERSISTENT,
+                "delivery_info": {"exchange": "", "routing_key": queue},
+                "priority": 0,
+                "body_encoding": "base64",
+                "delivery_tag": tag,
+            },
+        }
+    ).encode()
 
 
 def cause(error: BaseException) -> str:

@@ -31,7 +31,7 @@ from kombu import Connection, Consumer, Producer
 from kombu.message import Message
 
 from events import queues
-from events.broker.redis_queue import RedisQueue
+from events.broker.redis_queue import RedisQueue, TakenMessage
 from events.errors import BrokerUnavailable, WrongQueue, reason
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Delivery:
 
     body: object
     problem: str | None
-    message: Message
+    message: Message | TakenMessage
     connection: int
 
 
@@ -65,7 +65,7 @@ class _OpenConnection:
     """One open connection."""
 
     def __init__(self, broker: Connection, queue: str, others: Collection[str], prefetch: int, holder: str) -> None:
-        self.arrived: deque[tuple[Message, str | None]] = deque()
+        self.arrived: deque[tuple[Message | TakenMessage, str | None]] = deque()
         self.redis: RedisQueue | None = None
         self.has_delivered = False
         self._broker = broker
@@ -80,7 +80,7 @@ class _OpenConnection:
             self._channel = queues.open_channel(broker)
             for name in (queue, *others):
                 queues.declare(name, broker, self._channel)
-            self.producer: Any = Producer(self._channel, auto_declare=False)  # its types lack `batch`
+            self.producer = Producer(self._channel, auto_declare=False)
             consumer = Consumer(
                 self._channel,
                 [queues.plain_queue(queue)],
@@ -235,8 +235,11 @@ class PlainConsumer:
             return False
         messages = [delivery.message for delivery in deliveries]
         try:
-            for message in messages if self._current.redis is None else self._current.redis.ack(messages):
-                message.ack()
+            if self._current.redis is not None:
+                self._current.redis.ack([str(message.delivery_tag) for message in messages])
+            for message in messages:
+                if isinstance(message, Message):
+                    message.ack()
         except Exception as error:  # noqa: BLE001 - the broker's client fails in many ways that mean the same
             self._lost(error)
             return False
@@ -260,17 +263,16 @@ class PlainConsumer:
         return False
 
     def working(self) -> contextlib.AbstractContextManager[None]:
-        """Keeps the hold while the user handles what was received, for up to three seconds."""
-        return contextlib.nullcontext() if self._current is None else self._current.working()
+        """Keeps the hold while the user handles what was received, for up to three seconds. (On Redis a lease does.)"""
+        link = self._current
+        return contextlib.nullcontext() if link is None or link.redis is not None else link.working()
 
     def publish(self, queue: str, *bodies: bytes, content_type: str = queues.CONTENT_TYPE) -> bool:
         """Publish on one of the queues named in `publishes`. False if the broker did not accept all of them."""
         if self._current is None:
             return False
         try:
-            with self._current.producer.batch():
-                for body in bodies:
-                    queues.put(self._current.producer, queue, body, content_type)
+            queues.put(self._current.producer, queue, *bodies, content_type=content_type)
         except Exception as error:  # noqa: BLE001 - as in ack
             self._lost(error)
             return False

@@ -17,12 +17,13 @@ An item that is not exactly what kombu's producer writes is foreign, and left to
 server that refuses the script.
 """
 
+import base64
+import json
 import time
 import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
-
-from kombu.message import Message
-from kombu.utils.json import loads
 
 #: Seconds between two searches for unacked messages of dead consumers.
 _RESTORE_EVERY = 1.0
@@ -115,6 +116,14 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 """
 
 
+@dataclass(slots=True)
+class TakenMessage:
+    """One message that was taken without kombu."""
+
+    body: bytes
+    delivery_tag: str
+
+
 class RedisQueue:
     """One consumer of one queue, holding at most `prefetch` unacked messages.
 
@@ -149,7 +158,7 @@ class RedisQueue:
         """Whether kombu's consumer must read the queue: it is already waiting, or a foreign item comes next."""
         return self._is_refused or self._is_foreign_next or bool(self._channel._in_poll)
 
-    def take(self, limit: int) -> list[Message]:
+    def take(self, limit: int) -> list[TakenMessage]:
         """Up to `limit` waiting messages, oldest first. Raises the transport's errors."""
         limit = max(min(limit, self._prefetch - len(self._items)), 0)
         if self._is_refused or (limit == 0 and self._holder_key is None):
@@ -203,16 +212,14 @@ class RedisQueue:
         except self._channel.ResponseError as error:
             self._refused(error)
 
-    def ack(self, messages: list[Message]) -> list[Message]:
-        """Ack those messages that were taken here; returns the others. Raises the transport's errors."""
-        mine = [message.delivery_tag for message in messages if message.delivery_tag in self._items]
+    def ack(self, tags: Collection[str]) -> None:
+        """Ack those messages that were taken here. Raises the transport's errors."""
+        mine = [tag for tag in tags if tag in self._items]
         if mine:
             with self._channel.conn_or_acquire() as client, client.pipeline() as pipe:
                 pipe.zrem(self._keys[1], *mine).hdel(self._keys[2], *mine).execute()
-        others = [message for message in messages if message.delivery_tag not in self._items]
         for tag in mine:
             self._items.pop(tag, None)
-        return others
 
     def give_back(self) -> None:
         """Put unacked messages back where they were, and give up the lease. Raises the transport's errors."""
@@ -241,9 +248,8 @@ class RedisQueue:
         self._restored_at = now
         return float(self._channel.visibility_timeout)
 
-    def _message(self, item: bytes) -> Message:
-        payload = loads(item)
-        payload["properties"]["delivery_info"] = {"exchange": "", "routing_key": self._queue}
-        message: Message = self._channel.message_to_python(payload)
-        self._items[str(message.delivery_tag)] = item
-        return message
+    def _message(self, item: bytes) -> TakenMessage:
+        payload = json.loads(item)
+        taken = TakenMessage(base64.b64decode(payload["body"]), payload["properties"]["delivery_tag"])
+        self._items[taken.delivery_tag] = item
+        return taken

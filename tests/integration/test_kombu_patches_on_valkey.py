@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 import redis
 from kombu import Connection
+from kombu.message import Message
 
 from events import queues
 from events.broker.consumer import PlainConsumer
@@ -40,6 +41,7 @@ def test_such_an_item_arrives_as_an_unreadable_message(valkey_url: str, item: by
     consumer = PlainConsumer(valkey_url, "events")
     try:
         delivery = wait_until(lambda: consumer.receive(0.2))
+        assert isinstance(delivery.message, Message)
         assert delivery.message.content_type == UNREADABLE
         assert delivery.body == item, "intake judges the bytes that were sent"
         assert consumer.ack(delivery)

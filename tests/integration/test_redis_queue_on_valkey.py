@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import redis
-from kombu import Connection
+from kombu import Connection, Producer
+from kombu.message import Message
 
 from events import queues
 from events.broker.consumer import Delivery, PlainConsumer
+from events.broker.redis_queue import TakenMessage
 from tests.waiting import wait_until
 from workers import kombu_patches
 from workers.kombu_patches import UNREADABLE
@@ -50,11 +52,30 @@ def take_all(consumer: PlainConsumer, count: int) -> list[Delivery]:
     return [first, *consumer.receive_more(count - 1)]
 
 
+def test_what_is_put_looks_as_kombus_producer_writes_it(valkey_url: str, client: redis.Redis) -> None:
+    with queues.connection(valkey_url) as broker:
+        producer = Producer(queues.open_channel(broker), auto_declare=False)
+        queues.put(producer, QUEUE, "Grüße".encode(), b"{}")
+        for body in ("Grüße".encode(), b"{}"):
+            producer.publish(
+                body,
+                exchange="",
+                routing_key=QUEUE,
+                content_type=queues.CONTENT_TYPE,
+                content_encoding="utf-8",
+                delivery_mode=2,
+            )
+    items = [json.loads(item) for item in reversed(client.lrange(QUEUE, 0, -1))]
+    tags = [item["properties"].pop("delivery_tag") for item in items]
+    assert len(set(tags)) == 4
+    assert items[:2] == items[2:]
+
+
 def test_what_waits_comes_together_and_in_order(valkey_url: str, consumer: PlainConsumer, client: redis.Redis) -> None:
     put(valkey_url, *numbers(1, 250))
     taken = take_all(consumer, 100)
     assert [delivery.body for delivery in taken] == numbers(1, 100)
-    assert [delivery.message.content_type for delivery in taken] == [queues.CONTENT_TYPE] * 100
+    assert {type(delivery.message) for delivery in taken} == {TakenMessage}
     assert (client.llen(QUEUE), client.hlen("plain.unacked"), client.zcard("plain.unacked_index")) == (150, 100, 100)
     assert consumer.ack(*taken)
     assert (client.llen(QUEUE), client.hlen("plain.unacked"), client.zcard("plain.unacked_index")) == (150, 0, 0)
@@ -189,6 +210,7 @@ def test_a_strange_item_is_left_to_kombu_and_stops_nothing(
         assert [delivery.body for delivery in before] == numbers(1, 3)
         assert consumer.ack(*before)
         strange, *others = take_all(consumer, 100)
+        assert isinstance(strange.message, Message)
         assert strange.message.content_type == UNREADABLE
         assert [delivery.body for delivery in others] == numbers(4, 6)
         assert consumer.ack(strange, *others)

@@ -310,6 +310,8 @@ def test_a_lost_acks_thread_ends_the_intake(environ: dict[str, str], valkey_url:
         "accept.Intake.acks = fail\nintake.main()"
     )
     with queues.connection(valkey_url) as broker:
-        queues.put(broker.Producer(queues.open_channel(broker)), queues.ACKS, b'{"id": "x"}', "application/json")
+        queues.put(
+            broker.Producer(queues.open_channel(broker)), queues.ACKS, b'{"id": "x"}', content_type="application/json"
+        )
     done = run([sys.executable, "-c", code], environ)
     assert "out of luck" in done.stderr

@@ -165,8 +165,8 @@ class Talk:
         try:
             with queues.connection(self._broker_url) as broker, queues.open_channel(broker) as channel:
                 queues.declare(queues.ACKS, broker, channel)
-                for id in ids:
-                    queues.put(Producer(channel, auto_declare=False), queues.ACKS, Ack(id=id).encode(), ACK_TYPE)
+                acks = [Ack(id=id).encode() for id in ids]
+                queues.put(Producer(channel, auto_declare=False), queues.ACKS, *acks, content_type=ACK_TYPE)
         except Exception as error:  # noqa: BLE001 - the broker's client fails in many ways; unacked replies are only sent again
             self._print(f"(not acknowledged: {type(error).__name__})")
 

@@ -5,15 +5,13 @@ the sweeper work; replies that the gateway acks meanwhile need no mark. A reply 
 the gateway drops the duplicate.
 """
 
-import json
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from celery import Celery
 
-from events import queues
+from events import queues, strict_json
 from events.circuit_breaker import CircuitBreaker
 from storage import outbox
 from storage.database import Database
@@ -99,26 +97,12 @@ class ReplyPublisher:
     def _send(self, replies: Sequence[OutgoingReply]) -> bool:
         """Whether all were sent; sending a reply again is harmless."""
         try:
-            # One round trip on Redis; on RabbitMQ each reply is confirmed.
-            with producer_of(self._app) as producer, producer.batch():
-                producer.maybe_declare(_REPLIES)  # kombu would for each of them
-                for reply in replies:
-                    self._publish_one(producer, reply)
+            with producer_of(self._app) as producer:
+                producer.maybe_declare(_REPLIES)
+                bodies = [strict_json.dumps(reply.body) for reply in replies]
+                queues.put(producer, queues.REPLIES, *bodies, confirm_timeout=queues.CONFIRM_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever the broker's client raises, try later
             self._breaker.failed(queues.cause(error))
             return False
         self._breaker.worked()
         return True
-
-    @staticmethod
-    def _publish_one(producer: Any, reply: OutgoingReply) -> None:
-        producer.publish(
-            json.dumps(reply.body, ensure_ascii=False, separators=(",", ":")),
-            exchange="",
-            routing_key=queues.REPLIES,
-            content_type=queues.CONTENT_TYPE,
-            content_encoding="utf-8",
-            delivery_mode=2,
-            retry=False,
-            confirm_timeout=queues.CONFIRM_SECONDS,
-        )
