@@ -18,9 +18,8 @@ from tests.openai_server import Answer, Drop, Held, OpenAIServer, Received, Say,
 from tests.servers import PostgresForTests
 from tests.stack import MEANWHILE, Stack
 from tests.tcp import closed_port
-from workers.agent.answers import NOTED
+from workers.agent.answers import NOTED, UNASKED
 from workers.local.embedded import EmbeddedValkey
-from workers.model.errors import ModelUnavailable
 from workflows.loader import SHIPPED
 
 SHOP, MERCHANT, CONVERSATION = "configured.myshopify.com", "m_configured", "conv_configured"
@@ -252,4 +251,4 @@ def test_that_a_model_is_away_is_said_once_and_what_the_merchant_writes_is_noted
     configured.gateway.wait_for_ends(shop, 1)
     configured.say(f"m-{shop}", shop, "How did the week go?")
     configured.gateway.wait_for_ends(shop, 2)
-    assert configured.gateway.texts(shop) == [ModelUnavailable.merchant, NOTED]
+    assert configured.gateway.texts(shop) == [UNASKED, NOTED]

@@ -523,6 +523,9 @@ _BOUGHT = Wording(
 )
 
 
+_OUT_OF = re.compile(r"\b(?:out of|von)\b")
+
+
 def distance_to(said: Said, figure: Figure, words: Description, limit: float) -> float:
     """How far the figure is from what was words: 0 if it is just that, MOST if it cannot be meant."""
     traits, entities = figure.traits, figure.entities
@@ -566,7 +569,7 @@ def distance_to(said: Said, figure: Figure, words: Description, limit: float) ->
         if "sold" in lacking and "stock" in traits and figure.currency is None:
             return MOST
         lacking -= {"average"} if "daily" in traits else {"refunded"} if "reversal" in traits else NOTHING
-        if "unfulfilled" in traits and words.near & {"unfulfilled", "shipping"}:
+        if "unfulfilled" in traits and words.near & {"unfulfilled", "shipping"} and not _OUT_OF.search(said.masked):
             lacking -= {"open"}  # "8 open orders wait for shipment": what is to be shipped is open
         if is_sure or (matched and words.money):
             lacking &= STATISTICS - {"largest", "smallest"} | {"price"}

@@ -675,6 +675,13 @@ def found(text: str, read: Grounds) -> list[str]:
     return ungrounded(check(text, read))
 
 
+def test_the_open_orders_stand_beside_none_that_wait() -> None:
+    read = Grounds.of([counts(unfulfilled_orders=0, open_orders=3)], now=NOW)
+    words = "No orders are waiting to be fulfilled, out of {} open orders."
+    assert ungrounded(check(words.format(3), read)) == []
+    assert ungrounded(check(words.format(4), read)) == ["4"]
+
+
 def test_what_is_true_is_left_alone() -> None:
     read = grounds()
     assert {line: claims for line in lines(TRUE) if (claims := found(line, read))} == {}
