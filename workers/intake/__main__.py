@@ -50,7 +50,7 @@ def consume(
                 size = 0
                 continue
             if size < MAX_BATCH:
-                stop.wait(busy_linger if size > 1 else linger)
+                stop.wait(max(linger, busy_linger) if size > 1 else linger)
             more = consumer.receive_more(MAX_BATCH - 1) if linger or size else []
             if not handle([first, *more]):
                 return
