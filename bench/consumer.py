@@ -1,4 +1,4 @@
-"""The gateway's consumer: `python -m bench.consumer [--conversations 5000] [--each 10] [--gaps 5000]`.
+"""The gateway's consumer: `python -m bench.consumer [--conversations 5000] [--each 6] [--gaps 5000]`.
 
 Replies of many conversations lie on the queue, in turns; `RepliesConsumer` hands them over and acks them. Then the same
 again while `--gaps` other conversations wait for a missing reply. Prints replies per second of the consumer's CPU and
@@ -9,6 +9,7 @@ import argparse
 import tempfile
 import time
 import uuid
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def reply(conversation: str, turn: int, sequence: int) -> bytes:
     ]
     return Reply(
         specversion="1.0",
-        id=f"turn_{abs(hash(conversation)) % 10**9}:{sequence:06}:{uuid.uuid4().hex[:16]}",
+        id=f"turn_{zlib.crc32(conversation.encode())}:{sequence:06}:{uuid.uuid4().hex[:16]}",
         source="/cj/workers",
         type="cj.reply",
         subject=conversation,

@@ -26,21 +26,21 @@ class Cursor(cursor):
 
     def execute(self, query: Any, vars: Any = None) -> None:
         who = threading.get_ident()
-        _waiting[who] = time.monotonic() + LIMIT, self.connection.fileno()
         if not _watch.is_alive():
             _start()
+        _waiting[who] = time.monotonic() + LIMIT, self.connection.fileno()
         try:
             super().execute(query, vars)
         finally:
             if _waiting.pop(who, None) is None:
-                with _ending:  # until its descriptor is no longer needed
+                with _lock:  # until its descriptor is no longer needed
                     pass
 
 
 #: Thread → until when it waits, and on which file descriptor.
 _waiting: dict[int, tuple[float, int]] = {}
-#: Held while a connection is ended.
-_ending = threading.Lock()
+#: Held while a connection is ended, and while the watching thread is started.
+_lock = threading.Lock()
 
 
 def _run() -> None:
@@ -48,7 +48,7 @@ def _run() -> None:
         time.sleep(LOOK_EVERY)
         for who, entry in _waiting.copy().items():
             if entry[0] < time.monotonic():
-                with _ending:
+                with _lock:
                     _end(who, entry)
 
 
@@ -62,8 +62,11 @@ def _end(who: int, entry: tuple[float, int]) -> None:
 def _start() -> None:
     """Also in a process that was forked from one that had it: threads do not survive that."""
     global _watch
-    _watch = threading.Thread(target=_run, name="silence of Postgres", daemon=True)
-    _watch.start()
+    with _lock:
+        if not _watch.is_alive():
+            thread = threading.Thread(target=_run, name="silence of Postgres", daemon=True)
+            thread.start()
+            _watch = thread
 
 
 _watch = threading.Thread()  # not started

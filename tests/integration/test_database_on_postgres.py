@@ -1,5 +1,6 @@
 """Access to Postgres: errors that say enough and never reveal a value; a server that crashes, restarts or is full."""
 
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -262,6 +263,13 @@ def test_a_server_that_falls_silent_holds_no_thread_for_ever(
             [error] = at_once(lambda _: error_of(database), range(1))
         assert isinstance(error, StorageUnavailable)
         assert query(database, "SELECT 1") == [(1,)]
+
+
+def test_the_watch_over_silent_servers_is_started_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(silence, "_watch", threading.Thread())
+    before = threading.active_count()
+    at_once(lambda _: silence._start(), range(8))
+    assert threading.active_count() <= before + 1
 
 
 def test_a_server_that_became_a_standby_is_left(database: Database) -> None:

@@ -279,7 +279,9 @@ class Answers:
         text = utterance.begun + (answer.text or "")
         only_announces = answer.text in announced if answer.text else False
         if not answer.tool_calls and is_announcement(text) and state.lacks() is None:
-            if may_call and not utterance.begun and not state.results():
+            # One with a claim that does not hold is corrected like any other answer.
+            holds = not grounding.ungrounded(grounding.check(text, state.grounds()))
+            if may_call and holds and not utterance.begun and not state.results():
                 self._go_on(state, step, answer, spent, room, utterance)
                 return None
             only_announces = True

@@ -36,15 +36,18 @@ _OPEN = re.compile(
     r"|<(?=[A-Za-z/!?])|&(?:\#|[A-Za-z][A-Za-z0-9]{1,31};)",  # markup, whatever comes of it
     re.IGNORECASE,
 )
-_LOOK = r"look(?! forward)|looking(?! forward)|check\w*|pull\w*|fetch\w*|find out|get back|gather\w*|review\w*"
-_SCHAUEN = r"schaue?|sehe(?= (?:mir|nach|gleich|kurz))|prüfe|hole|rufe|melde|werfe|ermittle|checke|suche|frage"
+_LOOK = r"look(?:ing)?(?! forward)|(?:check|pull|fetch|gather|review)(?:ing)?|find out|get back"
+_SCHAUEN = r"schaue?|gucke?|sehe(?= (?:mir|nach|gleich|kurz))|prüfe|hole|rufe|melde|werfe|ermittle|checke"
 _ANNOUNCES = re.compile(
     rf"\b(?:let me(?! know)|i.ll|i will|i.m|i am)\b[^.!?]{{0,30}}?\b(?:{_LOOK})\b|\blet me see\b"
-    rf"|\bich\b[^.!?]{{0,30}}?\b(?:{_SCHAUEN})\b|\b(?:{_SCHAUEN}) ich\b|\b(?:lass|lassen sie) mich\b"
-    r"|\b(?:one|a|ein\w*)(?: \w+)? (?:moment|second|minute|sec|augenblick)\b|\b(?:hold|hang) on\b|\bmoment bitte\b",
+    rf"|\bich\b[^.!?]{{0,30}}?\b(?:{_SCHAUEN})\b|\b(?:{_SCHAUEN}) ich\b|\b(?:lass|lassen sie) mich(?! wissen)\b"
+    r"|\b(?:one|a|ein\w*)(?: \w+)? (?:moment|second|minute|sec|augenblick)(?=\W*$|,| please| bitte| while)"
+    r"|\b(?:hold|hang) on\b|\bmoment bitte\b",
     re.IGNORECASE,
 )
-_BEYOND_LOOKING = re.compile(r"\d|\?\W*$")
+_BEYOND_LOOKING = re.compile(
+    r"\d|\?\W*$|\b(?:not|cannot|afraid|takes|nichts?|kein\w*|ohne|beantworte)\b|n['\u2019]t\b", re.IGNORECASE
+)
 _WORD = re.compile(r"\w")
 _SPACE = re.compile(r"\s+")
 

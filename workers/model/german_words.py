@@ -10,20 +10,41 @@ from decimal import Decimal
 from workers.model.demo_words import CURRENCIES, LOOKS_AGAIN, Result, in_stock, moment, real_orders, sums
 
 SENTENCES: Mapping[str, str] = {
-    "Sorry, that took": "Das hat leider zu lange gedauert. Bitte fragen Sie noch einmal.",
-    "I'm sorry, I could not find": "Darauf habe ich leider keine Antwort gefunden. Bitte fragen Sie noch einmal.",
-    "I can't think straight": "Ich kann gerade nicht klar denken. Ich antworte von selbst, sobald ich kann.",
-    "I have noted that": "Auch das habe ich mir gemerkt.",
-    "I have to stop here": "Hier muss ich vorerst aufhören. Bitte fragen Sie noch einmal nach dem Rest.",
-    "Sorry, I can't help": "Dabei kann ich leider nicht helfen. Gibt es etwas anderes zu Ihrem Shop?",
-    "Sorry, that is more": "Das ist leider mehr, als ich auf einmal lesen kann. Bitte fragen Sie kürzer.",
-    "Sorry, something went wrong": "Bei mir ist etwas schiefgegangen. Bitte versuchen Sie es noch einmal.",
-    "Sorry, I could not put": "Ich konnte leider keine Antwort formulieren. Bitte fragen Sie noch einmal.",
-    "Your store is connected": "Ihr Shop ist wieder verbunden.",
-    "Your other store": "Ihr anderer Shop ist jetzt verbunden.",
-    "I looked again": "Ich habe wie versprochen noch einmal nachgesehen.",
+    "Sorry, that took me too long. Please ask again.": (
+        "Das hat leider zu lange gedauert. Bitte fragen Sie noch einmal."
+    ),
+    "I'm sorry, I could not find an answer to this. Please ask me again.": (
+        "Darauf habe ich leider keine Antwort gefunden. Bitte fragen Sie noch einmal."
+    ),
+    "I can't think straight at the moment. I'll answer as soon as I can; you need not ask again.": (
+        "Ich kann gerade nicht klar denken. Ich antworte, sobald ich kann; Sie müssen nicht noch einmal fragen."
+    ),
+    "I can't think straight at the moment. I'll go on by myself as soon as I can.": (
+        "Ich kann gerade nicht klar denken. Ich mache von selbst weiter, sobald ich kann."
+    ),
+    "I have noted that, too.": ("Auch das habe ich mir gemerkt."),
+    "I still can't think straight. I'll come to this, too, as soon as I can.": (
+        "Ich kann noch immer nicht klar denken. Auch darauf komme ich zurück, sobald ich kann."
+    ),
+    "I have to stop here for now. Please ask me again for the rest.": (
+        "Hier muss ich vorerst aufhören. Bitte fragen Sie noch einmal nach dem Rest."
+    ),
+    "Sorry, I can't help with that. Is there something else about your store?": (
+        "Dabei kann ich leider nicht helfen. Gibt es etwas anderes zu Ihrem Shop?"
+    ),
+    "Sorry, that is more than I can read at once. Please ask with fewer words.": (
+        "Das ist leider mehr, als ich auf einmal lesen kann. Bitte stellen Sie die Frage kürzer."
+    ),
+    "Sorry, something went wrong on my side. Please try again.": (
+        "Bei mir ist etwas schiefgegangen. Bitte versuchen Sie es noch einmal."
+    ),
+    "Sorry, I could not put an answer into words. Please ask again.": (
+        "Ich konnte leider keine Antwort formulieren. Bitte fragen Sie noch einmal."
+    ),
+    "Your store is connected again.": ("Ihr Shop ist wieder verbunden."),
+    "Your other store is connected now.": ("Ihr anderer Shop ist jetzt verbunden."),
+    "I looked again, as promised.": ("Ich habe wie versprochen noch einmal nachgesehen."),
 }
-"""By how the sentence begins in English."""
 _FAILED = {
     "shopify.not_connected": "Es ist kein Shopify-Shop verbunden, deshalb kann ich nichts nachsehen.",
     "shopify.unauthorized": "Shopify lässt mich nicht mehr auf Ihren Shop zugreifen. Bitte verbinden Sie ihn erneut.",
@@ -33,7 +54,7 @@ _AGAIN = " Ich sehe von selbst noch einmal nach und melde mich dann."
 
 def fixed(sentence: str) -> str:
     """A sentence that no model made, in German if it is known."""
-    return next((german for begins, german in SENTENCES.items() if sentence.startswith(begins)), sentence)
+    return SENTENCES.get(sentence, sentence)
 
 
 def tell(results: Mapping[str, Result], said: str = "") -> str:
@@ -51,13 +72,18 @@ def _about(data_type: str, result: Result) -> Iterator[str]:
         return
     if result.get("stale") and (at := moment(result["as_of"])):
         yield f"Neuere Daten bekomme ich gerade nicht; das ist der Stand vom {_day(at)}."
-    data = result["data"]
+    if not (data := result.get("data")):
+        return
     match data_type:
         case "counts":
             start = moment((result.get("data_window") or {}).get("orders_from"))
             yield from _counts(data, set(data.get("at_least", ())), f" seit dem {_day(start)}" if start else "")
         case "recent_orders" if orders := real_orders(data.get("orders", ())):
-            which = f"letzten {len(orders)} Bestellungen ergeben" if len(orders) > 1 else "letzte Bestellung beträgt"
+            which = (
+                f"letzten {len(orders)} Bestellungen ergeben"
+                if len(orders) > 1
+                else "letzte Bestellung beläuft sich auf"
+            )
             if total := _money(order["total"] for order in orders):
                 yield f"Ihre {which} {total}."
         case "overview":

@@ -9,7 +9,7 @@ from workers.truth.periods import near
 from workers.truth.said import Said
 from workers.truth.wording import Wording
 
-_ALL = r"(?:all(?![- ]time)|every(?! (?:second|third|other|two|three|four|five|six|ten|\d+)\b)|each|alle[nrs]?(?!, die| (?:rund|gut|bestens|glatt|in ordnung|nach plan))|allesamt|ausnahmslos|everything|sämtliche[nr]?|jede[rns]?(?! (?:zweit|dritt)))"
+_ALL = r"(?:all(?![- ]time)|every(?! (?:second|third|other|two|three|four|five|six|ten|\d+)\b)|each|alle[nrs]?(?!, die| (?:(?:rund|gut|bestens|glatt)(?= ?[.,!;]| ?$)|in ordnung|nach plan))|allesamt|ausnahmslos|everything|sämtliche[nr]?|jede[rns]?(?! (?:zweit|dritt)))"
 _HALF = r"(?:half|(?:die |der )?hälfte)"
 _OF = r"(?= (?:of|der|deiner|ihrer|von|aller|des|deines|ihres)\b)"
 _PARTS: Mapping[str, tuple[float, float, str]] = {

@@ -91,10 +91,16 @@ def test_what_no_model_says_is_in_the_merchants_language(
     assert turn.plainly(language="fr") == ""
 
 
-def test_every_fixed_sentence_that_is_known_in_german_is_said() -> None:
-    fixed = {value for module in (answers, demo_words) for value in vars(module).values() if isinstance(value, str)}
-    fixed |= {error.merchant for error in (ModelError, ModelUnavailable, ModelSilent)}
-    assert all(any(sentence.startswith(begins) for sentence in fixed) for begins in SENTENCES)
+def test_the_agents_fixed_sentences_are_known_in_german_and_no_others() -> None:
+    of_the_agent = {
+        value
+        for name, value in vars(answers).items()
+        if name.isupper() and isinstance(value, str) and value.endswith((".", "?")) and " " in value
+    }
+    of_the_agent |= {error.merchant for error in (ModelError, ModelUnavailable, ModelSilent)}
+    openings = {demo_words.RECONNECTED, demo_words.ANOTHER_STORE, demo_words.AS_PROMISED}
+    assert len(of_the_agent) >= 11
+    assert SENTENCES.keys() == of_the_agent | openings
 
 
 def test_what_a_text_says_beside_it_is_not_told_again() -> None:

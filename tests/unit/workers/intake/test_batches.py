@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from workers.intake.__main__ import EVENTS_LINGER_SECONDS, consume
+from workers.intake.__main__ import ACKS_LINGER_SECONDS, EVENTS_LINGER_SECONDS, consume
 
 
 class Arrivals:
@@ -58,3 +58,10 @@ def test_only_a_burst_is_waited_for(arrivals: list[list[str]], batches: list[lis
     consume(source, source.handle, source, busy_linger=EVENTS_LINGER_SECONDS)
     assert source.batches == batches
     assert [seconds for seconds in source.waits if seconds] == [EVENTS_LINGER_SECONDS] * lingers
+
+
+def test_acks_are_always_waited_for() -> None:
+    source: Any = Arrivals(["a"], ["b", "c"], ["d"], ["e"])
+    consume(source, source.handle, source, linger=ACKS_LINGER_SECONDS)
+    assert source.batches == [["a", "b", "c"], ["d", "e"]]
+    assert source.waits == [ACKS_LINGER_SECONDS] * 2

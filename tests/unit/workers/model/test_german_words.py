@@ -40,6 +40,11 @@ def test_figures_and_what_is_missing_are_told(data_type: str, found: dict[str, A
     assert tell({data_type: found}, told) == ""
 
 
+@pytest.mark.parametrize("data_type", ["counts", "recent_orders", "overview", "week_orders", "sales"])
+def test_a_result_without_data_tells_nothing(data_type: str) -> None:
+    assert tell({data_type: {"success": True, "data": {}}}) == ""
+
+
 @pytest.mark.parametrize("currency", ["USD", "EUR", "JPY", "CHF"])
 def test_what_is_told_has_a_ground(currency: str) -> None:
     read = {each["data_type"]: each for each in store(currency)}

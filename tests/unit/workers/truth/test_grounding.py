@@ -675,6 +675,22 @@ def found(text: str, read: Grounds) -> list[str]:
     return ungrounded(check(text, read))
 
 
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("Ich habe nachgesehen: Acht Bestellungen sind noch nicht verschickt.", "Ich habe #1120 soeben verschickt."),
+        ("Ich habe nichts storniert.", "Ich habe die Bestellung storniert."),
+        ("I have cancelled nothing.", "I've refunded #1120."),
+        ("Nothing is overdue.", "Three orders are overdue."),
+        ("If you restock now, you will not run out by Christmas.", "You will run out by Christmas."),
+        ("Alles läuft gut.", "Alle gut 83 Bestellungen sind verschickt."),
+    ],
+)
+def test_what_is_denied_or_only_read_is_no_deed(true: str, false: str) -> None:
+    assert found(true, grounds()) == []
+    assert found(false, grounds())
+
+
 def test_the_open_orders_stand_beside_none_that_wait() -> None:
     read = Grounds.of([counts(unfulfilled_orders=0, open_orders=3)], now=NOW)
     words = "No orders are waiting to be fulfilled, out of {} open orders."
